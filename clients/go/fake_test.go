@@ -1,0 +1,206 @@
+package carillon_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	carillon "carillon.dev/clients/go"
+	"carillon.dev/clients/go/carillonv1"
+)
+
+// fake answers what the real gateway cannot be brought to answer at will.
+type fake struct {
+	carillonv1.UnimplementedControlServiceServer
+	broadcastStream func(context.Context, *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error)
+	subscribers     func(*carillonv1.SubscribersRequest) (*carillonv1.SubscribersResponse, error)
+}
+
+func (f *fake) BroadcastStream(
+	ctx context.Context, req *carillonv1.BroadcastStreamRequest,
+) (*carillonv1.BroadcastStreamResponse, error) {
+	return f.broadcastStream(ctx, req)
+}
+
+func (f *fake) Subscribers(
+	_ context.Context, req *carillonv1.SubscribersRequest,
+) (*carillonv1.SubscribersResponse, error) {
+	return f.subscribers(req)
+}
+
+func serve(t *testing.T, f *fake) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	carillonv1.RegisterControlServiceServer(server, f)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	return listener.Addr().String()
+}
+
+func TestExhaustedSaysWhenToTryAgain(t *testing.T) {
+	answer, err := status.New(codes.ResourceExhausted, "behind").WithDetails(
+		&errdetails.ErrorInfo{Reason: "MAILBOX_FULL", Domain: "carillon"},
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(1500 * time.Millisecond)},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := newClient(t, serve(t, &fake{
+		broadcastStream: func(context.Context, *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error) {
+			return nil, answer.Err()
+		},
+	}))
+
+	_, err = client.BroadcastStream(t.Context(), "chat", carillon.Event{Name: "said"})
+
+	failed := requireCode(t, err, codes.ResourceExhausted)
+	if failed.Message != "behind" || failed.Reason != "MAILBOX_FULL" || failed.RetryAfter != 1500*time.Millisecond {
+		t.Errorf("error %+v", failed)
+	}
+	if got := failed.Error(); got != "carillon: ResourceExhausted: behind" {
+		t.Errorf("text %q", got)
+	}
+	if details := status.Convert(err).Details(); len(details) != 2 {
+		t.Errorf("details %v", details)
+	}
+}
+
+func TestALateAnswerIsDeadlineExceeded(t *testing.T) {
+	addr := serve(t, &fake{
+		broadcastStream: func(ctx context.Context, _ *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+	})
+
+	_, err := newClient(t, addr, carillon.WithTimeout(50*time.Millisecond)).
+		BroadcastStream(t.Context(), "chat", carillon.Event{Name: "said"})
+	requireCode(t, err, codes.DeadlineExceeded)
+
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err = newClient(t, addr).BroadcastStream(ctx, "chat", carillon.Event{Name: "said"})
+	requireCode(t, err, codes.DeadlineExceeded)
+}
+
+func TestAContextsDeadlineMayExceedTheTimeout(t *testing.T) {
+	var left time.Duration
+	client := newClient(t, serve(t, &fake{
+		broadcastStream: func(ctx context.Context, _ *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error) {
+			deadline, _ := ctx.Deadline()
+			left = time.Until(deadline)
+			return &carillonv1.BroadcastStreamResponse{}, nil
+		},
+	}), carillon.WithTimeout(time.Minute))
+
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	if _, err := client.BroadcastStream(ctx, "chat", carillon.Event{Name: "said"}); err != nil {
+		t.Fatal(err)
+	}
+
+	if left < 30*time.Minute {
+		t.Errorf("%v left", left)
+	}
+}
+
+func TestAPartialListSaysSoAtItsEnd(t *testing.T) {
+	pages := map[string]*carillonv1.SubscribersResponse{
+		"":  {Subscribers: []*carillonv1.Subscriber{{SessionId: "a"}}, NextPageToken: "2", Partial: true},
+		"2": {NextPageToken: "3"},
+		"3": {Subscribers: []*carillonv1.Subscriber{{SessionId: "b"}}},
+	}
+	client := newClient(t, serve(t, &fake{
+		subscribers: func(req *carillonv1.SubscribersRequest) (*carillonv1.SubscribersResponse, error) {
+			return pages[req.GetPageToken()], nil
+		},
+	}))
+
+	var seen []string
+	var last error
+	for each, err := range client.Subscribers(t.Context(), carillon.Stream("chat")) {
+		if err != nil {
+			last = err
+			continue
+		}
+		seen = append(seen, each.SessionID)
+	}
+
+	if !slices.Equal(seen, []string{"a", "b"}) || !errors.Is(last, carillon.ErrPartial) {
+		t.Errorf("saw %v, %v", seen, last)
+	}
+	requireCode(t, last, codes.Unavailable)
+}
+
+func TestTheTokenAndThePositionArePassedOn(t *testing.T) {
+	var sent []string
+	client := newClient(t, serve(t, &fake{
+		broadcastStream: func(ctx context.Context, _ *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error) {
+			sent = metadata.ValueFromIncomingContext(ctx, "authorization")
+			return &carillonv1.BroadcastStreamResponse{Receipt: &carillonv1.Receipt{
+				MessageId: "m", Sessions: 3, Position: &carillonv1.Position{Epoch: "e1", Offset: 7},
+			}}, nil
+		},
+	}), carillon.WithToken("secret"))
+
+	receipt, err := client.BroadcastStream(t.Context(), "chat", carillon.Event{Name: "said"})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	if !slices.Equal(sent, []string{"Bearer secret"}) {
+		t.Errorf("authorization %q", sent)
+	}
+	if receipt.Position == nil || *receipt.Position != (carillon.Position{Epoch: "e1", Offset: 7}) {
+		t.Errorf("receipt %+v", receipt)
+	}
+}
+
+func TestDataThatJSONCannotHoldIsNotSent(t *testing.T) {
+	client := newClient(t, "127.0.0.1:1")
+
+	_, err := client.BroadcastStream(t.Context(), "chat", carillon.Event{Name: "said", Data: math.NaN()})
+
+	requireCode(t, err, codes.InvalidArgument)
+}
+
+func TestACanceledContextIsCanceled(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+
+	_, err := newClient(t, "127.0.0.1:1").CountSubscribers(ctx, carillon.Everyone{})
+
+	requireCode(t, err, codes.Canceled)
+}
+
+func TestCloseMayBeCalledAgainAndEndsTheClient(t *testing.T) {
+	client := newClient(t, "127.0.0.1:1")
+
+	if err := errors.Join(client.Close(), client.Close()); err != nil {
+		t.Error(err)
+	}
+
+	_, err := client.CountSubscribers(t.Context(), carillon.Everyone{})
+	requireCode(t, err, codes.Canceled)
+}
+
+func TestAMalformedAddressIsRefused(t *testing.T) {
+	_, err := carillon.New("%zz")
+
+	requireCode(t, err, codes.InvalidArgument)
+}

@@ -1,0 +1,216 @@
+from . import envelope_pb2 as _envelope_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class BroadcastAllRequest(_message.Message):
+    __slots__ = ["event", "stream"]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    event: _envelope_pb2.Event
+    stream: str
+    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+
+class BroadcastAllResponse(_message.Message):
+    __slots__ = ["receipt"]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: Receipt
+    def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
+
+class BroadcastStreamRequest(_message.Message):
+    __slots__ = ["event", "stream"]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    event: _envelope_pb2.Event
+    stream: str
+    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+
+class BroadcastStreamResponse(_message.Message):
+    __slots__ = ["receipt"]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: Receipt
+    def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
+
+class BroadcastToUserRequest(_message.Message):
+    __slots__ = ["any_session", "event", "stream", "user_id"]
+    ANY_SESSION_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    any_session: bool
+    event: _envelope_pb2.Event
+    stream: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+
+class BroadcastToUserResponse(_message.Message):
+    __slots__ = ["receipt"]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: Receipt
+    def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
+
+class BroadcastToUsersRequest(_message.Message):
+    __slots__ = ["any_session", "event", "stream", "user_ids"]
+    ANY_SESSION_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    any_session: bool
+    event: _envelope_pb2.Event
+    stream: str
+    user_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, user_ids: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+
+class BroadcastToUsersResponse(_message.Message):
+    __slots__ = ["receipt", "users"]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    receipt: Receipt
+    users: int
+    def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ..., users: _Optional[int] = ...) -> None: ...
+
+class CountSubscribersRequest(_message.Message):
+    __slots__ = ["stream", "user_id"]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    stream: str
+    user_id: str
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
+
+class CountSubscribersResponse(_message.Message):
+    __slots__ = ["sessions"]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    sessions: int
+    def __init__(self, sessions: _Optional[int] = ...) -> None: ...
+
+class KickRequest(_message.Message):
+    __slots__ = ["code", "reason", "session_id", "stream", "user_id"]
+    CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    code: int
+    reason: str
+    session_id: str
+    stream: str
+    user_id: str
+    def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., code: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class KickResponse(_message.Message):
+    __slots__ = ["partial", "sessions"]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    partial: bool
+    sessions: int
+    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
+
+class PublishItem(_message.Message):
+    __slots__ = ["broadcast_all", "broadcast_stream", "broadcast_to_user", "broadcast_to_users", "send_to_session"]
+    BROADCAST_ALL_FIELD_NUMBER: _ClassVar[int]
+    BROADCAST_STREAM_FIELD_NUMBER: _ClassVar[int]
+    BROADCAST_TO_USERS_FIELD_NUMBER: _ClassVar[int]
+    BROADCAST_TO_USER_FIELD_NUMBER: _ClassVar[int]
+    SEND_TO_SESSION_FIELD_NUMBER: _ClassVar[int]
+    broadcast_all: BroadcastAllRequest
+    broadcast_stream: BroadcastStreamRequest
+    broadcast_to_user: BroadcastToUserRequest
+    broadcast_to_users: BroadcastToUsersRequest
+    send_to_session: SendToSessionRequest
+    def __init__(self, broadcast_stream: _Optional[_Union[BroadcastStreamRequest, _Mapping]] = ..., broadcast_to_user: _Optional[_Union[BroadcastToUserRequest, _Mapping]] = ..., broadcast_to_users: _Optional[_Union[BroadcastToUsersRequest, _Mapping]] = ..., broadcast_all: _Optional[_Union[BroadcastAllRequest, _Mapping]] = ..., send_to_session: _Optional[_Union[SendToSessionRequest, _Mapping]] = ...) -> None: ...
+
+class PublishStreamRequest(_message.Message):
+    __slots__ = ["items", "seq"]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[PublishItem]
+    seq: int
+    def __init__(self, seq: _Optional[int] = ..., items: _Optional[_Iterable[_Union[PublishItem, _Mapping]]] = ...) -> None: ...
+
+class PublishStreamResponse(_message.Message):
+    __slots__ = ["acked_to", "failures"]
+    class Failure(_message.Message):
+        __slots__ = ["code", "message", "seq"]
+        CODE_FIELD_NUMBER: _ClassVar[int]
+        MESSAGE_FIELD_NUMBER: _ClassVar[int]
+        SEQ_FIELD_NUMBER: _ClassVar[int]
+        code: int
+        message: str
+        seq: int
+        def __init__(self, seq: _Optional[int] = ..., code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+    ACKED_TO_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    acked_to: int
+    failures: _containers.RepeatedCompositeFieldContainer[PublishStreamResponse.Failure]
+    def __init__(self, acked_to: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[PublishStreamResponse.Failure, _Mapping]]] = ...) -> None: ...
+
+class Receipt(_message.Message):
+    __slots__ = ["message_id", "position", "sessions"]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    message_id: str
+    position: _envelope_pb2.Position
+    sessions: int
+    def __init__(self, message_id: _Optional[str] = ..., sessions: _Optional[int] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class SendToSessionRequest(_message.Message):
+    __slots__ = ["event", "session_id", "stream"]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    event: _envelope_pb2.Event
+    session_id: str
+    stream: str
+    def __init__(self, session_id: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+
+class SendToSessionResponse(_message.Message):
+    __slots__ = ["receipt"]
+    RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    receipt: Receipt
+    def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
+
+class Subscriber(_message.Message):
+    __slots__ = ["connected_time", "labels", "session_id", "user_id"]
+    class LabelsEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    CONNECTED_TIME_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    connected_time: _timestamp_pb2.Timestamp
+    labels: _containers.ScalarMap[str, str]
+    session_id: str
+    user_id: str
+    def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., connected_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class SubscribersRequest(_message.Message):
+    __slots__ = ["page_size", "page_token", "stream", "user_id"]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    stream: str
+    user_id: str
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class SubscribersResponse(_message.Message):
+    __slots__ = ["next_page_token", "partial", "subscribers"]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SUBSCRIBERS_FIELD_NUMBER: _ClassVar[int]
+    next_page_token: str
+    partial: bool
+    subscribers: _containers.RepeatedCompositeFieldContainer[Subscriber]
+    def __init__(self, subscribers: _Optional[_Iterable[_Union[Subscriber, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ...) -> None: ...

@@ -1,0 +1,102 @@
+#include "control/control_server.h"
+
+#include <grpc/health/v1/health.grpc.pb.h>
+#include <grpc/support/log.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include "control/reflection.h"
+#include "gateway/base/log.h"
+
+namespace carillon::control {
+namespace {
+
+// The most that one request may hold; gRPC answers RESOURCE_EXHAUSTED beyond it (reliability notes R47).
+constexpr int kMaxReceiveBytes = 1 << 20;
+constexpr int kMaxMetadataBytes = 8 << 10;
+constexpr int kMaxConcurrentStreams = 100;
+constexpr int kMinPingIntervalMs = 10'000;
+constexpr int kMaxPingStrikes = 2;
+
+constexpr char kControlName[] = "carillon.v1.ControlService";
+constexpr char kHealthName[] = "grpc.health.v1.Health";
+
+// gRPC's own messages join ours: on a terminal or in a collector, one format.
+void LogFromGrpc(gpr_log_func_args* args) {
+  log::Write(args->severity == GPR_LOG_SEVERITY_ERROR ? log::Level::kWarn : log::Level::kDebug, "grpc", args->message);
+}
+
+}  // namespace
+
+struct ControlServer::Impl {
+  Impl(ControlOptions options, hub::Node& node)
+      : listen(std::move(options.listen)),
+        reflection(options.reflection),
+        context(node, std::move(options.keys), options.max_publish_bytes) {}
+
+  std::string listen;
+  bool reflection;
+  ControlContext context;
+  std::vector<std::unique_ptr<grpc::Service>> services;
+  std::unique_ptr<grpc::Server> server;
+};
+
+ControlServer::ControlServer(ControlOptions options, hub::Node& node)
+    : impl_(std::make_unique<Impl>(std::move(options), node)) {}
+
+ControlServer::~ControlServer() { Shutdown(std::chrono::milliseconds(0)); }
+
+Status ControlServer::Start() {
+  gpr_set_log_function(&LogFromGrpc);
+  grpc::EnableDefaultHealthCheckService(true);
+  impl_->services.push_back(MakeControlService(impl_->context));
+  if (impl_->reflection) {
+    // Naming a health message here is what links its descriptor into the binary, so that reflection can describe it.
+    std::string health_proto = grpc::health::v1::HealthCheckRequest::descriptor()->file()->name();
+    for (auto& service : MakeReflectionServices(impl_->context.keys, {kControlName, kHealthName})) {
+      impl_->services.push_back(std::move(service));
+    }
+  }
+
+  grpc::ServerBuilder builder;
+  int port = 0;
+  builder.AddListeningPort(impl_->listen, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, kMaxPingStrikes);
+  // Two gateways on one port would each get half the calls.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  for (auto& service : impl_->services) builder.RegisterService(service.get());
+  impl_->server = builder.BuildAndStart();
+  bool is_unix = impl_->listen.starts_with("unix:");
+  if (impl_->server == nullptr || (port == 0 && !is_unix)) {
+    return FailedPrecondition("cannot listen on {}: is the port taken?", impl_->listen);
+  }
+  if (!is_unix) {
+    size_t colon = impl_->listen.rfind(':');
+    impl_->listen = impl_->listen.substr(0, colon + 1) + std::to_string(port);
+  }
+  impl_->server->GetHealthCheckService()->SetServingStatus(kControlName, true);
+  return absl::OkStatus();
+}
+
+const std::string& ControlServer::address() const { return impl_->listen; }
+
+void ControlServer::BeginShutdown() {
+  if (impl_->server != nullptr) impl_->server->GetHealthCheckService()->SetServingStatus(false);
+}
+
+void ControlServer::Shutdown(std::chrono::milliseconds patience) {
+  impl_->context.stopping.store(true, std::memory_order_relaxed);
+  if (impl_->server == nullptr) return;
+  impl_->server->Shutdown(std::chrono::system_clock::now() + patience);
+  impl_->server->Wait();
+  impl_->server.reset();
+}
+
+void ControlServer::Collect(MetricsWriter& writer) const { impl_->context.publisher.Collect(writer); }
+
+}  // namespace carillon::control

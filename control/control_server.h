@@ -1,0 +1,42 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "control/control_service.h"
+
+namespace carillon::control {
+
+struct ControlOptions {
+  std::string listen;
+  bool reflection = true;
+  size_t max_publish_bytes = 512 << 10;
+  auth::ApiKeys keys;
+};
+
+// The gRPC server of the control plane: ControlService, health and reflection.
+// Owned by: server::Application. Thread: the main one; gRPC brings its own for the calls.
+class ControlServer {
+ public:
+  ControlServer(ControlOptions options, hub::Node& node);
+  ~ControlServer();
+
+  Status Start();
+
+  // "127.0.0.1:7311", with the port that was taken.
+  const std::string& address() const;
+
+  // Health says NOT_SERVING from here on; calls are still served.
+  void BeginShutdown();
+  // New calls are refused, running ones get until the deadline.
+  void Shutdown(std::chrono::milliseconds patience);
+
+  void Collect(MetricsWriter& writer) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace carillon::control

@@ -1,0 +1,163 @@
+#include "control/control_service.h"
+
+#include <carillon/v1/control.grpc.pb.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <algorithm>
+
+#include "control/caller_auth.h"
+#include "control/publish_stream.h"
+#include "control/status_mapping.h"
+#include "gateway/base/log.h"
+#include "gateway/hub/answers.h"
+
+namespace carillon::control {
+namespace {
+
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+// The shards that a question about a topic must reach: a session's own, otherwise all of them (asking those that have
+// no listener costs little and cannot miss one that is just joining).
+ShardSet ShardsFor(const hub::Node& node, const wire::Topic& topic) {
+  if (topic.kind != wire::TopicKind::kSession) return node.all_shards();
+  auto id = SessionId::Parse(topic.name);
+  return id.has_value() ? ShardBit(id->shard) & node.all_shards() : 0;
+}
+
+void FillSubscriber(const hub::SessionInfo& info, v1::Subscriber* subscriber) {
+  subscriber->set_session_id(info.id.ToString());
+  if (info.identity != nullptr) {
+    subscriber->set_user_id(info.identity->user_id);
+    subscriber->mutable_labels()->insert(info.identity->labels.begin(), info.identity->labels.end());
+  }
+  auto since_1970 = info.connected_at.time_since_epoch();
+  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_1970);
+  subscriber->mutable_connected_time()->set_seconds(seconds.count());
+  subscriber->mutable_connected_time()->set_nanos(
+      static_cast<int32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970 - seconds).count()));
+}
+
+class Service final : public v1::ControlService::CallbackService {
+ public:
+  explicit Service(ControlContext& context) : context_(context) {}
+
+  ServerUnaryReactor* BroadcastToUser(CallbackServerContext* call, const v1::BroadcastToUserRequest* request,
+                                      v1::BroadcastToUserResponse* response) override {
+    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+  }
+
+  ServerUnaryReactor* BroadcastToUsers(CallbackServerContext* call, const v1::BroadcastToUsersRequest* request,
+                                       v1::BroadcastToUsersResponse* response) override {
+    return Publish(call, *request, [response](const Outcome& outcome) {
+      *response->mutable_receipt() = outcome.receipt;
+      response->set_users(outcome.topics_reached);
+    });
+  }
+
+  ServerUnaryReactor* BroadcastStream(CallbackServerContext* call, const v1::BroadcastStreamRequest* request,
+                                      v1::BroadcastStreamResponse* response) override {
+    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+  }
+
+  ServerUnaryReactor* BroadcastAll(CallbackServerContext* call, const v1::BroadcastAllRequest* request,
+                                   v1::BroadcastAllResponse* response) override {
+    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+  }
+
+  ServerUnaryReactor* SendToSession(CallbackServerContext* call, const v1::SendToSessionRequest* request,
+                                    v1::SendToSessionResponse* response) override {
+    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+  }
+
+  grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* PublishStream(
+      CallbackServerContext* call) override {
+    return MakePublishStream(context_, Admit(call, auth::Verb::kPublish));
+  }
+
+  ServerUnaryReactor* Kick(CallbackServerContext* call, const v1::KickRequest* request,
+                           v1::KickResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
+    StatusOr<KickOrder> order = ReadKick(*request);
+    if (!order.ok()) return Finish(reactor, order.status());
+    log::Info("control", "kick", {{"kind", static_cast<int>(order->topic.kind)}, {"code", static_cast<int>(order->code)}});
+    context_.node.Ask(
+        ShardsFor(context_.node, order->topic),
+        [order = *order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
+        [reactor, response](Gather<uint32_t>::Result result) {
+          uint32_t total = 0;
+          for (uint32_t count : result.answers) total += count;
+          response->set_sessions(total);
+          response->set_partial(result.partial);
+          reactor->Finish(grpc::Status::OK);
+        });
+    return reactor;
+  }
+
+  ServerUnaryReactor* Subscribers(CallbackServerContext* call, const v1::SubscribersRequest* request,
+                                  v1::SubscribersResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
+    StatusOr<ListOrder> order = ReadSubscribers(*request);
+    if (!order.ok()) return Finish(reactor, order.status());
+    size_t page_size = order->page_size;
+    using Page = std::vector<hub::SessionInfo>;
+    context_.node.Ask(
+        ShardsFor(context_.node, order->topic),
+        // One more than the page holds tells whether there is a next one.
+        [order = *order](hub::Shard& shard) {
+          return hub::ListMembers(shard, order.topic, order.after, order.page_size + 1);
+        },
+        [reactor, response, page_size](Gather<Page>::Result result) {
+          Page all;
+          for (Page& page : result.answers) all.insert(all.end(), page.begin(), page.end());
+          std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+          size_t size = std::min(all.size(), page_size);
+          for (size_t i = 0; i < size; ++i) FillSubscriber(all[i], response->add_subscribers());
+          if (all.size() > size) response->set_next_page_token(PageToken(all[size - 1].id));
+          response->set_partial(result.partial);
+          reactor->Finish(grpc::Status::OK);
+        });
+    return reactor;
+  }
+
+  ServerUnaryReactor* CountSubscribers(CallbackServerContext* call, const v1::CountSubscribersRequest* request,
+                                       v1::CountSubscribersResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
+    StatusOr<wire::Topic> topic = ReadCount(*request);
+    if (topic.ok()) response->set_sessions(context_.node.Find(*topic).sessions);
+    return Finish(reactor, topic.status());
+  }
+
+ private:
+  Status Admit(const CallbackServerContext* call, auth::Verb verb) const {
+    if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError("the gateway is shutting down");
+    return CheckCaller(*call, context_.keys, verb);
+  }
+
+  static ServerUnaryReactor* Finish(ServerUnaryReactor* reactor, const Status& status) {
+    reactor->Finish(ToGrpc(status));
+    return reactor;
+  }
+
+  template <class Request, class Answer>
+  ServerUnaryReactor* Publish(CallbackServerContext* call, const Request& request, Answer answer) {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kPublish); !status.ok()) return Finish(reactor, status);
+    StatusOr<Draft> draft = context_.drafter.Read(request);
+    if (!draft.ok()) return Finish(reactor, draft.status());
+    StatusOr<Outcome> outcome = context_.publisher.Publish(*draft);
+    if (outcome.ok()) answer(*outcome);
+    return Finish(reactor, outcome.status());
+  }
+
+  ControlContext& context_;
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeControlService(ControlContext& context) { return std::make_unique<Service>(context); }
+
+}  // namespace carillon::control

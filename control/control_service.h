@@ -1,0 +1,32 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+
+#include "control/publisher.h"
+#include "gateway/auth/api_keys.h"
+#include "gateway/hub/node.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace carillon::control {
+
+// What the services share. Outlives the gRPC server.
+struct ControlContext {
+  hub::Node& node;
+  auth::ApiKeys keys;
+  Drafter drafter;
+  Publisher publisher;
+  std::atomic<bool> stopping{false};
+
+  ControlContext(hub::Node& node, auth::ApiKeys keys, size_t max_publish_bytes)
+      : node(node), keys(std::move(keys)), drafter(max_publish_bytes), publisher(node) {}
+};
+
+// carillon.v1.ControlService. Each call checks its caller, checks its request, calls one verb of the hub and maps the
+// status; none blocks. Thread: gRPC's.
+std::unique_ptr<grpc::Service> MakeControlService(ControlContext& context);
+
+}  // namespace carillon::control

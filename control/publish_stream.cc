@@ -1,0 +1,170 @@
+#include "control/publish_stream.h"
+
+#include <grpcpp/support/server_callback.h>
+
+#include <mutex>
+#include <optional>
+
+#include "control/status_mapping.h"
+
+namespace carillon::control {
+namespace {
+
+constexpr int kMaxItems = 64;
+
+// A caller that does not read its answers is not read from either, once this many failures wait for it.
+constexpr int kMaxPendingFailures = 1024;
+
+// Reads a request, publishes its items in order, reads the next. When a mailbox is full it waits for room before it
+// goes on, so gRPC's flow control reaches the sender. Answers are written whenever none is being written.
+//
+// Reads, writes and waits complete on different threads; `mutex_` guards everything, and gRPC is called without it.
+class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse> {
+ public:
+  Stream(ControlContext& context, const Status& admitted) : context_(context) {
+    if (!admitted.ok()) {
+      finished_ = true;
+      Finish(ToGrpc(admitted));
+    } else {
+      StartRead(&request_);
+    }
+  }
+
+  void OnReadDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    if (!ok) {
+      reading_over_ = true;
+      return Advance(std::move(lock));
+    }
+    Status status = CheckRequest();
+    if (!status.ok()) {
+      reading_over_ = true;
+      end_ = status;
+      return Advance(std::move(lock));
+    }
+    item_ = 0;
+    lock.unlock();
+    PublishItems();
+  }
+
+  void OnWriteDone(bool ok) override {
+    std::unique_lock lock(mutex_);
+    writing_ = false;
+    if (!ok) cancelled_ = true;
+    Advance(std::move(lock));
+  }
+
+  void OnCancel() override {
+    std::unique_lock lock(mutex_);
+    cancelled_ = true;
+    Advance(std::move(lock));
+  }
+
+  void OnDone() override { delete this; }
+
+ private:
+  Status CheckRequest() const {
+    if (request_.seq() != next_seq_) {
+      return FieldError("seq", fmt::format("is {}, but the next item is number {}", request_.seq(), next_seq_));
+    }
+    if (request_.items().empty() || request_.items_size() > kMaxItems) {
+      return FieldError("items", fmt::format("1 to {} items, not {}", kMaxItems, request_.items_size()));
+    }
+    return absl::OkStatus();
+  }
+
+  // Publishes what is left of the request. Only one thread is ever in here: the one that completed the read, or the one
+  // that was told that there is room.
+  void PublishItems() {
+    while (item_ < request_.items_size()) {
+      Status status = PublishItem(request_.items(item_));
+      if (status.code() == absl::StatusCode::kResourceExhausted) {
+        context_.node.WhenRoom([this] { PublishItems(); });
+        return;
+      }
+      std::lock_guard lock(mutex_);
+      if (!status.ok()) {
+        auto* failure = pending_.add_failures();
+        failure->set_seq(next_seq_);
+        failure->set_code(static_cast<int>(status.code()));
+        failure->set_message(MessageOf(status));
+      }
+      pending_.set_acked_to(next_seq_++);
+      draft_.reset();
+      ++item_;
+    }
+    std::unique_lock lock(mutex_);
+    idle_ = true;
+    Advance(std::move(lock));
+  }
+
+  Status PublishItem(const v1::PublishItem& item) {
+    if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError("the gateway is shutting down");
+    if (!draft_.has_value()) {
+      ASSIGN_OR_RETURN(draft_, context_.drafter.Read(item));
+      next_topic_ = 0;
+      outcome_ = {};
+    }
+    return context_.publisher.PublishFrom(*draft_, &next_topic_, &outcome_);
+  }
+
+  // Does what can be done now: write an answer, read on, or end the call.
+  void Advance(std::unique_lock<std::mutex> lock) {
+    if (finished_) return;
+    bool write = false;
+    bool read = false;
+    bool finish = false;
+    bool answer_waits = pending_.acked_to() > acked_to_;
+    if (!writing_ && answer_waits && !cancelled_) {
+      writing_ = write = true;
+      acked_to_ = pending_.acked_to();
+      response_ = std::move(pending_);
+      pending_ = {};
+      pending_.set_acked_to(acked_to_);
+      answer_waits = false;
+    }
+    if (idle_ && !reading_over_ && !cancelled_ && pending_.failures_size() < kMaxPendingFailures) {
+      idle_ = false;
+      read = true;
+    }
+    bool publishing = !idle_ && !reading_over_ && !read;
+    if ((reading_over_ || (cancelled_ && !publishing)) && !writing_ && (!answer_waits || cancelled_)) {
+      finished_ = finish = true;
+    }
+    Status end = end_;
+    lock.unlock();
+    if (write) StartWrite(&response_);
+    if (read) StartRead(&request_);
+    if (finish) Finish(ToGrpc(end));
+  }
+
+  ControlContext& context_;
+  v1::PublishStreamRequest request_;
+  v1::PublishStreamResponse response_;  // being written
+
+  // Of the thread that publishes.
+  int item_ = 0;
+  std::optional<Draft> draft_;  // of the item that waits for room
+  size_t next_topic_ = 0;
+  Outcome outcome_;
+
+  std::mutex mutex_;
+  v1::PublishStreamResponse pending_;  // what the next answer will say
+  uint64_t next_seq_ = 1;
+  uint64_t acked_to_ = 0;      // as far as answers have said
+  bool idle_ = false;          // nothing to publish: may read
+  bool writing_ = false;
+  bool reading_over_ = false;  // the caller has said everything, or has said something wrong
+  bool cancelled_ = false;
+  bool finished_ = false;
+  Status end_;
+};
+
+}  // namespace
+
+grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* MakePublishStream(
+    ControlContext& context, const Status& admitted) {
+  return new Stream(context, admitted);
+}
+
+}  // namespace carillon::control

@@ -1,0 +1,64 @@
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "carillon/v1/control.pb.h"
+#include "gateway/base/ids.h"
+#include "gateway/base/status.h"
+#include "gateway/wire/close_code.h"
+#include "gateway/wire/frame.h"
+#include "gateway/wire/topic.h"
+
+// The door for requests: each is checked here, whole and once, and becomes a value that the rooms behind may trust.
+// Errors are INVALID_ARGUMENT naming the field. Pure but for the message ids; any thread.
+namespace carillon::control {
+
+// A message on its way: to whom, and what.
+struct Draft {
+  std::vector<wire::Topic> topics;
+  wire::FramePtr frame;
+  bool stream_subscribers_only = false;
+};
+
+// Makes drafts. Message ids are unique to the process and unpredictable across processes.
+class Drafter {
+ public:
+  explicit Drafter(size_t max_publish_bytes);
+
+  StatusOr<Draft> Read(const v1::BroadcastToUserRequest& request);
+  StatusOr<Draft> Read(const v1::BroadcastToUsersRequest& request);
+  StatusOr<Draft> Read(const v1::BroadcastStreamRequest& request);
+  StatusOr<Draft> Read(const v1::BroadcastAllRequest& request);
+  StatusOr<Draft> Read(const v1::SendToSessionRequest& request);
+  StatusOr<Draft> Read(const v1::PublishItem& item);
+
+ private:
+  StatusOr<wire::FramePtr> MakeFrame(const v1::Event& event, std::string_view stream);
+
+  const size_t max_publish_bytes_;
+  const std::string boot_;
+  std::atomic<uint64_t> next_id_{1};
+};
+
+struct KickOrder {
+  wire::Topic topic;
+  wire::CloseCode code;
+  std::string reason;
+};
+StatusOr<KickOrder> ReadKick(const v1::KickRequest& request);
+
+struct ListOrder {
+  wire::Topic topic;
+  SessionId after;
+  size_t page_size;
+};
+StatusOr<ListOrder> ReadSubscribers(const v1::SubscribersRequest& request);
+
+StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request);
+
+// The page token that continues after a session.
+std::string PageToken(SessionId last);
+
+}  // namespace carillon::control

@@ -1,0 +1,44 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace carillon::auth {
+
+// What a backend's key may do.
+enum class Verb : uint8_t { kPublish, kRead, kAdmin };
+
+// The control plane's keys. Immutable after the last Add; any thread.
+class ApiKeys {
+ public:
+  enum class Verdict { kAllowed, kUnknownKey, kVerbMissing };
+
+  // An empty list of verbs means all of them.
+  void Add(std::string name, std::string_view secret, const std::vector<Verb>& verbs);
+
+  bool empty() const { return keys_.empty(); }
+
+  // Whether the bearer of `secret` may. Compares digests in constant time, so that nothing is learnt from how long it
+  // takes. Without keys everyone may.
+  Verdict Check(std::string_view secret, Verb verb) const;
+
+  // Whether `secret` is any key at all.
+  bool Knows(std::string_view secret) const;
+
+ private:
+  using Digest = std::array<unsigned char, 32>;
+  struct Key {
+    std::string name;
+    Digest digest;
+    uint8_t verbs;
+  };
+
+  const Key* Find(std::string_view secret) const;
+
+  std::vector<Key> keys_;
+};
+
+}  // namespace carillon::auth

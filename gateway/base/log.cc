@@ -1,0 +1,126 @@
+#include "gateway/base/log.h"
+
+#include <fmt/chrono.h>
+#include <spdlog/async.h>
+#include <spdlog/async_logger.h>
+#include <spdlog/sinks/stdout_sinks.h>
+
+#include <memory>
+
+#include "gateway/base/json_escape.h"
+
+namespace carillon::log {
+namespace {
+
+// 8,192 lines of some 300 bytes: a few megabytes at worst.
+constexpr size_t kRingLines = 8192;
+
+// A field's value may come from a stranger: enough to recognise it by, not enough to fill a disk with.
+constexpr size_t kMaxValueBytes = 256;
+
+struct Sink {
+  Level level;
+  Format format;
+  std::shared_ptr<spdlog::details::thread_pool> pool;
+  std::shared_ptr<spdlog::async_logger> logger;
+};
+
+std::atomic<Sink*> g_sink{nullptr};
+
+constexpr std::string_view kNames[] = {"debug", "info", "warn", "error"};
+
+void AppendValue(std::string& out, const Field& field) {
+  if (!field.is_text) {
+    fmt::format_to(std::back_inserter(out), "{}", field.number);
+    return;
+  }
+  AppendJsonString(out, field.text.substr(0, kMaxValueBytes));
+}
+
+bool IsPlainWord(std::string_view text) {
+  for (char c : text) {
+    if (c <= ' ' || c >= 0x7F || c == '"' || c == '\\' || c == '=') return false;
+  }
+  return !text.empty();
+}
+
+std::string Timestamp(std::chrono::system_clock::time_point now) {
+  auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms);
+}
+
+}  // namespace
+
+std::string FormatLine(Format format, Level level, std::string_view room, std::string_view message, Fields fields,
+                       std::chrono::system_clock::time_point now) {
+  std::string_view name = kNames[static_cast<int>(level)];
+  std::string line;
+  if (format == Format::kJson) {
+    line = fmt::format(R"({{"ts":"{}","level":"{}","room":"{}","msg":)", Timestamp(now), name, room);
+    AppendJsonString(line, message);
+    for (const Field& field : fields) {
+      line.push_back(',');
+      AppendJsonString(line, field.key);
+      line.push_back(':');
+      AppendValue(line, field);
+    }
+    line.push_back('}');
+  } else {
+    line = fmt::format("{} {:5} {}: {}", Timestamp(now), name, room, message);
+    for (const Field& field : fields) {
+      fmt::format_to(std::back_inserter(line), "  {}=", field.key);
+      if (field.is_text && field.text.size() <= kMaxValueBytes && IsPlainWord(field.text)) {
+        line.append(field.text);
+      } else {
+        AppendValue(line, field);
+      }
+    }
+  }
+  return line;
+}
+
+void Start(Level level, Format format) {
+  Stop();
+  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  sink->set_pattern("%v");
+  auto pool = std::make_shared<spdlog::details::thread_pool>(kRingLines, 1);
+  auto logger = std::make_shared<spdlog::async_logger>("carillon", sink, pool,
+                                                       spdlog::async_overflow_policy::overrun_oldest);
+  // A sink that fails (a full disk, a closed pipe) has nowhere to report that it failed.
+  logger->set_error_handler([](const std::string&) {});
+  logger->set_level(spdlog::level::trace);
+  g_sink = new Sink{level, format, std::move(pool), std::move(logger)};
+}
+
+void Stop() {
+  Sink* sink = g_sink.exchange(nullptr);
+  if (sink == nullptr) return;
+  sink->logger->flush();
+  delete sink;  // the pool's destructor drains the ring and joins its thread
+}
+
+void Write(Level level, std::string_view room, std::string_view message, Fields fields) {
+  Sink* sink = g_sink.load(std::memory_order_acquire);
+  if (sink == nullptr || level < sink->level) return;
+  std::string line = FormatLine(sink->format, level, room, message, fields, std::chrono::system_clock::now());
+  sink->logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+}
+
+uint64_t Dropped() {
+  Sink* sink = g_sink.load(std::memory_order_acquire);
+  return sink == nullptr ? 0 : sink->pool->overrun_counter();
+}
+
+bool Sampler::Allow(uint64_t* suppressed) {
+  constexpr int64_t kIntervalNs = 1'000'000'000;
+  int64_t now = std::chrono::steady_clock::now().time_since_epoch().count();
+  int64_t next = next_ns_.load(std::memory_order_relaxed);
+  if (now < next || !next_ns_.compare_exchange_strong(next, now + kIntervalNs, std::memory_order_relaxed)) {
+    suppressed_.fetch_add(1, std::memory_order_relaxed);
+    return false;
+  }
+  *suppressed = suppressed_.exchange(0, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace carillon::log

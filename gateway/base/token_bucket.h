@@ -1,0 +1,35 @@
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+
+namespace carillon {
+
+// A rate with a burst: `burst` at once, refilled evenly over `window`. Not thread-safe.
+class TokenBucket {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  TokenBucket(float burst, Clock::duration window)
+      : burst_(burst), tokens_(burst), per_second_(burst / std::chrono::duration<float>(window).count()) {}
+
+  // Takes one token; false where none is left.
+  bool Take(Clock::time_point now) {
+    if (last_ != Clock::time_point()) {
+      float passed = std::chrono::duration<float>(now - last_).count();
+      tokens_ = std::min(burst_, tokens_ + std::max(0.0F, passed) * per_second_);
+    }
+    last_ = now;
+    if (tokens_ < 1.0F) return false;
+    tokens_ -= 1.0F;
+    return true;
+  }
+
+ private:
+  float burst_;
+  float tokens_;
+  float per_second_;
+  Clock::time_point last_;
+};
+
+}  // namespace carillon

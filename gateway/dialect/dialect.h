@@ -1,0 +1,150 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "gateway/base/ids.h"
+#include "gateway/base/status.h"
+#include "gateway/wire/frame.h"
+#include "gateway/wire/ws_frame.h"
+
+// A dialect is a wire language of the edge: bytes from a client become a command, envelopes and replies become bytes.
+// Dialects are pure: no I/O, no threads, no state.
+namespace carillon::dialect {
+
+// --- What a client may say -------------------------------------------------------------------------------------------
+
+// The client's own number or string for a request, echoed in the reply as it came (raw JSON); empty: none.
+using RequestId = std::string;
+
+struct Subscribe {
+  RequestId id;
+  std::vector<std::string> streams;
+};
+struct Unsubscribe {
+  RequestId id;
+  std::vector<std::string> streams;
+};
+struct Ping {
+  RequestId id;
+  std::string echo;  // raw JSON; empty: none
+};
+struct Auth {
+  RequestId id;
+  std::string token;
+};
+struct Publish {
+  RequestId id;
+};
+// Send this back as it is.
+struct Echo {
+  wire::Opcode opcode;
+  std::string_view payload;
+};
+// Not understood. Answered with an error; too many end the session.
+struct Nonsense {
+  RequestId id;
+  std::string_view code;  // of a fixed set
+  std::string message;
+};
+// Not a language that this dialect speaks at all: the session ends.
+struct Refused {
+  wire::CloseCode code;
+};
+
+using Command = std::variant<Subscribe, Unsubscribe, Ping, Auth, Publish, Echo, Nonsense, Refused>;
+
+// --- What the gateway answers ----------------------------------------------------------------------------------------
+
+// Why something was refused: `code` is of a fixed set, `message` is for people.
+struct Refusal {
+  std::string_view code;
+  std::string message;
+  bool temporary = false;
+  uint32_t retry_after_ms = 0;
+};
+
+struct RefusedStream {
+  std::string stream;
+  Refusal why;
+};
+
+struct UserInfo {
+  std::string_view id;
+  std::string_view name;
+  std::span<const std::string> roles;
+};
+
+// The first message of a session.
+struct Welcome {
+  std::string session;
+  std::optional<UserInfo> user;  // nothing: anonymous
+  std::vector<std::string> streams;
+  std::vector<RefusedStream> refused;
+  int64_t ping_interval_ms = 0;
+  int64_t peer_timeout_ms = 0;
+  uint64_t max_message_bytes = 0;
+  uint32_t max_subscriptions = 0;
+  int64_t server_time_ms = 0;
+};
+struct Subscribed {
+  RequestId id;
+  std::vector<std::string> streams;
+  std::vector<RefusedStream> refused;
+};
+struct Unsubscribed {
+  RequestId id;
+  std::vector<std::string> streams;
+};
+struct Pong {
+  RequestId id;
+  std::string echo;
+};
+struct Authenticated {
+  RequestId id;
+  UserInfo user;
+  std::vector<std::string> streams;
+  std::vector<RefusedStream> refused;
+};
+struct Error {
+  RequestId id;
+  Refusal why;
+};
+// The gateway is about to close: come back after retry_after_ms.
+struct Restart {
+  uint32_t retry_after_ms = 0;
+};
+
+using Reply = std::variant<Welcome, Subscribed, Unsubscribed, Pong, Authenticated, Error, Restart>;
+
+// --- The language itself ---------------------------------------------------------------------------------------------
+
+class Dialect {
+ public:
+  virtual ~Dialect() = default;
+
+  // What a whole message from a client means. Never fails: what cannot be understood is Nonsense or Refused. The
+  // command may borrow from `payload`.
+  virtual Command Parse(wire::Opcode opcode, std::string_view payload) const = 0;
+
+  // Appends a reply as whole WebSocket frames; nothing where the dialect has no word for it.
+  virtual void AppendReply(std::string& out, const Reply& reply) const = 0;
+
+  // The shared encoding of published messages, and how it is made.
+  virtual wire::Encoding encoding() const = 0;
+  virtual wire::Frame::Encode encode() const = 0;
+
+  // True where a session may subscribe and be published to.
+  virtual bool receives_broadcasts() const = 0;
+};
+
+// The dialects that there are; they live as long as the program.
+const Dialect& Native();
+const Dialect& EchoBack();
+
+}  // namespace carillon::dialect

@@ -1,0 +1,285 @@
+#include "gateway/dialect/native.h"
+
+#include <fmt/format.h>
+
+#include <boost/json.hpp>
+
+#include "gateway/base/json_escape.h"
+#include "gateway/wire/envelope_json.h"
+#include "gateway/wire/json_check.h"
+#include "gateway/wire/topic.h"
+
+namespace carillon::dialect {
+namespace {
+
+namespace json = boost::json;
+
+// More than anyone subscribes to in one message; a bound on the work that one frame can ask for.
+constexpr size_t kMaxStreamsPerCommand = 1000;
+
+// Ids are echoed, so they are kept short: a number, or a string of at most this many bytes as JSON.
+constexpr size_t kMaxIdBytes = 64;
+constexpr size_t kMaxEchoBytes = 1024;
+
+template <class... Kinds>
+struct Overloaded : Kinds... {
+  using Kinds::operator()...;
+};
+
+// --- Client to gateway -----------------------------------------------------------------------------------------------
+
+Command Bad(RequestId id, std::string_view code, std::string message) {
+  return Nonsense{std::move(id), code, std::move(message)};
+}
+
+// Reads "id": a number or a short string.
+bool ReadId(const json::object& object, RequestId* id) {
+  const json::value* value = object.if_contains("id");
+  if (value == nullptr || value->is_null()) return true;
+  if (!value->is_number() && !value->is_string()) return false;
+  RequestId text = json::serialize(*value);
+  if (text.size() > kMaxIdBytes) return false;
+  *id = std::move(text);
+  return true;
+}
+
+// Reads "streams": a list of names; or one name. Names are judged one by one later, each with its own answer.
+Status ReadStreams(const json::object& object, std::vector<std::string>* streams) {
+  const json::value* value = object.if_contains("streams");
+  if (value == nullptr) return InvalidArgument("\"streams\" is missing: a list of stream names");
+  if (const json::string* one = value->if_string()) {
+    streams->emplace_back(one->data(), one->size());
+    return absl::OkStatus();
+  }
+  const json::array* list = value->if_array();
+  if (list == nullptr) return InvalidArgument("\"streams\" must be a list of stream names");
+  if (list->size() > kMaxStreamsPerCommand) {
+    return InvalidArgument("\"streams\" may hold at most {} names", kMaxStreamsPerCommand);
+  }
+  for (const json::value& entry : *list) {
+    const json::string* name = entry.if_string();
+    if (name == nullptr) return InvalidArgument("\"streams\" must hold strings only");
+    streams->emplace_back(name->data(), name->size());
+  }
+  return absl::OkStatus();
+}
+
+Command ParseObject(const json::object& object) {
+  RequestId id;
+  if (!ReadId(object, &id)) {
+    return Bad({}, "bad_id", fmt::format("\"id\" must be a number or a string of at most {} bytes", kMaxIdBytes));
+  }
+  const json::value* action_value = object.if_contains("action");
+  const json::string* action = action_value == nullptr ? nullptr : action_value->if_string();
+  if (action == nullptr) return Bad(std::move(id), "bad_action", "\"action\" is missing: a string such as \"subscribe\"");
+
+  if (*action == "subscribe" || *action == "unsubscribe") {
+    std::vector<std::string> streams;
+    if (Status status = ReadStreams(object, &streams); !status.ok()) {
+      return Bad(std::move(id), "bad_streams", MessageOf(status));
+    }
+    if (*action == "subscribe") return Subscribe{std::move(id), std::move(streams)};
+    return Unsubscribe{std::move(id), std::move(streams)};
+  }
+  if (*action == "ping") {
+    std::string echo;
+    if (const json::value* data = object.if_contains("data")) echo = json::serialize(*data);
+    if (echo.size() > kMaxEchoBytes) {
+      return Bad(std::move(id), "too_big", fmt::format("\"data\" of a ping has at most {} bytes", kMaxEchoBytes));
+    }
+    return Ping{std::move(id), std::move(echo)};
+  }
+  if (*action == "auth") {
+    const json::value* token_value = object.if_contains("token");
+    const json::string* token = token_value == nullptr ? nullptr : token_value->if_string();
+    if (token == nullptr) return Bad(std::move(id), "bad_token", "\"token\" is missing: a string");
+    return Auth{std::move(id), std::string(token->data(), token->size())};
+  }
+  if (*action == "publish") return Publish{std::move(id)};
+  return Bad(std::move(id), "unknown_action",
+             "unknown \"action\": try subscribe, unsubscribe, ping, auth or publish");
+}
+
+// --- Gateway to client -----------------------------------------------------------------------------------------------
+
+void AppendStreams(std::string& out, const std::vector<std::string>& streams) {
+  out.push_back('[');
+  for (size_t i = 0; i < streams.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    AppendJsonString(out, streams[i]);
+  }
+  out.push_back(']');
+}
+
+void AppendRefusal(std::string& out, const Refusal& why) {
+  out.append(R"("code":)");
+  AppendJsonString(out, why.code);
+  out.append(R"(,"message":)");
+  AppendJsonString(out, why.message);
+  out.append(why.temporary ? R"(,"temporary":true)" : R"(,"temporary":false)");
+  if (why.retry_after_ms > 0) fmt::format_to(std::back_inserter(out), R"(,"retry_after_ms":{})", why.retry_after_ms);
+}
+
+void AppendRefusedStreams(std::string& out, const std::vector<RefusedStream>& refused) {
+  out.push_back('[');
+  for (size_t i = 0; i < refused.size(); ++i) {
+    out.append(i > 0 ? R"(,{"stream":)" : R"({"stream":)");
+    AppendJsonString(out, refused[i].stream);
+    out.push_back(',');
+    AppendRefusal(out, refused[i].why);
+    out.push_back('}');
+  }
+  out.push_back(']');
+}
+
+void AppendUser(std::string& out, const UserInfo& user) {
+  out.append(R"({"id":)");
+  AppendJsonString(out, user.id);
+  out.append(R"(,"name":)");
+  AppendJsonString(out, user.name);
+  out.append(R"(,"roles":[)");
+  for (size_t i = 0; i < user.roles.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    AppendJsonString(out, user.roles[i]);
+  }
+  out.append("]}");
+}
+
+void AppendData(std::string& out, const Welcome& welcome) {
+  out.append(R"({"session":)");
+  AppendJsonString(out, welcome.session);
+  out.append(R"(,"user":)");
+  if (welcome.user.has_value()) {
+    AppendUser(out, *welcome.user);
+  } else {
+    out.append("null");
+  }
+  out.append(R"(,"streams":)");
+  AppendStreams(out, welcome.streams);
+  out.append(R"(,"refused":)");
+  AppendRefusedStreams(out, welcome.refused);
+  fmt::format_to(std::back_inserter(out),
+                 R"(,"heartbeat":{{"interval_ms":{},"timeout_ms":{}}},"limits":{{"max_message_bytes":{},)"
+                 R"("max_subscriptions":{}}},"server_time":{}}})",
+                 welcome.ping_interval_ms, welcome.peer_timeout_ms, welcome.max_message_bytes,
+                 welcome.max_subscriptions, welcome.server_time_ms);
+}
+
+void AppendData(std::string& out, const Subscribed& reply) {
+  out.append(R"({"streams":)");
+  AppendStreams(out, reply.streams);
+  out.append(R"(,"refused":)");
+  AppendRefusedStreams(out, reply.refused);
+  out.push_back('}');
+}
+
+void AppendData(std::string& out, const Unsubscribed& reply) {
+  out.append(R"({"streams":)");
+  AppendStreams(out, reply.streams);
+  out.push_back('}');
+}
+
+void AppendData(std::string& out, const Pong& reply) {
+  out.append(reply.echo.empty() ? "{}" : R"({"echo":)");
+  if (!reply.echo.empty()) out.append(reply.echo).push_back('}');
+}
+
+void AppendData(std::string& out, const Authenticated& reply) {
+  out.append(R"({"user":)");
+  AppendUser(out, reply.user);
+  out.append(R"(,"streams":)");
+  AppendStreams(out, reply.streams);
+  out.append(R"(,"refused":)");
+  AppendRefusedStreams(out, reply.refused);
+  out.push_back('}');
+}
+
+void AppendData(std::string& out, const Error& reply) {
+  out.push_back('{');
+  AppendRefusal(out, reply.why);
+  out.push_back('}');
+}
+
+void AppendData(std::string& out, const Restart& reply) {
+  fmt::format_to(std::back_inserter(out), R"({{"retry_after_ms":{}}})", reply.retry_after_ms);
+}
+
+std::string_view EventOf(const Reply& reply) {
+  return std::visit(Overloaded{
+                        [](const Welcome&) -> std::string_view { return "welcome"; },
+                        [](const Subscribed&) -> std::string_view { return "subscribed"; },
+                        [](const Unsubscribed&) -> std::string_view { return "unsubscribed"; },
+                        [](const Pong&) -> std::string_view { return "pong"; },
+                        [](const Authenticated&) -> std::string_view { return "authenticated"; },
+                        [](const Error&) -> std::string_view { return "error"; },
+                        [](const Restart&) -> std::string_view { return "restart"; },
+                    },
+                    reply);
+}
+
+template <class T>
+concept HasId = requires(const T& reply) { reply.id; };
+
+// The id of the request that a reply answers; replies without one are notices.
+std::string_view IdOf(const Reply& reply) {
+  return std::visit(
+      [](const auto& kind) -> std::string_view {
+        if constexpr (HasId<decltype(kind)>) {
+          return kind.id;
+        } else {
+          return {};
+        }
+      },
+      reply);
+}
+
+}  // namespace
+
+Command NativeDialect::Parse(wire::Opcode opcode, std::string_view payload) const {
+  if (opcode != wire::Opcode::kText) return Refused{wire::CloseCode::kUnsupportedData};
+  // Most commands fit here, so that parsing them allocates nothing.
+  unsigned char buffer[2048];
+  json::monotonic_resource memory(buffer, sizeof buffer);
+  json::parse_options options;
+  options.max_depth = wire::kMaxJsonDepth;
+  json::error_code error;
+  json::value value = json::parse(json::string_view(payload.data(), payload.size()), error, &memory, options);
+  if (error) return Bad({}, "not_json", fmt::format("not JSON: {}", error.message()));
+  const json::object* object = value.if_object();
+  if (object == nullptr) return Bad({}, "not_object", "a message must be a JSON object with an \"action\"");
+  return ParseObject(*object);
+}
+
+void NativeDialect::AppendReply(std::string& out, const Reply& reply) const {
+  std::string text = R"({"stream":"system","event":")";
+  text.append(EventOf(reply));
+  text.append(R"(","data":)");
+  std::visit([&](const auto& kind) { AppendData(text, kind); }, reply);
+  text.append(R"(,"meta":{}})");
+  if (std::string_view id = IdOf(reply); !id.empty()) {
+    text.pop_back();
+    text.append(R"(,"id":)").append(id).push_back('}');
+  }
+  wire::AppendFrame(out, wire::Opcode::kText, text);
+}
+
+void NativeDialect::AppendEnvelopeText(const v1::Envelope& envelope, std::string& out) {
+  out.reserve(out.size() + envelope.json().size() + envelope.binary().size() * 4 / 3 + 160);
+  out.append(R"({"stream":)");
+  AppendJsonString(out, envelope.stream());
+  out.append(R"(,"event":)");
+  AppendJsonString(out, envelope.event());
+  out.append(R"(,"data":)");
+  wire::AppendPayloadJson(out, envelope);
+  out.append(R"(,"meta":)");
+  wire::AppendMetaJson(out, envelope);
+  out.push_back('}');
+}
+
+void NativeDialect::AppendEnvelope(const v1::Envelope& envelope, std::string& out) {
+  std::string text;
+  AppendEnvelopeText(envelope, text);
+  wire::AppendFrame(out, wire::Opcode::kText, text);
+}
+
+}  // namespace carillon::dialect

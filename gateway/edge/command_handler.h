@@ -1,0 +1,40 @@
+#pragma once
+
+#include "gateway/auth/jwt.h"
+#include "gateway/dialect/dialect.h"
+#include "gateway/hub/session.h"
+
+namespace carillon::edge {
+
+// What a session may still be waiting for before it is a full one.
+struct SessionState {
+  bool owes_auth = false;
+  std::vector<std::string> wanted;  // streams asked for at connect, to be judged when the identity is known
+};
+
+// Applies what clients say to their session, and answers. Holds nothing of a session itself.
+// Thread: any one of the shards, with a session of that shard.
+class CommandHandler {
+ public:
+  explicit CommandHandler(const auth::JwtSettings& jwt) : jwt_(jwt) {}
+
+  // The session begins: subscribes it to what it asked for and welcomes it.
+  void Welcome(hub::Session& session, SessionState& state) const;
+
+  // A whole message came.
+  void Handle(hub::Session& session, SessionState& state, wire::Opcode opcode, std::string_view payload) const;
+
+ private:
+  void On(hub::Session& session, SessionState& state, const dialect::Subscribe& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::Unsubscribe& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::Ping& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::Auth& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::Publish& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::Echo& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::Nonsense& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::Refused& command) const;
+
+  const auth::JwtSettings& jwt_;
+};
+
+}  // namespace carillon::edge

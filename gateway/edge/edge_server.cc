@@ -1,0 +1,115 @@
+#include "gateway/edge/edge_server.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "gateway/base/random.h"
+#include "gateway/edge/demo_page.h"
+#include "gateway/edge/ws_session.h"
+
+namespace carillon::edge {
+
+EdgeServer::EdgeServer(EdgeOptions options, hub::Node& node)
+    : options_(std::move(options)),
+      node_(node),
+      commands_(options_.rules.jwt),
+      listener_(node.shard(0).io(), [this](int descriptor) { OnAccept(descriptor); }) {
+  for (ShardIndex index = 0; index < node_.shards(); ++index) {
+    hub::Shard& shard = node_.shard(index);
+    handlers_.push_back([this, &shard](const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request) {
+      OnRequest(shard, connection, request);
+    });
+  }
+  on_refusal_ = [this](const HttpError& error, HttpConnection& connection) { OnRefusal(error, connection); };
+}
+
+void EdgeServer::Start() {
+  boost::asio::post(node_.shard(0).io(), [this] { listener_.Start(); });
+}
+
+void EdgeServer::StopAccepting() {
+  boost::asio::post(node_.shard(0).io(), [this] { listener_.Stop(); });
+}
+
+void EdgeServer::OnAccept(int descriptor) {
+  auto index = static_cast<ShardIndex>(next_shard_++ % node_.shards());
+  hub::Shard& shard = node_.shard(index);
+  auto begin = [this, &shard, index, descriptor] {
+    Socket socket(shard.io().get_executor());
+    boost::system::error_code error;
+    socket.assign(listener_.protocol(), descriptor, error);
+    if (error) {
+      ::close(descriptor);
+      return;
+    }
+    std::make_shared<HttpConnection>(std::move(socket), options_.timeouts, handlers_[index], on_refusal_)->Start();
+  };
+  // The listener runs on shard 0: its own connections need no hop.
+  if (index == 0) {
+    begin();
+  } else {
+    boost::asio::post(shard.io(), begin);
+  }
+}
+
+bool EdgeServer::Full() const {
+  uint64_t open = 0;
+  for (ShardIndex index = 0; index < node_.shards(); ++index) open += node_.shard(index).stats().sessions.value();
+  return open >= options_.max_connections;
+}
+
+void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
+                           const HttpRequest& request) {
+  std::string stream;
+  const EndpointRules* endpoint = FindEndpoint(options_.rules.endpoints, request.path, &stream);
+  if (endpoint == nullptr) {
+    bool page = options_.demo_page && request.path == "/";
+    if (!page) {
+      return connection->Refuse({404, "path", "there is nothing at this path", "edge.endpoints[].path", {}});
+    }
+    if (request.method != "GET" && request.method != "HEAD") {
+      return connection->Refuse({405, "method", "this path takes GET only", "", {{"Allow", "GET, HEAD"}}});
+    }
+    return connection->Respond(MakeResponse(200, "text/html; charset=utf-8", kDemoPage,
+                                            {{"Content-Security-Policy",
+                                              "default-src 'none'; style-src 'unsafe-inline'; script-src "
+                                              "'unsafe-inline'; connect-src 'self' ws: wss:"}},
+                                            request.method == "GET"));
+  }
+  Verdict verdict = Judge(request, options_.rules, *endpoint, std::move(stream), std::chrono::system_clock::now());
+  if (auto* refused = std::get_if<HttpError>(&verdict)) return connection->Refuse(*refused);
+  if (Full()) {
+    return connection->Refuse({503, "capacity",
+                               fmt::format("the gateway has its {} connections", options_.max_connections),
+                               "edge.max_connections",
+                               {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
+  }
+  auto [socket, unread] = connection->Release();
+  BeginWsSession(shard, commands_, std::move(socket), std::move(unread), std::get<Admission>(std::move(verdict)));
+}
+
+void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection& connection) {
+  auto it = std::find(kReasons.begin(), kReasons.end(), error.reason);
+  size_t row = it == kReasons.end() ? kReasons.size() - 1 : static_cast<size_t>(it - kReasons.begin());
+  refused_[row].Add();
+  uint64_t suppressed = 0;
+  if (!samplers_[row].Allow(&suppressed)) return;
+  log::Info("edge", "refused a request",
+            {{"reason", error.reason},
+             {"status", error.status},
+             {"why", error.message},
+             {"setting", error.setting},
+             {"peer", connection.PeerNetwork()},
+             {"suppressed", suppressed}});
+}
+
+void EdgeServer::Collect(MetricsWriter& writer) const {
+  for (size_t row = 0; row < kReasons.size(); ++row) {
+    writer.Counter("carillon_handshakes_rejected_total", "Requests that were refused, by reason.",
+                   refused_[row].value(), {{"reason", kReasons[row]}});
+  }
+}
+
+}  // namespace carillon::edge

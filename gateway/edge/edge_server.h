@@ -1,0 +1,64 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+
+#include "gateway/base/metrics.h"
+#include "gateway/edge/command_handler.h"
+#include "gateway/edge/handshake.h"
+#include "gateway/edge/http_connection.h"
+#include "gateway/edge/listener.h"
+#include "gateway/hub/node.h"
+
+namespace carillon::edge {
+
+struct EdgeOptions {
+  std::string listen;
+  AdmissionRules rules;
+  HttpTimeouts timeouts;
+  size_t max_connections = 1000;
+  bool demo_page = false;
+};
+
+// Where clients connect: accepts, deals connections out to the shards in turn, judges their request, and turns them
+// into sessions or answers them.
+// Owned by: server::Application; outlives the shards' threads. Thread: the shards', but for Open and Start.
+class EdgeServer {
+ public:
+  EdgeServer(EdgeOptions options, hub::Node& node);
+
+  Status Open() { return listener_.Open(options_.listen); }
+  void Start();
+  // Stops accepting; any thread. Sessions are the node's to end.
+  void StopAccepting();
+
+  const std::string& address() const { return listener_.address(); }
+
+  void Collect(MetricsWriter& writer) const;
+
+ private:
+  void OnAccept(int descriptor);
+  void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
+  void OnRefusal(const HttpError& error, const HttpConnection& connection);
+  bool Full() const;
+
+  // The reasons of refusals, for metrics; anything else counts as the last one.
+  static constexpr std::array<std::string_view, 17> kReasons = {
+      "malformed", "dup_header", "smuggling", "too_large", "timeout",       "method",        "path",
+      "version",   "key",        "origin",    "subprotocol", "missing_token", "invalid_token", "ambiguous_auth",
+      "capacity",  "draining",   "other"};
+
+  const EdgeOptions options_;
+  hub::Node& node_;
+  CommandHandler commands_;
+  Listener listener_;
+  size_t next_shard_ = 0;  // of the listener's thread
+  std::vector<HttpConnection::Handler> handlers_;  // one a shard
+  HttpConnection::RefusalHandler on_refusal_;
+  std::array<SharedCounter, kReasons.size()> refused_;
+  std::array<log::Sampler, kReasons.size()> samplers_;
+};
+
+}  // namespace carillon::edge

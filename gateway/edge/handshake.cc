@@ -1,0 +1,159 @@
+#include "gateway/edge/handshake.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "absl/strings/escaping.h"
+#include "gateway/wire/topic.h"
+
+namespace carillon::edge {
+namespace {
+
+// The sub-protocols that are spoken; the first is what a client without one gets.
+constexpr std::string_view kSubprotocols[] = {"carillon.v1.json"};
+
+constexpr size_t kKeyBytes = 16;  // RFC 6455 section 4.1
+
+std::optional<HttpError> CheckUpgrade(const HttpRequest& request) {
+  if (request.method != "GET") {
+    return HttpError{405, "method", "this path takes GET only", "", {{"Allow", "GET"}}};
+  }
+  if (!request.HeaderHasToken("upgrade", "websocket") || !request.HeaderHasToken("connection", "upgrade") ||
+      request.Header("sec-websocket-version") != "13") {
+    return HttpError{426, "version", "this path speaks WebSocket, version 13", "",
+                     {{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}}};
+  }
+  std::string_view key = request.Header("sec-websocket-key");
+  std::string raw;
+  if (!absl::Base64Unescape(absl::string_view(key.data(), key.size()), &raw) || raw.size() != kKeyBytes ||
+      absl::Base64Escape(raw) != key) {
+    return HttpError{400, "key", "Sec-WebSocket-Key is not the base64 of 16 bytes", "", {}};
+  }
+  return std::nullopt;
+}
+
+HttpError Unauthorized(std::string message, bool had_token) {
+  return {401, had_token ? "invalid_token" : "missing_token", std::move(message),
+          had_token ? "auth" : "edge.endpoints[].anonymous",
+          {{"WWW-Authenticate", had_token ? "Bearer error=\"invalid_token\"" : "Bearer"}}};
+}
+
+// The token, from wherever it came. Two that differ are refused: one of them was not meant.
+std::variant<std::string, HttpError> FindToken(const HttpRequest& request) {
+  std::vector<std::string> tokens;
+  std::string_view header = request.Header("authorization");
+  constexpr std::string_view kScheme = "bearer ";
+  if (!header.empty()) {
+    std::string scheme(header.substr(0, kScheme.size()));
+    std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](unsigned char c) { return std::tolower(c); });
+    if (scheme != kScheme) return Unauthorized("the Authorization header is not of the form: Bearer TOKEN", true);
+    tokens.emplace_back(header.substr(kScheme.size()));
+  }
+  for (const auto& [name, value] : request.query) {
+    if ((name == "token" || name == "access_token") && !value.empty()) tokens.push_back(value);
+  }
+  for (const std::string& token : tokens) {
+    if (token != tokens.front()) return HttpError{400, "ambiguous_auth", "two different tokens came at once", "", {}};
+  }
+  return tokens.empty() ? std::string() : tokens.front();
+}
+
+void AddStreams(std::string_view list, std::vector<std::string>* streams) {
+  while (!list.empty()) {
+    size_t comma = std::min(list.find(','), list.size());
+    std::string_view name = list.substr(0, comma);
+    if (!name.empty() && std::find(streams->begin(), streams->end(), name) == streams->end()) {
+      streams->emplace_back(name);
+    }
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+}
+
+// True where the client offered sub-protocols; *chosen is the one to confirm.
+bool ChooseSubprotocol(const HttpRequest& request, std::string* chosen) {
+  bool offered = false;
+  for (const auto& [name, value] : request.headers) offered = offered || name == "sec-websocket-protocol";
+  for (std::string_view known : kSubprotocols) {
+    if (request.HeaderHasToken("sec-websocket-protocol", known)) {
+      *chosen = known;
+      break;
+    }
+  }
+  return offered;
+}
+
+}  // namespace
+
+const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, std::string_view path,
+                                  std::string* stream) {
+  for (const EndpointRules& endpoint : endpoints) {
+    if (path == endpoint.path) return &endpoint;
+  }
+  for (const EndpointRules& endpoint : endpoints) {
+    if (!endpoint.session.dialect->receives_broadcasts() || !path.starts_with(endpoint.path)) continue;
+    std::string_view rest = path.substr(endpoint.path.size());
+    if (rest.size() < 2 || rest[0] != '/' || rest.find('/', 1) != std::string_view::npos) continue;
+    *stream = rest.substr(1);
+    return &endpoint;
+  }
+  return nullptr;
+}
+
+Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
+              std::string path_stream, std::chrono::system_clock::time_point now) {
+  if (auto error = CheckUpgrade(request)) return *std::move(error);
+  if (std::string_view origin = request.Header("origin"); !rules.origins.Allows(origin, request.Header("host"))) {
+    return HttpError{403, "origin",
+                     fmt::format("pages of the origin {} may not connect; an operator can add it", origin.substr(0, 200)),
+                     "edge.allowed_origins", {}};
+  }
+  Admission admission;
+  admission.endpoint = &endpoint;
+  admission.websocket_key = std::string(request.Header("sec-websocket-key"));
+  if (ChooseSubprotocol(request, &admission.subprotocol) && admission.subprotocol.empty() &&
+      endpoint.require_subprotocol) {
+    return HttpError{400, "subprotocol", "none of the offered sub-protocols is spoken here: try carillon.v1.json",
+                     "edge.endpoints[].require_subprotocol", {}};
+  }
+
+  auto token = FindToken(request);
+  if (auto* error = std::get_if<HttpError>(&token)) return *std::move(error);
+  std::optional<HttpError> refused;
+  if (const std::string& text = std::get<std::string>(token); !text.empty()) {
+    auto identity = auth::VerifyJwt(text, rules.jwt, now);
+    if (identity.ok()) {
+      admission.identity = std::make_shared<const auth::Identity>(*std::move(identity));
+    } else {
+      refused = Unauthorized(MessageOf(identity.status()), true);
+    }
+  } else if (!endpoint.anonymous) {
+    admission.owes_auth = endpoint.session.auth_timeout.count() > 0;
+    if (!admission.owes_auth) refused = Unauthorized("a token is needed", false);
+  }
+  if (refused.has_value()) {
+    if (!endpoint.close_on_refusal) return *std::move(refused);
+    admission.refused_because = refused->message;
+    return admission;
+  }
+
+  AddStreams(path_stream, &admission.streams);
+  for (const auto& [name, value] : request.query) {
+    if (name == "streams") AddStreams(value, &admission.streams);
+  }
+  if (admission.identity != nullptr) {
+    for (const std::string& stream : admission.identity->streams) AddStreams(stream, &admission.streams);
+  }
+  return admission;
+}
+
+std::optional<dialect::Refusal> JudgeStream(std::string_view stream, const auth::IdentityPtr& identity) {
+  if (Status status = wire::CheckStreamName(stream); !status.ok()) {
+    return dialect::Refusal{"bad_stream", MessageOf(status)};
+  }
+  if (wire::NeedsIdentity(stream) && identity == nullptr) {
+    return dialect::Refusal{"forbidden", "this stream wants a session with a token"};
+  }
+  return std::nullopt;
+}
+
+}  // namespace carillon::edge

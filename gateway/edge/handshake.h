@@ -1,0 +1,58 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "gateway/auth/identity.h"
+#include "gateway/auth/jwt.h"
+#include "gateway/auth/origin.h"
+#include "gateway/edge/http_head.h"
+#include "gateway/hub/session.h"
+
+// From a request to a session, or to a refusal that says which rule refused it. Pure: the clock comes as an argument.
+namespace carillon::edge {
+
+// A path that clients connect to. Immutable; outlives the sessions made from it.
+struct EndpointRules {
+  std::string path;
+  bool anonymous = false;
+  bool close_on_refusal = false;  // accept, then close with 4001, because browsers cannot read a refused handshake
+  bool require_subprotocol = false;
+  uint32_t send_buffer_bytes = 64 << 10;
+  hub::SessionSettings session;
+};
+
+struct AdmissionRules {
+  std::vector<EndpointRules> endpoints;  // the enabled ones
+  auth::OriginRules origins;
+  auth::JwtSettings jwt;
+};
+
+// What a connection is admitted as.
+struct Admission {
+  const EndpointRules* endpoint = nullptr;
+  auth::IdentityPtr identity;         // null: anonymous, or not known yet
+  bool owes_auth = false;             // must send its token as the first frame
+  std::vector<std::string> streams;   // asked for by path, query or token; not judged yet
+  std::string subprotocol;            // to be confirmed; empty: none
+  std::string websocket_key;
+  std::string refused_because;        // not empty: accept, then close with 4001 and this
+};
+
+using Verdict = std::variant<Admission, HttpError>;
+
+// The endpoint of a path, and the stream that the path names (PATH/{stream}); null where there is none.
+const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, std::string_view path,
+                                  std::string* stream);
+
+// Judges a request for a WebSocket. INVARIANT: the path has an endpoint.
+Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
+              std::string path_stream, std::chrono::system_clock::time_point now);
+
+// Why a session of that identity may not subscribe to a stream; nothing where it may. The name is checked as well.
+std::optional<dialect::Refusal> JudgeStream(std::string_view stream, const auth::IdentityPtr& identity);
+
+}  // namespace carillon::edge

@@ -1,0 +1,69 @@
+#pragma once
+
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "gateway/edge/frame_layer.h"
+#include "gateway/edge/http_head.h"
+
+namespace carillon::edge {
+
+struct HttpTimeouts {
+  std::chrono::milliseconds accept{10'000};  // until the first byte
+  std::chrono::milliseconds request{5'000};  // from the first byte to the whole head
+};
+
+// One connection that is still HTTP: reads one request under its deadlines, hands it over, and writes the answer if
+// there is one. Every answer ends the connection, so that nothing can hide behind a first request.
+// Owned by: its own pending I/O. Thread: the loop that its socket belongs to.
+class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
+ public:
+  // Answers a request, by calling Respond now or later or by taking the socket with Release.
+  using Handler = std::function<void(std::shared_ptr<HttpConnection>, HttpRequest)>;
+  // Told of every refusal, before it is answered.
+  using RefusalHandler = std::function<void(const HttpError&, HttpConnection&)>;
+
+  HttpConnection(Socket socket, const HttpTimeouts& timeouts, const Handler& handler, const RefusalHandler& on_refusal);
+
+  void Start();
+
+  // Writes the answer and ends the connection, leaving the client time to read it.
+  void Respond(std::string response);
+  void Refuse(const HttpError& error);
+
+  // Takes the socket and what the client sent after its request.
+  std::pair<Socket, std::string> Release();
+
+  // The client's address, cut to its network: /24 or /48. For logs.
+  std::string PeerNetwork() const;
+
+  Socket& socket() { return socket_; }
+
+ private:
+  void Read();
+  void OnRead(boost::system::error_code error, size_t size);
+  void Linger();
+  void OnTimeout();
+  void ArmTimer(std::chrono::milliseconds delay);
+
+  Socket socket_;
+  const HttpTimeouts timeouts_;
+  const Handler& handler_;
+  const RefusalHandler& on_refusal_;
+  boost::asio::basic_waitable_timer<std::chrono::steady_clock, boost::asio::wait_traits<std::chrono::steady_clock>,
+                                    Socket::executor_type>
+      timer_;
+  std::string head_;
+  std::string response_;
+  size_t received_ = 0;
+  size_t discarded_ = 0;
+  enum class Phase { kReading, kHandling, kWriting, kLingering, kDone } phase_ = Phase::kReading;
+};
+
+// The address that logs may show of a peer.
+std::string NetworkOf(const Socket& socket);
+
+}  // namespace carillon::edge

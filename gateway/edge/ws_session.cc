@@ -1,0 +1,415 @@
+#include "gateway/edge/ws_session.h"
+
+#include <boost/beast/core/bind_handler.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
+#include <random>
+
+#include "gateway/base/log.h"
+#include "gateway/edge/http_connection.h"
+
+namespace carillon::edge {
+namespace {
+
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+namespace websocket = boost::beast::websocket;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+
+// How long a client may take to answer our goodbye, and to close its side, before the connection is reset.
+constexpr std::chrono::milliseconds kCloseTimeout{5000};
+// The same for one that has been silent for long already.
+constexpr std::chrono::milliseconds kDeadCloseTimeout{2000};
+
+constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
+
+// What a message is read into. Commands are shorter than this; longer messages grow a string while they last.
+constexpr size_t kReadBytes = 256;
+constexpr size_t kMaxReadBytes = 8 << 10;
+
+void LogClose(const hub::Session& session, wire::CloseCode code, const std::string& peer) {
+  static log::Sampler sampler;
+  uint64_t suppressed = 0;
+  if (!sampler.Allow(&suppressed)) return;
+  log::Warn("edge", "closed a session",
+            {{"session", session.id().ToString()},
+             {"code", static_cast<int>(code)},
+             {"reason", wire::InfoOf(code).name},
+             {"peer", peer},
+             {"suppressed", suppressed}});
+}
+
+bool WorthALine(wire::CloseCode code) {
+  switch (code) {
+    case wire::CloseCode::kNormal:
+    case wire::CloseCode::kGoingAway:
+    case wire::CloseCode::kNoStatus:
+    case wire::CloseCode::kAbnormal:
+    case wire::CloseCode::kRestart:
+      return false;
+    default:
+      return true;
+  }
+}
+
+// A WebSocket connection from its 101 to its end.
+//
+//   kHandshake → kOpen → kClosing (our close frame is queued; reading on until the client's) → kDraining (nothing more
+//   to read; the outbox is written out) → kLingering (our side is shut; until the client's is) → kDone
+//
+// Each later state may be reached from each earlier one, and a broken socket or a passed deadline leads to kDone from
+// everywhere.
+class WsSession final : public boost::intrusive_ref_counter<WsSession, boost::thread_unsafe_counter>,
+                        public hub::Transport,
+                        public hub::TimerWheel::Timer,
+                        public FrameLayer::Owner {
+ public:
+  using Ptr = boost::intrusive_ptr<WsSession>;
+
+  WsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread, Admission admission)
+      : shard_(shard),
+        handler_(handler),
+        close_because_(std::move(admission.refused_because)),
+        session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), std::move(admission.identity)),
+        ws_(std::move(socket), session_.outbox(), *this, std::move(unread)) {
+    state_.owes_auth = admission.owes_auth;
+    state_.wanted = std::move(admission.streams);
+  }
+
+  void Accept(const Admission& admission, const std::string& subprotocol);
+
+  // hub::Transport
+  void Flush() override { layer().Flush(); }
+  void Close(wire::CloseCode code, std::string_view reason) override;
+  void Abort() override;
+
+  // hub::TimerWheel::Timer
+  void OnTimer() override;
+
+  // FrameLayer::Owner
+  void OnHeard(size_t) override { heard_at_ = shard_.now(); }
+  void OnBlocked(bool anew) override;
+  void OnFlushed() override;
+  void OnWriteError() override { Abort(); }
+  void OnSent(size_t bytes) override {
+    shard_.stats().sends.Add();
+    shard_.stats().sent_bytes.Add(bytes);
+  }
+  void OnViolation(wire::CloseCode code) override { session_.Close(code, wire::InfoOf(code).reason); }
+  void OnBeastClose(uint16_t code) override;
+  void KeepAlive() override { intrusive_ptr_add_ref(this); }
+  void Release() override { intrusive_ptr_release(this); }
+
+ private:
+  enum class State : uint8_t { kHandshake, kOpen, kClosing, kDraining, kLingering, kDone };
+  using Stream = websocket::stream<FrameLayer, false>;
+  using Request = http::request<http::empty_body>;
+
+  FrameLayer& layer() { return ws_.next_layer(); }
+  void OnAccepted(error_code error);
+  void Read();
+  void OnRead(error_code error, size_t size);
+  void OnReadEnd(error_code error);
+  void Drain();
+  void ShutSendSide();
+  void Linger();
+  void Finish();
+  void SetEnd(wire::CloseCode code) {
+    if (end_ == wire::CloseCode::kAbnormal) end_ = code;
+  }
+  void ArmTimer();
+
+  hub::Shard& shard_;
+  const CommandHandler& handler_;
+  SessionState state_;
+  std::string close_because_;  // the handshake's refusal, told after it
+  hub::Session session_;
+  Stream ws_;
+  State phase_ = State::kHandshake;
+  bool registered_ = false;
+  bool waits_for_client_ = false;  // a read is pending whose end leads to OnReadEnd
+  wire::CloseCode end_ = wire::CloseCode::kAbnormal;
+  Clock::time_point heard_at_ = shard_.now();
+  Clock::time_point ping_at_ = Clock::time_point::max();
+  Clock::time_point deadline_ = Clock::time_point::max();  // of the handshake, the first token, or our goodbye
+  Clock::time_point blocked_since_;                        // since when the socket has taken nothing
+  std::string message_;                                    // of which parts have come
+  char buffer_[kReadBytes];
+};
+
+// --- Beginning -------------------------------------------------------------------------------------------------------
+
+void SetSocketOptions(Socket& socket, const EndpointRules& endpoint) {
+  using Int = asio::detail::socket_option::integer<SOL_SOCKET, SO_SNDBUF>;
+  error_code ignored;  // a socket that does not take an option still works
+  socket.non_blocking(true, ignored);
+  socket.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket.set_option(Int(static_cast<int>(endpoint.send_buffer_bytes)), ignored);
+  socket.set_option(asio::socket_base::keep_alive(true), ignored);
+  // Finds peers that vanished without a word when heartbeats are off (reliability notes R38).
+  constexpr std::pair<int, int> kTcpOptions[] = {
+      {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 10}, {TCP_KEEPCNT, 3}, {TCP_USER_TIMEOUT, 20'000}};
+  for (auto [name, value] : kTcpOptions) {
+    ::setsockopt(socket.native_handle(), IPPROTO_TCP, name, &value, sizeof value);
+  }
+}
+
+void WsSession::Accept(const Admission& admission, const std::string& subprotocol) {
+  ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(), websocket::stream_base::none(), false});
+  ws_.set_option(websocket::stream_base::decorator([subprotocol](websocket::response_type& response) {
+    response.set(http::field::server, "carillon");
+    if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
+  }));
+  ws_.auto_fragment(false);
+  ws_.read_message_max(session_.settings().max_message_bytes);
+  deadline_ = shard_.now() + kHandshakeTimeout;
+  ArmTimer();
+
+  // The request was judged already; Beast gets what it needs of it to make its answer.
+  auto request = std::make_unique<Request>(http::verb::get, "/", 11);
+  request->set(http::field::host, "carillon");
+  request->set(http::field::upgrade, "websocket");
+  request->set(http::field::connection, "Upgrade");
+  request->set(http::field::sec_websocket_key, admission.websocket_key);
+  request->set(http::field::sec_websocket_version, "13");
+  Request& borrowed = *request;
+  ws_.async_accept(borrowed, [self = Ptr(this), request = std::move(request)](error_code error) {
+    self->OnAccepted(error);
+  });
+}
+
+void WsSession::OnAccepted(error_code error) {
+  if (error || phase_ != State::kHandshake) return Finish();
+  layer().BeginFrames();
+  phase_ = State::kOpen;
+  registered_ = true;
+  deadline_ = Clock::time_point::max();
+  shard_.Register(session_);
+  const hub::SessionSettings& settings = session_.settings();
+  if (settings.ping_interval.count() > 0) {
+    // A wave of reconnects must not become a wave of pings.
+    static thread_local std::minstd_rand random(std::random_device{}());
+    std::uniform_int_distribution<int64_t> phase(settings.ping_interval.count() / 2, settings.ping_interval.count());
+    ping_at_ = shard_.now() + std::chrono::milliseconds(phase(random));
+  }
+  if (!close_because_.empty()) {
+    session_.Close(wire::CloseCode::kUnauthorized, close_because_);
+  } else if (state_.owes_auth) {
+    deadline_ = shard_.now() + settings.auth_timeout;
+  } else {
+    handler_.Welcome(session_, state_);
+  }
+  if (phase_ == State::kDone) return;
+  ArmTimer();
+  Read();
+}
+
+// --- Reading ---------------------------------------------------------------------------------------------------------
+
+void WsSession::Read() {
+  waits_for_client_ = true;
+  asio::mutable_buffer into(buffer_, sizeof buffer_);
+  if (!message_.empty()) {
+    size_t have = message_.size();
+    message_.resize(have + std::min(kMaxReadBytes, ws_.read_size_hint(kReadBytes)));
+    into = asio::buffer(message_.data() + have, message_.size() - have);
+  }
+  size_t room = into.size();
+  ws_.async_read_some(into, [self = Ptr(this), room](error_code error, size_t size) {
+    self->waits_for_client_ = false;
+    if (!self->message_.empty()) self->message_.resize(self->message_.size() - room + size);
+    self->OnRead(error, size);
+  });
+}
+
+void WsSession::OnRead(error_code error, size_t size) {
+  if (phase_ == State::kDone) return;
+  if (error) return OnReadEnd(error);
+  if (!ws_.is_message_done()) {
+    if (message_.empty()) message_.assign(buffer_, size);
+    return Read();
+  }
+  if (phase_ == State::kOpen) {
+    std::string_view payload = message_.empty() ? std::string_view(buffer_, size) : std::string_view(message_);
+    bool owed_auth = state_.owes_auth;
+    handler_.Handle(session_, state_, ws_.got_text() ? wire::Opcode::kText : wire::Opcode::kBinary, payload);
+    if (owed_auth && !state_.owes_auth && phase_ == State::kOpen) {
+      deadline_ = Clock::time_point::max();
+      ArmTimer();
+    }
+  }
+  if (message_.capacity() > kMaxReadBytes) {
+    message_ = {};
+  } else {
+    message_.clear();
+  }
+  if (phase_ != State::kDone) Read();
+}
+
+void WsSession::OnReadEnd(error_code error) {
+  if (error == websocket::error::closed) {
+    uint16_t code = ws_.reason().code;
+    if (code == websocket::close_code::none) SetEnd(wire::CloseCode::kNoStatus);
+    if (code == websocket::close_code::going_away) SetEnd(wire::CloseCode::kGoingAway);
+    SetEnd(wire::CloseCode::kNormal);
+    return Drain();
+  }
+  // A violation of ours, or Beast has said goodbye because of an error: the close frame must still get out. Anything
+  // else is a broken connection.
+  if (session_.outbox().sealed()) return Drain();
+  Finish();
+}
+
+// --- Ending ----------------------------------------------------------------------------------------------------------
+
+void WsSession::Close(wire::CloseCode code, std::string_view reason) {
+  if (phase_ == State::kDone) return;
+  SetEnd(code);
+  if (phase_ == State::kOpen) phase_ = State::kClosing;
+  hub::Outbox& outbox = session_.outbox();
+  if (code == wire::CloseCode::kSlowConsumer) outbox.DropUnsent();
+  outbox.Push(hub::MakePacket(wire::CloseFrame(code, reason), hub::Packet::Kind::kProtocol));
+  outbox.Seal();
+  deadline_ = shard_.now() + (code == wire::CloseCode::kPingTimeout ? kDeadCloseTimeout : kCloseTimeout);
+  ArmTimer();
+  Flush();
+}
+
+void WsSession::OnBeastClose(uint16_t code) {
+  // Beast answers the client's goodbye with the same code, or reports an error with one of its own.
+  switch (code) {
+    case 1002: SetEnd(wire::CloseCode::kProtocolError); break;
+    case 1007: SetEnd(wire::CloseCode::kInvalidText); break;
+    case 1009: SetEnd(wire::CloseCode::kTooBig); break;
+    default: break;
+  }
+  if (phase_ == State::kOpen) phase_ = State::kClosing;
+  session_.BeginClosing();
+  deadline_ = shard_.now() + kCloseTimeout;
+  ArmTimer();
+}
+
+void WsSession::Drain() {
+  if (phase_ >= State::kDraining) return;
+  phase_ = State::kDraining;
+  session_.BeginClosing();
+  deadline_ = std::min(deadline_, shard_.now() + kCloseTimeout);
+  ArmTimer();
+  if (session_.outbox().empty()) return ShutSendSide();
+  Flush();
+}
+
+void WsSession::OnFlushed() {
+  if (phase_ == State::kDraining) ShutSendSide();
+}
+
+void WsSession::ShutSendSide() {
+  phase_ = State::kLingering;
+  error_code ignored;
+  layer().socket().shutdown(Socket::shutdown_send, ignored);
+  Linger();
+}
+
+// Closing with bytes unread would reset the connection and tear the close frame out of the client's hands. The close
+// deadline bounds this.
+void WsSession::Linger() {
+  layer().socket().async_read_some(asio::buffer(buffer_), [self = Ptr(this)](error_code error, size_t) {
+    if (self->phase_ == State::kDone) return;
+    if (error) return self->Finish();
+    self->Linger();
+  });
+}
+
+void WsSession::Abort() {
+  if (phase_ == State::kDone) return;
+  error_code ignored;
+  layer().socket().set_option(asio::socket_base::linger(true, 0), ignored);  // a reset, not a FIN behind the queue
+  Finish();
+}
+
+void WsSession::Finish() {
+  if (phase_ == State::kDone) return;
+  phase_ = State::kDone;
+  hub::TimerWheel::Disarm(*this);
+  session_.BeginClosing();
+  if (registered_) {
+    if (WorthALine(end_)) LogClose(session_, end_, NetworkOf(layer().socket()));
+    shard_.Unregister(session_, end_);
+  }
+  error_code ignored;
+  layer().socket().close(ignored);  // completes what is pending, which lets go of this
+  session_.outbox().Clear();
+}
+
+// --- Time ------------------------------------------------------------------------------------------------------------
+
+void WsSession::OnBlocked(bool anew) {
+  if (anew) blocked_since_ = shard_.now();
+  ArmTimer();
+}
+
+void WsSession::ArmTimer() {
+  if (phase_ == State::kDone) return;
+  const hub::SessionSettings& settings = session_.settings();
+  Clock::time_point due = deadline_;
+  if (phase_ == State::kOpen) {
+    due = std::min(due, ping_at_);
+    if (settings.peer_timeout.count() > 0) due = std::min(due, heard_at_ + settings.peer_timeout);
+    if (layer().blocked()) due = std::min(due, blocked_since_ + settings.write_deadline);
+  }
+  if (due != Clock::time_point::max()) {
+    shard_.wheel().Arm(*this, due);
+  } else if (is_linked()) {
+    hub::TimerWheel::Disarm(*this);
+  }
+}
+
+void WsSession::OnTimer() {
+  Ptr keep(this);
+  Clock::time_point now = shard_.now();
+  const hub::SessionSettings& settings = session_.settings();
+  if (deadline_ <= now) {
+    if (phase_ == State::kOpen && state_.owes_auth) {
+      session_.Close(wire::CloseCode::kAuthTimeout, wire::InfoOf(wire::CloseCode::kAuthTimeout).reason);
+    } else {
+      Abort();  // the handshake's answer does not get out, or our goodbye is not answered
+    }
+    return;
+  }
+  if (phase_ == State::kOpen) {
+    if (settings.peer_timeout.count() > 0 && heard_at_ + settings.peer_timeout <= now) {
+      session_.Close(wire::CloseCode::kPingTimeout, wire::InfoOf(wire::CloseCode::kPingTimeout).reason);
+      return;
+    }
+    if (layer().blocked() && blocked_since_ + settings.write_deadline <= now) {
+      SetEnd(wire::CloseCode::kSlowConsumer);
+      shard_.stats().slow_consumers.Add();
+      Abort();
+      return;
+    }
+    if (ping_at_ <= now) {
+      ping_at_ = now + settings.ping_interval;
+      std::string ping;
+      wire::AppendFrame(ping, wire::Opcode::kPing, "");
+      session_.outbox().Shrink();
+      session_.outbox().Push(hub::MakePacket(std::move(ping), hub::Packet::Kind::kProtocol));
+      Flush();
+    }
+  }
+  ArmTimer();
+}
+
+}  // namespace
+
+void BeginWsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread,
+                    Admission admission) {
+  SetSocketOptions(socket, *admission.endpoint);
+  WsSession::Ptr session(new WsSession(shard, handler, std::move(socket), std::move(unread), admission));
+  session->Accept(admission, admission.subprotocol);
+}
+
+}  // namespace carillon::edge

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/auth/identity.h"
+#include "gateway/hub/shard.h"
+
+// A shard's answers to the questions of the control plane. Called on the shard's thread, through Node::Ask.
+namespace carillon::hub {
+
+// One session, as Subscribers lists it.
+struct SessionInfo {
+  SessionId id;
+  auth::IdentityPtr identity;  // null: anonymous
+  std::chrono::system_clock::time_point connected_at;
+};
+
+// The `limit` sessions of the shard with the smallest ids after `after` that listen to the topic, in order.
+std::vector<SessionInfo> ListMembers(Shard& shard, const wire::TopicView& topic, SessionId after, size_t limit);
+
+// Closes the sessions that listen to the topic; returns how many.
+uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode code, std::string_view reason);
+
+// Tells every session that the gateway restarts, and closes it; returns how many.
+uint32_t SendHome(Shard& shard);
+
+}  // namespace carillon::hub

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <array>
+#include <memory>
+#include <mutex>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "gateway/engine/engine.h"
+#include "gateway/wire/topic.h"
+
+namespace carillon::hub {
+
+// Which shards listen to what, and with how many sessions: how a message finds its shards, and how a count is answered
+// without asking them. Striped locks, held for a look-up only. A topic without listeners is not in it.
+// Thread: any.
+class InterestMap {
+ public:
+  engine::Audience Find(const wire::TopicView& topic) const;
+
+  // See engine::Door.
+  const wire::Topic* Join(const wire::TopicView& topic, ShardIndex shard);
+  void Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard);
+
+  // How many topics of a kind have listeners. Walks everything: for metrics.
+  size_t Count(wire::TopicKind kind) const;
+
+ private:
+  struct Interest {
+    wire::Topic topic;
+    ShardSet shards = 0;
+    uint32_t sessions = 0;
+  };
+  struct Hash {
+    using is_transparent = void;
+    size_t operator()(const wire::TopicView& topic) const { return wire::HashOf(topic); }
+    size_t operator()(const std::unique_ptr<Interest>& interest) const { return wire::HashOf(interest->topic); }
+  };
+  struct Equal {
+    using is_transparent = void;
+    static wire::TopicView View(const wire::TopicView& topic) { return topic; }
+    static wire::TopicView View(const std::unique_ptr<Interest>& interest) { return interest->topic; }
+    template <class A, class B>
+    bool operator()(const A& a, const B& b) const {
+      return View(a) == View(b);
+    }
+  };
+  struct alignas(64) Stripe {
+    mutable std::mutex mutex;
+    absl::flat_hash_set<std::unique_ptr<Interest>, Hash, Equal> interests;
+  };
+
+  static constexpr size_t kStripes = 64;
+
+  // The upper bits choose the stripe; the set inside uses the lower ones.
+  Stripe& StripeOf(const wire::TopicView& topic) { return stripes_[wire::HashOf(topic) >> 58]; }
+  const Stripe& StripeOf(const wire::TopicView& topic) const { return stripes_[wire::HashOf(topic) >> 58]; }
+  static_assert(kStripes == size_t{1} << (64 - 58));
+
+  std::array<Stripe, kStripes> stripes_;
+};
+
+}  // namespace carillon::hub

@@ -1,0 +1,82 @@
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "gateway/engine/engine.h"
+
+namespace carillon::hub {
+
+class Shard;
+
+// Something a shard is asked to do: a question, a kick.
+using Task = absl::AnyInvocable<void(Shard&)>;
+
+// One thing in a mailbox. Tells and asks share it, so that they stay in order.
+using Mail = std::variant<engine::Delivery, Task>;
+
+// What waits for a shard. Publishers look at HasRoom first; several that look at once may overshoot the bound by one
+// message each. Tasks are not bounded here: each belongs to a call that gRPC bounds.
+// Thread: any, but Take and Done are the shard's.
+class Mailbox {
+ public:
+  Mailbox(size_t max_messages, size_t max_bytes) : max_messages_(max_messages), max_bytes_(max_bytes) {}
+
+  bool HasRoom(size_t bytes) const {
+    return messages_.load(std::memory_order_relaxed) < max_messages_ &&
+           bytes_.load(std::memory_order_relaxed) + bytes <= max_bytes_;
+  }
+
+  // At most half full: the moment to let waiting publishers go on.
+  bool HalfEmpty() const {
+    return messages_.load(std::memory_order_relaxed) <= max_messages_ / 2 &&
+           bytes_.load(std::memory_order_relaxed) <= max_bytes_ / 2;
+  }
+
+  // True where the shard sleeps and must be woken.
+  bool Push(Mail mail) {
+    if (const auto* delivery = std::get_if<engine::Delivery>(&mail)) {
+      messages_.fetch_add(1, std::memory_order_relaxed);
+      bytes_.fetch_add(delivery->frame->bytes(), std::memory_order_relaxed);
+    }
+    std::lock_guard lock(mutex_);
+    mail_.push_back(std::move(mail));
+    return !std::exchange(awake_, true);
+  }
+
+  // Swaps what waits into `batch`, which must be empty. False where there is nothing: the shard may sleep, and the next
+  // Push will say that it must be woken.
+  bool Take(std::vector<Mail>& batch) {
+    std::lock_guard lock(mutex_);
+    if (mail_.empty()) {
+      awake_ = false;
+      return false;
+    }
+    batch.swap(mail_);
+    return true;
+  }
+
+  // The shard is through with a message: only now does it stop counting.
+  void Done(const engine::Delivery& delivery) {
+    messages_.fetch_sub(1, std::memory_order_relaxed);
+    bytes_.fetch_sub(delivery.frame->bytes(), std::memory_order_relaxed);
+  }
+
+  size_t messages() const { return messages_.load(std::memory_order_relaxed); }
+
+ private:
+  const size_t max_messages_;
+  const size_t max_bytes_;
+  std::atomic<size_t> messages_{0};
+  std::atomic<size_t> bytes_{0};
+
+  std::mutex mutex_;
+  std::vector<Mail> mail_;
+  bool awake_ = false;
+};
+
+}  // namespace carillon::hub

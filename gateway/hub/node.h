@@ -1,0 +1,102 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <type_traits>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "gateway/base/gather.h"
+#include "gateway/base/metrics.h"
+#include "gateway/engine/engine.h"
+#include "gateway/hub/interest_map.h"
+#include "gateway/hub/shard.h"
+
+namespace carillon::hub {
+
+struct NodeOptions {
+  ShardIndex shards = 1;
+  size_t mailbox_messages = 4096;
+  size_t mailbox_bytes = 16 << 20;
+};
+
+// The running node: its shards, the door through which every message enters, and the two verbs of everything else:
+// tell (do this) and ask (answer me).
+// Owned by: server::Application, which outlives its threads. Thread: any, unless said otherwise.
+class Node : public engine::Door {
+ public:
+  // How long an ask waits for shards; one that takes longer is stuck, not busy.
+  static constexpr std::chrono::milliseconds kAskDeadline{2000};
+
+  // `timers` runs the deadlines of asks, on a thread that is no shard's, and outlives the node.
+  Node(const NodeOptions& options, boost::asio::io_context& timers);
+
+  void Start(engine::Engine& engine);  // by the owner, once
+  void Stop();                         // by the owner; the shards' threads are gone after it
+
+  size_t shards() const { return shards_.size(); }
+  Shard& shard(ShardIndex index) { return *shards_[index]; }
+  ShardSet all_shards() const { return shards_.size() == kMaxShards ? ~ShardSet{0} : ShardBit(static_cast<ShardIndex>(shards_.size())) - 1; }
+
+  // See engine::Engine::Publish.
+  StatusOr<engine::Published> Publish(const wire::TopicView& topic, const wire::FramePtr& frame,
+                                      bool stream_subscribers_only = false) {
+    return engine_->Publish(topic, frame, stream_subscribers_only);
+  }
+
+  // Calls back once, on the timers' thread, when full mailboxes have become half empty; perhaps although they are full
+  // again. For publishers that were told RESOURCE_EXHAUSTED and can wait.
+  void WhenRoom(absl::AnyInvocable<void()> callback);
+
+  // Runs `task` on each of the shards, in order with what is published.
+  void Tell(ShardSet shards, const std::function<void(Shard&)>& task);
+
+  // Runs `question` on each of the shards and calls back with the answers of those that answered in time. The callback
+  // runs on a shard's or the timers' thread and must not block.
+  template <class Question, class Answer = std::invoke_result_t<Question, Shard&>>
+  void Ask(ShardSet shards, Question question, typename Gather<Answer>::Callback callback) {
+    auto gather = std::make_shared<Gather<Answer>>(static_cast<size_t>(__builtin_popcountll(shards)), std::move(callback));
+    if (shards == 0) return gather->GiveUp();
+    AtDeadline([gather] { gather->GiveUp(); });
+    Tell(shards, [gather, question](Shard& shard) { gather->Add(question(shard)); });
+  }
+
+  void Collect(MetricsWriter& writer) const;
+
+  // engine::Door
+  engine::Audience Find(const wire::TopicView& topic) const override { return interests_.Find(topic); }
+  bool HasRoom(ShardSet shards, size_t bytes) const override;
+  ShardSet Deliver(ShardSet shards, const engine::Delivery& delivery) override;
+  const wire::Topic* Join(const wire::TopicView& topic, ShardIndex shard) override {
+    return interests_.Join(topic, shard);
+  }
+  void Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard) override {
+    interests_.Leave(topic, shard, last_of_shard);
+  }
+  void Wake(ShardSet shards) override;
+
+ private:
+  void AtDeadline(std::function<void()> give_up);
+  void LetWaitersGo();
+
+  template <class Visit>
+  void ForEach(ShardSet shards, Visit&& visit) const {
+    for (; shards != 0; shards &= shards - 1) visit(*shards_[static_cast<size_t>(__builtin_ctzll(shards))]);
+  }
+
+  boost::asio::io_context& timers_;
+  engine::Engine* engine_ = nullptr;
+  InterestMap interests_;
+
+  std::mutex waiters_mutex_;
+  std::vector<absl::AnyInvocable<void()>> waiters_;
+  std::atomic<bool> has_waiters_{false};
+
+  // Last: their threads use what stands above.
+  std::vector<std::unique_ptr<Shard>> shards_;
+};
+
+}  // namespace carillon::hub

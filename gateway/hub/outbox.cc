@@ -1,0 +1,74 @@
+#include "gateway/hub/outbox.h"
+
+#include "gateway/base/check.h"
+
+namespace carillon::hub {
+
+void Outbox::Push(PacketPtr packet) {
+  if (sealed_) return;
+  bytes_ += packet->bytes().size();
+  if (head_ == packets_.size()) {
+    packets_.clear();
+    head_ = 0;
+  } else if (head_ >= 64 && head_ * 2 >= packets_.size()) {
+    // A queue that never runs empty must not keep its written past.
+    packets_.erase(packets_.begin(), packets_.begin() + static_cast<ptrdiff_t>(head_));
+    head_ = 0;
+  }
+  packets_.push_back(std::move(packet));
+}
+
+void Outbox::PushPong(PacketPtr packet) {
+  if (sealed_) return;
+  for (size_t i = packets_.size(); i > head_ + (torn() ? 1 : 0); --i) {
+    PacketPtr& waiting = packets_[i - 1];
+    if (waiting->kind() != Packet::Kind::kPong) continue;
+    bytes_ -= waiting->bytes().size();
+    packets_.erase(packets_.begin() + static_cast<ptrdiff_t>(i - 1));
+    break;
+  }
+  Push(std::move(packet));
+}
+
+size_t Outbox::Gather(std::span<iovec> vectors) const {
+  size_t count = std::min(vectors.size(), messages());
+  for (size_t i = 0; i < count; ++i) {
+    std::string_view bytes = packets_[head_ + i]->bytes();
+    vectors[i] = {const_cast<char*>(bytes.data()), bytes.size()};
+  }
+  if (count > 0) {
+    vectors[0].iov_base = static_cast<char*>(vectors[0].iov_base) + head_written_;
+    vectors[0].iov_len -= head_written_;
+  }
+  return count;
+}
+
+void Outbox::Consume(size_t written) {
+  CARILLON_DCHECK(written <= bytes_);
+  bytes_ -= written;
+  written += head_written_;
+  while (head_ < packets_.size() && written >= packets_[head_]->bytes().size()) {
+    written -= packets_[head_]->bytes().size();
+    packets_[head_++].reset();
+  }
+  head_written_ = written;
+}
+
+void Outbox::DropUnsent() {
+  size_t keep = head_ + (torn() ? 1 : 0);
+  packets_.resize(keep);
+  bytes_ = torn() ? packets_[head_]->bytes().size() - head_written_ : 0;
+}
+
+void Outbox::Clear() {
+  packets_.clear();
+  head_ = head_written_ = bytes_ = 0;
+}
+
+void Outbox::Shrink() {
+  if (!empty()) return;
+  packets_ = {};
+  head_ = 0;
+}
+
+}  // namespace carillon::hub

@@ -1,0 +1,75 @@
+#include "gateway/hub/session.h"
+
+#include <algorithm>
+
+#include "gateway/hub/shard.h"
+
+namespace carillon::hub {
+
+Session::Session(Shard& shard, const SessionSettings& settings, Transport& transport, SessionId id,
+                 auth::IdentityPtr identity)
+    : shard_(shard),
+      settings_(settings),
+      transport_(transport),
+      id_(id),
+      identity_(std::move(identity)),
+      connected_at_(std::chrono::system_clock::now()) {}
+
+bool Session::TooFarBehind(size_t arriving) {
+  if (outbox_.empty()) {
+    over_since_ = {};
+    return false;
+  }
+  if (outbox_.bytes() + arriving > settings_.outbox_bytes) return true;
+  if (outbox_.messages() < settings_.outbox_messages) {
+    over_since_ = {};
+    return false;
+  }
+  if (over_since_ == Clock::time_point()) over_since_ = shard_.now();
+  return shard_.now() - over_since_ >= settings_.outbox_patience;
+}
+
+void Session::Offer(const PacketPtr& packet) {
+  if (closing_) return;
+  if (TooFarBehind(packet->bytes().size())) {
+    shard_.stats().slow_consumers.Add();
+    Close(wire::CloseCode::kSlowConsumer, wire::InfoOf(wire::CloseCode::kSlowConsumer).reason);
+    return;
+  }
+  outbox_.Push(packet);
+  if (!dirty_) {
+    dirty_ = true;
+    shard_.dirty_.push_back(this);
+  }
+}
+
+void Session::Send(std::string bytes) {
+  if (bytes.empty() || closing_) return;
+  Offer(MakePacket(std::move(bytes)));
+  if (!closing_) transport_.Flush();
+}
+
+void Session::Reply(const dialect::Reply& reply) {
+  std::string bytes;
+  settings_.dialect->AppendReply(bytes, reply);
+  Send(std::move(bytes));
+}
+
+void Session::Close(wire::CloseCode code, std::string_view reason) {
+  if (closing_) return;
+  BeginClosing();
+  transport_.Close(code, reason);
+}
+
+void Session::BeginClosing() {
+  if (closing_) return;
+  closing_ = true;
+  shard_.Retire(*this);
+}
+
+bool Session::Listens(const LocalTopic* stream) const {
+  return std::any_of(subscriptions_.begin(), subscriptions_.end(),
+                     [stream](const Subscription& subscription) { return subscription.topic == stream; });
+}
+
+}  // namespace carillon::hub

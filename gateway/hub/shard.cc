@@ -1,0 +1,236 @@
+#include "gateway/hub/shard.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+#include "gateway/base/log.h"
+#include "gateway/base/random.h"
+
+namespace carillon::hub {
+namespace {
+
+size_t RowOf(wire::CloseCode code) {
+  auto table = wire::CloseTable();
+  return static_cast<size_t>(&wire::InfoOf(code) - table.data());
+}
+
+}  // namespace
+
+Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes, absl::AnyInvocable<void()> on_half_empty)
+    : index_(index), mailbox_(mailbox_messages, mailbox_bytes), on_half_empty_(std::move(on_half_empty)) {
+  CARILLON_CHECK(wire::CloseTable().size() <= stats_.closed.size());
+}
+
+Shard::~Shard() { Stop(); }
+
+void Shard::Start(engine::Engine& engine) {
+  engine_ = &engine;
+  home_.Rebind();
+  Tick();
+  home_.Rebind();
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), fmt::format("shard-{}", index_).c_str());
+    auto work = boost::asio::make_work_guard(io_);
+    io_.run();
+  });
+}
+
+void Shard::Stop() {
+  if (!thread_.joinable()) return;
+  io_.stop();
+  thread_.join();
+  home_.Rebind();
+}
+
+void Shard::Wake() {
+  boost::asio::post(io_, [this] { Turn(); });
+}
+
+void Shard::Turn() {
+  CARILLON_DCHECK(home_.Check());
+  now_ = Clock::now();
+  // What earlier messages dirtied is flushed before more are taken, so that each session keeps their order and one
+  // flush serves all of a turn's messages.
+  if (dirty_at_ == dirty_.size()) {
+    in_turn_ = true;
+    TakeMail();
+    in_turn_ = false;
+    SettleRetired();
+  }
+  bool flushed = FlushDirty();
+  if (!flushed || batch_at_ < batch_.size() || mailbox_.Take(batch_)) Wake();
+}
+
+void Shard::TakeMail() {
+  if (batch_at_ == batch_.size()) {
+    batch_.clear();
+    batch_at_ = 0;
+    if (!mailbox_.Take(batch_)) return;
+  }
+  uint64_t frames = stats_.queued.value() + kFramesPerTurn;
+  size_t end = std::min(batch_.size(), batch_at_ + kMessagesPerTurn);
+  while (batch_at_ < end && stats_.queued.value() < frames) {
+    Mail mail = std::move(batch_[batch_at_++]);
+    if (auto* task = std::get_if<Task>(&mail)) {
+      (*task)(*this);
+      continue;
+    }
+    const auto& delivery = std::get<engine::Delivery>(mail);
+    Deliver(delivery);
+    mailbox_.Done(delivery);
+  }
+  if (batch_at_ == batch_.size()) {
+    batch_.clear();
+    batch_at_ = 0;
+  }
+  if (mailbox_.HalfEmpty()) on_half_empty_();
+}
+
+void Shard::Deliver(const engine::Delivery& delivery) {
+  stats_.messages.Add();
+  const wire::Frame& frame = *delivery.frame;
+
+  // One packet for each encoding that somebody here wants, made when the first of them comes.
+  std::array<PacketPtr, wire::kEncodings> packets;
+  auto packet_for = [&](const dialect::Dialect& dialect) -> const PacketPtr& {
+    PacketPtr& packet = packets[static_cast<size_t>(dialect.encoding())];
+    if (!packet) packet = PacketPtr(new Packet(delivery.frame, frame.Encoded(dialect.encoding(), dialect.encode())));
+    return packet;
+  };
+  uint64_t offered = 0;
+  auto offer = [&](Session& session) {
+    const dialect::Dialect& dialect = *session.settings().dialect;
+    if (!dialect.receives_broadcasts()) return;
+    session.Offer(packet_for(dialect));
+    ++offered;
+  };
+
+  if (delivery.topic.kind == wire::TopicKind::kSession) {
+    if (auto id = SessionId::Parse(delivery.topic.name)) {
+      if (Session* session = FindSession(*id)) offer(*session);
+    }
+  } else if (LocalTopic* topic = index_of_topics_.Find(delivery.topic)) {
+    const LocalTopic* wanted = nullptr;
+    if (delivery.stream_subscribers_only) {
+      wanted = index_of_topics_.Find({delivery.topic.app, wire::TopicKind::kStream, frame.envelope().stream()});
+      if (wanted == nullptr) return;
+    }
+    for (const Member& member : topic->members) {
+      if (member.since >= delivery.sequence) continue;
+      if (wanted != nullptr && !member.session->Listens(wanted)) continue;
+      offer(*member.session);
+    }
+  }
+  stats_.queued.Add(offered);
+}
+
+bool Shard::FlushDirty() {
+  size_t end = std::min(dirty_.size(), dirty_at_ + kFlushesPerTurn);
+  while (dirty_at_ < end) {
+    Session* session = dirty_[dirty_at_++];
+    if (session == nullptr) continue;
+    session->dirty_ = false;
+    session->transport_.Flush();
+  }
+  if (dirty_at_ < dirty_.size()) return false;
+  dirty_.clear();
+  dirty_at_ = 0;
+  return true;
+}
+
+void Shard::Tick() {
+  now_ = Clock::now();
+  wheel_.Advance(now_);
+  tick_.expires_at(now_ + TimerWheel::kTick);
+  tick_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) Tick();
+  });
+}
+
+SessionId Shard::NewSessionId() const { return {index_, RandomBits()}; }
+
+void Shard::Register(Session& session) {
+  CARILLON_DCHECK(home_.Check());
+  sessions_[session.id().key] = &session;
+  stats_.sessions.Add();
+  stats_.opened.Add();
+  Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kEveryone, ""});
+  std::string id = session.id().ToString();
+  engine_->Subscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_);
+  if (session.identity() != nullptr) {
+    Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kUser, session.identity()->user_id});
+  }
+}
+
+void Shard::Unregister(Session& session, wire::CloseCode code) {
+  CARILLON_DCHECK(home_.Check());
+  std::erase(retired_, &session);
+  LeaveTopics(session);
+  if (session.dirty_) std::replace(dirty_.begin(), dirty_.end(), &session, static_cast<Session*>(nullptr));
+  stats_.sessions.Sub();
+  stats_.closed[RowOf(code)].Add();
+}
+
+void Shard::LeaveTopics(Session& session) {
+  if (sessions_.erase(session.id().key) == 0) return;
+  std::string id = session.id().ToString();
+  engine_->Unsubscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_, true);
+  std::vector<Subscription>& subscriptions = session.subscriptions();
+  while (!subscriptions.empty()) {
+    const wire::Topic* name = subscriptions.back().topic->topic;
+    bool last = index_of_topics_.Leave(subscriptions, static_cast<uint32_t>(subscriptions.size() - 1));
+    engine_->Unsubscribe(*name, index_, last);
+  }
+  subscriptions = {};
+}
+
+void Shard::Retire(Session& session) {
+  retired_.push_back(&session);
+  // Outside a turn nobody is walking the topics.
+  if (!in_turn_) SettleRetired();
+}
+
+void Shard::SettleRetired() {
+  while (!retired_.empty()) {
+    Session* session = retired_.back();
+    retired_.pop_back();
+    LeaveTopics(*session);
+  }
+}
+
+bool Shard::Subscribe(Session& session, const wire::TopicView& topic) {
+  CARILLON_DCHECK(home_.Check());
+  LocalTopic* local = index_of_topics_.Find(topic);
+  if (local != nullptr && session.Listens(local)) return false;
+  engine::Subscribed subscribed = engine_->Subscribe(topic, index_);
+  if (local == nullptr) local = &index_of_topics_.Add(subscribed.topic);
+  index_of_topics_.Join(*local, session, session.subscriptions(), subscribed.sequence);
+  return true;
+}
+
+bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
+  CARILLON_DCHECK(home_.Check());
+  const LocalTopic* local = index_of_topics_.Find(topic);
+  std::vector<Subscription>& subscriptions = session.subscriptions();
+  auto it = std::find_if(subscriptions.begin(), subscriptions.end(),
+                         [local](const Subscription& subscription) { return subscription.topic == local; });
+  if (local == nullptr || it == subscriptions.end()) return false;
+  const wire::Topic* name = local->topic;
+  bool last = index_of_topics_.Leave(subscriptions, static_cast<uint32_t>(it - subscriptions.begin()));
+  engine_->Unsubscribe(*name, index_, last);
+  return true;
+}
+
+void Shard::Identify(Session& session, auth::IdentityPtr identity) {
+  session.identity_ = std::move(identity);
+  Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kUser, session.identity_->user_id});
+}
+
+Session* Shard::FindSession(const SessionId& id) {
+  auto it = sessions_.find(id.key);
+  return it == sessions_.end() || it->second->id() != id ? nullptr : it->second;
+}
+
+}  // namespace carillon::hub

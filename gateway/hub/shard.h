@@ -1,0 +1,130 @@
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
+#include "gateway/base/check.h"
+#include "gateway/base/ids.h"
+#include "gateway/base/metrics.h"
+#include "gateway/engine/engine.h"
+#include "gateway/hub/mailbox.h"
+#include "gateway/hub/session.h"
+#include "gateway/hub/timer_wheel.h"
+#include "gateway/hub/topic_index.h"
+
+namespace carillon::hub {
+
+// What a shard counts. Written by the shard, read by anyone.
+struct ShardStats {
+  OwnCounter sessions;         // open now
+  OwnCounter opened;
+  OwnCounter messages;         // deliveries taken from the mailbox
+  OwnCounter queued;           // frames put into outboxes
+  OwnCounter sends;            // send and sendmsg calls
+  OwnCounter sent_bytes;
+  OwnCounter slow_consumers;
+  OwnCounter commands;         // messages from clients
+  OwnCounter bad_messages;
+  std::array<OwnCounter, 32> closed;  // by the row of wire::CloseTable
+};
+
+// One thread, one event loop, and everything on it: its sessions, who of them listens to what, their timers. Nothing
+// here is locked, because nobody else may touch it.
+// Owned by: Node. Thread: its own, but for what says otherwise.
+class Shard {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // `on_turn` is called after each turn with whether the mailbox has become half empty.
+  Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes, absl::AnyInvocable<void()> on_half_empty);
+  ~Shard();
+
+  // The engine must outlive the thread. Called once, by the thread that owns the node.
+  void Start(engine::Engine& engine);
+  void Stop();  // after it no handler runs; what waits is dropped
+
+  // Any thread.
+  ShardIndex index() const { return index_; }
+  boost::asio::io_context& io() { return io_; }
+  Mailbox& mailbox() { return mailbox_; }
+  const Mailbox& mailbox() const { return mailbox_; }
+  ShardStats& stats() { return stats_; }
+  void Wake();  // after a Push that asked for it
+
+  // The time of this turn; good to a tick.
+  Clock::time_point now() const { return now_; }
+  TimerWheel& wheel() { return wheel_; }
+
+  // A session begins and ends. A registered session can be found by its id and hears what is for it and for everyone.
+  SessionId NewSessionId() const;
+  void Register(Session& session);
+  void Unregister(Session& session, wire::CloseCode code);
+
+  // Idempotent; false where the session listened already (or did not).
+  bool Subscribe(Session& session, const wire::TopicView& topic);
+  bool Unsubscribe(Session& session, const wire::TopicView& topic);
+
+  // The session is closing: it leaves its topics at the end of this turn, so that nobody counts it any more.
+  void Retire(Session& session);
+
+  // A token came after the session had begun.
+  void Identify(Session& session, auth::IdentityPtr identity);
+
+  Session* FindSession(const SessionId& id);
+  LocalTopic* FindTopic(const wire::TopicView& topic) { return index_of_topics_.Find(topic); }
+
+  // Every registered session, in no order.
+  template <class Visit>
+  void ForEachSession(Visit&& visit) {
+    for (auto& [key, session] : sessions_) visit(*session);
+  }
+
+ private:
+  friend class Session;
+
+  // A turn takes at most this many messages, queues at most about this many frames, and flushes at most this many
+  // sessions; then reads, accepts and timers get their chance.
+  static constexpr size_t kMessagesPerTurn = 64;
+  static constexpr size_t kFramesPerTurn = 128 << 10;
+  static constexpr size_t kFlushesPerTurn = 512;
+
+  void Turn();
+  void TakeMail();
+  void Deliver(const engine::Delivery& delivery);
+  void Tick();
+  bool FlushDirty();
+  void SettleRetired();
+  void LeaveTopics(Session& session);
+
+  const ShardIndex index_;
+  engine::Engine* engine_ = nullptr;
+  boost::asio::io_context io_{1};
+  boost::asio::steady_timer tick_{io_};
+  Mailbox mailbox_;
+  absl::AnyInvocable<void()> on_half_empty_;
+  ShardStats stats_;
+  Clock::time_point now_ = Clock::now();
+  TimerWheel wheel_{now_};
+
+  std::vector<Mail> batch_;  // taken from the mailbox
+  size_t batch_at_ = 0;      // the next one to handle
+  std::vector<Session*> dirty_;  // sessions to flush; null: gone meanwhile
+  size_t dirty_at_ = 0;
+  std::vector<Session*> retired_;
+  bool in_turn_ = false;
+
+  absl::flat_hash_map<uint64_t, Session*> sessions_;
+  TopicIndex index_of_topics_;
+  HomeThread home_;
+  std::thread thread_;
+};
+
+}  // namespace carillon::hub

@@ -1,0 +1,71 @@
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <functional>
+#include <string>
+#include <thread>
+
+#include "carillon/v1/config.pb.h"
+#include "control/control_server.h"
+#include "gateway/base/metrics.h"
+#include "gateway/edge/admin_server.h"
+#include "gateway/edge/edge_server.h"
+#include "gateway/engine/memory_engine.h"
+#include "gateway/hub/node.h"
+
+namespace carillon::server {
+
+struct Addresses {
+  std::string edge;
+  std::string control;
+  std::string admin;
+};
+
+// The whole gateway: builds everything in order, runs it until SIGTERM or SIGINT, and ends it in order. The members
+// stand in the order in which they need one another, and are destroyed in reverse; Run joins every thread before that,
+// so that what stands below may hold plain references to what stands above.
+// Thread: the main one, which serves signals, the admin port and deadlines.
+class Application {
+ public:
+  explicit Application(const v1::Config& config);
+
+  // Opens the ports. What it opened is closed by the destructor.
+  Status Start();
+
+  Addresses addresses() const { return {edge_.address(), control_.address(), admin_.address()}; }
+
+  // Serves until a signal comes and everything has ended. A second signal ends the process at once.
+  void Run();
+
+ private:
+  void OnSignal();
+  void WaitForSessions(std::chrono::steady_clock::time_point deadline);
+  void EndControl();
+  void WatchClock();
+  uint64_t OpenSessions();
+
+  const v1::Config config_;
+  const size_t max_connections_;
+  boost::asio::io_context io_{1};
+  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  boost::asio::steady_timer shutdown_timer_{io_};
+  boost::asio::steady_timer clock_timer_{io_};
+  std::chrono::nanoseconds wall_ahead_{};  // of the steady clock, when last looked at
+  Metrics metrics_;
+  hub::Node node_;
+  engine::MemoryEngine engine_;
+  edge::EdgeServer edge_;
+  control::ControlServer control_;
+  edge::AdminServer admin_;
+  bool stopping_ = false;
+  std::thread control_shutdown_;
+};
+
+// The most sessions that the limit on open files allows, less a reserve for gRPC, the engine and logs; raises the soft
+// limit to the hard one first. `wanted` 0 means as many as that.
+size_t ConnectionLimit(uint32_t wanted);
+
+}  // namespace carillon::server

@@ -1,0 +1,107 @@
+#include "gateway/server/build_options.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "gateway/base/check.h"
+#include "gateway/server/config_values.h"
+
+namespace carillon::server {
+namespace {
+
+edge::EndpointRules EndpointOf(const v1::Endpoint& endpoint) {
+  edge::EndpointRules rules;
+  rules.path = endpoint.path();
+  rules.anonymous = endpoint.anonymous();
+  rules.close_on_refusal = endpoint.reject_mode() == v1::REJECT_MODE_CLOSE;
+  rules.require_subprotocol = endpoint.require_subprotocol();
+  rules.send_buffer_bytes = endpoint.send_buffer_bytes();
+  hub::SessionSettings& session = rules.session;
+  session.dialect = endpoint.dialect() == v1::DIALECT_KIND_ECHO ? &dialect::EchoBack() : &dialect::Native();
+  session.ping_interval = ToMilliseconds(endpoint.ping_interval());
+  session.peer_timeout = ToMilliseconds(endpoint.peer_timeout());
+  session.auth_timeout = ToMilliseconds(endpoint.auth_timeout());
+  session.write_deadline = ToMilliseconds(endpoint.write_deadline());
+  session.outbox_patience = ToMilliseconds(endpoint.outbox_patience());
+  session.max_message_bytes = endpoint.max_message_bytes();
+  session.outbox_bytes = endpoint.outbox_bytes();
+  session.outbox_messages = endpoint.outbox_messages();
+  session.max_subscriptions = endpoint.max_subscriptions();
+  return rules;
+}
+
+auth::Verb VerbOf(int verb) {
+  switch (verb) {
+    case v1::CONTROL_VERB_READ: return auth::Verb::kRead;
+    case v1::CONTROL_VERB_ADMIN: return auth::Verb::kAdmin;
+    default: return auth::Verb::kPublish;
+  }
+}
+
+}  // namespace
+
+hub::NodeOptions NodeOptionsOf(const v1::Config& config) {
+  hub::NodeOptions options;
+  unsigned processors = std::clamp(std::thread::hardware_concurrency(), 1U, unsigned{kMaxShards});
+  options.shards = static_cast<ShardIndex>(config.hub().shards() == 0 ? processors : config.hub().shards());
+  options.mailbox_messages = config.hub().mailbox_messages();
+  options.mailbox_bytes = config.hub().mailbox_bytes();
+  return options;
+}
+
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections) {
+  edge::EdgeOptions options;
+  options.listen = config.edge().listen();
+  for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
+    if (endpoint.enabled()) options.rules.endpoints.push_back(EndpointOf(endpoint));
+  }
+  if (config.edge().endpoints().empty()) {
+    v1::Endpoint endpoint;
+    SetDefaults(endpoint);
+    options.rules.endpoints.push_back(EndpointOf(endpoint));
+  }
+  auto origins = auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
+  CARILLON_CHECK(origins.ok());  // CheckRules looked
+  options.rules.origins = *std::move(origins);
+  options.rules.jwt.secret = config.auth().hs256_secret();
+  options.rules.jwt.issuer = config.auth().issuer();
+  options.rules.jwt.audience = config.auth().audience();
+  options.rules.jwt.leeway = std::chrono::duration_cast<std::chrono::seconds>(ToMilliseconds(config.auth().leeway()));
+  options.timeouts.accept = ToMilliseconds(config.edge().accept_timeout());
+  options.timeouts.request = ToMilliseconds(config.edge().request_timeout());
+  options.max_connections = max_connections;
+  options.demo_page = config.edge().demo_page();
+  return options;
+}
+
+control::ControlOptions ControlOptionsOf(const v1::Config& config) {
+  control::ControlOptions options;
+  options.listen = config.control().listen();
+  options.reflection = config.control().reflection();
+  options.max_publish_bytes = config.limits().max_publish_bytes();
+  for (const v1::ControlKey& key : config.control().keys()) {
+    std::vector<auth::Verb> verbs;
+    for (int verb : key.verbs()) verbs.push_back(VerbOf(verb));
+    options.keys.Add(key.name(), key.secret(), verbs);
+  }
+  return options;
+}
+
+log::Level LogLevelOf(const v1::Config& config) {
+  switch (config.log().level()) {
+    case v1::LOG_LEVEL_DEBUG: return log::Level::kDebug;
+    case v1::LOG_LEVEL_WARN: return log::Level::kWarn;
+    case v1::LOG_LEVEL_ERROR: return log::Level::kError;
+    default: return log::Level::kInfo;
+  }
+}
+
+log::Format LogFormatOf(const v1::Config& config, bool on_terminal) {
+  switch (config.log().format()) {
+    case v1::LOG_FORMAT_TEXT: return log::Format::kText;
+    case v1::LOG_FORMAT_JSON: return log::Format::kJson;
+    default: return on_terminal ? log::Format::kText : log::Format::kJson;
+  }
+}
+
+}  // namespace carillon::server

@@ -1,0 +1,22 @@
+#pragma once
+
+#include "carillon/v1/config.pb.h"
+#include "control/control_server.h"
+#include "gateway/base/log.h"
+#include "gateway/edge/edge_server.h"
+#include "gateway/hub/node.h"
+
+// From the checked configuration to each room's own options: the rooms do not know the schema.
+namespace carillon::server {
+
+hub::NodeOptions NodeOptionsOf(const v1::Config& config);
+
+// `max_connections` is what the limit on open files allows.
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections);
+
+control::ControlOptions ControlOptionsOf(const v1::Config& config);
+
+log::Level LogLevelOf(const v1::Config& config);
+log::Format LogFormatOf(const v1::Config& config, bool on_terminal);
+
+}  // namespace carillon::server

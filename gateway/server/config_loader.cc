@@ -1,0 +1,241 @@
+#include "gateway/server/config_loader.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <set>
+
+#include "gateway/server/config_rules.h"
+#include "gateway/server/config_values.h"
+
+extern char** environ;
+
+namespace carillon::server {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+class Loader {
+ public:
+  explicit Loader(const ConfigSources& sources) : sources_(sources) { SetDefaults(loaded_.config); }
+
+  StatusOr<LoadedConfig> Load() {
+    if (!sources_.file_name.empty()) LoadFile();
+    LoadEnvironment();
+    for (const auto& [path, text] : sources_.flags) {
+      SetByPath(path, text, FlagName(path));
+    }
+    CheckRules(loaded_.config, [this](const std::string& path, const std::string& message) {
+      problems_.push_back(fmt::format("{}{}: {}", PlaceOf(path), path, message));
+    });
+    if (!problems_.empty()) return InvalidArgument("{}", fmt::join(problems_, "\n"));
+    return std::move(loaded_);
+  }
+
+ private:
+  // --- The file ---
+
+  std::string At(const YAML::Mark& mark) const {
+    return fmt::format("{}:{}:{}", sources_.file_name, mark.line + 1, mark.column + 1);
+  }
+
+  void Problem(const YAML::Mark& mark, const std::string& path, std::string_view message) {
+    problems_.push_back(path.empty() ? fmt::format("{}: {}", At(mark), message)
+                                     : fmt::format("{}: {}: {}", At(mark), path, message));
+  }
+
+  void LoadFile() {
+    try {
+      YAML::Node root = YAML::Load(sources_.file_text);
+      if (root.IsNull()) return;
+      LoadMessage(root, "", loaded_.config);
+    } catch (const YAML::Exception& error) {
+      Problem(error.mark, "", error.msg);
+    }
+  }
+
+  void LoadMessage(const YAML::Node& node, const std::string& path, Message& message) {
+    if (node.IsNull()) return;  // "edge:" with nothing below it
+    if (!node.IsMap()) return Problem(node.Mark(), path, "must be a group of settings (key: value)");
+    const Descriptor& type = *message.GetDescriptor();
+    std::set<std::string> seen;
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) {
+        Problem(entry.first.Mark(), path, "a key must be a word");
+        continue;
+      }
+      const std::string& key = entry.first.Scalar();
+      std::string where = path.empty() ? key : path + "." + key;
+      const FieldDescriptor* field = type.FindFieldByName(key);
+      if (field == nullptr) {
+        Problem(entry.first.Mark(), where, Unknown(key, type));
+      } else if (!seen.insert(key).second) {
+        Problem(entry.first.Mark(), where, "is there twice");
+      } else {
+        places_[where] = At(entry.second.Mark()) + ": ";
+        LoadField(entry.second, where, *field, message);
+      }
+    }
+  }
+
+  static std::string Unknown(const std::string& key, const Descriptor& type) {
+    std::vector<std::string> names;
+    for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
+    std::string nearest = NearestName(key, names);
+    return nearest.empty() ? fmt::format("unknown setting; known here: {}", fmt::join(names, ", "))
+                           : fmt::format("unknown setting; did you mean {}?", nearest);
+  }
+
+  void LoadField(const YAML::Node& node, const std::string& path, const FieldDescriptor& field, Message& message) {
+    const auto& reflection = *message.GetReflection();
+    if (!field.is_repeated()) {
+      if (!IsScalar(field)) return LoadMessage(node, path, *reflection.MutableMessage(&message, &field));
+      return LoadScalar(node, path, field, message);
+    }
+    if (node.IsNull()) return;
+    if (!node.IsSequence()) return Problem(node.Mark(), path, "must be a list (- entry, or [entry, entry])");
+    reflection.ClearField(&message, &field);
+    size_t index = 0;
+    for (const auto& entry : node) {
+      std::string where = fmt::format("{}[{}]", path, index++);
+      places_[where] = At(entry.Mark()) + ": ";
+      if (IsScalar(field)) {
+        LoadScalar(entry, where, field, message);
+      } else {
+        Message& added = *reflection.AddMessage(&message, &field);
+        SetDefaults(added);
+        LoadMessage(entry, where, added);
+      }
+    }
+  }
+
+  void LoadScalar(const YAML::Node& node, const std::string& path, const FieldDescriptor& field, Message& message) {
+    if (!node.IsScalar()) return Problem(node.Mark(), path, "must be one value");
+    Status status = SetScalar(message, field, node.Scalar());
+    if (!status.ok()) Problem(node.Mark(), path, Shown(field, status));
+  }
+
+  // Errors repeat what they refuse, but never a secret.
+  static std::string Shown(const FieldDescriptor& field, const Status& status) {
+    return SettingOf(field).secret() ? "is not a valid value" : MessageOf(status);
+  }
+
+  // --- Environment and flags ---
+
+  void LoadEnvironment() {
+    std::map<std::string, std::string> left = sources_.environment;
+    ForEachSetting([&](const std::string& path, const FieldDescriptor& field) {
+      std::string name = EnvironmentName(path);
+      auto take = [&](const std::string& variable) {
+        auto it = left.find(variable);
+        std::string text = it == left.end() ? "" : it->second;
+        if (it != left.end()) left.erase(it);
+        return text;
+      };
+      std::string text = take(name);
+      std::string file = SettingOf(field).secret() ? take(name + "_FILE") : "";
+      if (!text.empty()) SetByPath(path, text, name);
+      if (!file.empty()) SetFromFile(path, file, name + "_FILE");
+    });
+    for (const auto& [name, text] : left) {
+      if (IsKubernetes(name)) continue;
+      loaded_.warnings.push_back(fmt::format("the environment variable {} is no setting of Carillon", name));
+    }
+  }
+
+  // Kubernetes sets these by itself for a Service called "carillon": CARILLON_PORT=tcp://10.0.0.1:7310 and so on.
+  static bool IsKubernetes(std::string_view name) {
+    return name == "CARILLON_PORT" || name.starts_with("CARILLON_PORT_") || name.starts_with("CARILLON_SERVICE_");
+  }
+
+  void SetFromFile(const std::string& path, const std::string& file, const std::string& place) {
+    std::ifstream in(file);
+    std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
+    if (!in || text.empty()) {
+      problems_.push_back(fmt::format("{}: cannot read {}, or it is empty", place, file));
+      return;
+    }
+    SetByPath(path, text, place);
+  }
+
+  void SetByPath(const std::string& path, const std::string& text, const std::string& place) {
+    Message* message = &loaded_.config;
+    const FieldDescriptor* field = nullptr;
+    for (size_t at = 0; at <= path.size();) {
+      size_t dot = std::min(path.find('.', at), path.size());
+      if (field != nullptr) message = message->GetReflection()->MutableMessage(message, field);
+      field = message->GetDescriptor()->FindFieldByName(path.substr(at, dot - at));
+      if (field == nullptr) {
+        problems_.push_back(fmt::format("{}: unknown setting", place));
+        return;
+      }
+      at = dot + 1;
+    }
+    places_[path] = place + ": ";
+    if (!field->is_repeated()) {
+      Status status = SetScalar(*message, *field, text);
+      if (!status.ok()) problems_.push_back(fmt::format("{}: {}", place, Shown(*field, status)));
+      return;
+    }
+    SetList(path, *field, text, place, *message);
+  }
+
+  // A list is written as a YAML or JSON list; a list of words also as a,b,c.
+  void SetList(const std::string& path, const FieldDescriptor& field, const std::string& text, const std::string& place,
+               Message& message) {
+    ConfigSources inner;
+    inner.file_name = place;
+    Loader nested(inner);
+    try {
+      YAML::Node node = YAML::Load(IsScalar(field) && !text.starts_with('[') ? "[" + text + "]" : text);
+      nested.LoadField(node, path, field, message);
+    } catch (const YAML::Exception& error) {
+      nested.Problem(error.mark, path, error.msg);
+    }
+    problems_.insert(problems_.end(), nested.problems_.begin(), nested.problems_.end());
+  }
+
+  // Where the setting, or the nearest group around it, was written.
+  std::string PlaceOf(std::string path) const {
+    while (!path.empty()) {
+      if (auto it = places_.find(path); it != places_.end()) return it->second;
+      size_t cut = path.find_last_of(".[");
+      path.resize(cut == std::string::npos ? 0 : cut);
+    }
+    return sources_.file_name.empty() ? "" : sources_.file_name + ": ";
+  }
+
+  const ConfigSources& sources_;
+  LoadedConfig loaded_;
+  std::map<std::string, std::string> places_;  // path to "file:line:column: "
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+StatusOr<LoadedConfig> LoadConfig(const ConfigSources& sources) { return Loader(sources).Load(); }
+
+StatusOr<ConfigSources> GatherSources(const std::string& path, std::map<std::string, std::string> flags) {
+  ConfigSources sources;
+  sources.flags = std::move(flags);
+  if (!path.empty()) {
+    std::ifstream in(path);
+    if (!in) return InvalidArgument("cannot read {}: {}", path, std::strerror(errno));
+    sources.file_name = path;
+    sources.file_text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+  }
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    std::string_view text = *entry;
+    size_t equals = text.find('=');
+    if (!text.starts_with("CARILLON_") || equals == std::string_view::npos) continue;
+    sources.environment.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  return sources;
+}
+
+}  // namespace carillon::server

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "carillon/v1/config.pb.h"
+#include "gateway/base/status.h"
+
+namespace carillon::server {
+
+// Where a configuration comes from.
+struct ConfigSources {
+  std::string file_name;                           // for messages; empty: no file
+  std::string file_text;
+  std::map<std::string, std::string> environment;  // CARILLON_… only
+  std::map<std::string, std::string> flags;        // by setting's path
+};
+
+struct LoadedConfig {
+  v1::Config config;
+  std::vector<std::string> warnings;
+};
+
+// Merges flag over environment over file over default, and checks everything. The error holds every problem, one a
+// line, each with its place: file:line:column, the variable or the flag. Reads no files but those that ..._FILE
+// variables name.
+StatusOr<LoadedConfig> LoadConfig(const ConfigSources& sources);
+
+// The process's own sources: the file at `path` (or none), and its environment.
+StatusOr<ConfigSources> GatherSources(const std::string& path, std::map<std::string, std::string> flags);
+
+}  // namespace carillon::server

@@ -1,0 +1,46 @@
+#include "gateway/wire/close_code.h"
+
+namespace carillon::wire {
+namespace {
+
+constexpr CloseInfo kTable[] = {
+    {CloseCode::kNormal, "normal", "bye"},
+    {CloseCode::kGoingAway, "going_away", ""},
+    {CloseCode::kProtocolError, "protocol_error", "protocol error"},
+    {CloseCode::kUnsupportedData, "unsupported_data", "this endpoint takes text frames only"},
+    {CloseCode::kNoStatus, "no_status", ""},
+    {CloseCode::kAbnormal, "abnormal", ""},
+    {CloseCode::kInvalidText, "invalid_text", "text is not UTF-8"},
+    {CloseCode::kPolicy, "flood", "too many fragments or control frames"},
+    {CloseCode::kTooBig, "too_big", "message too big"},
+    {CloseCode::kInternal, "internal", "internal error"},
+    {CloseCode::kUnauthorized, "unauthorized", "token refused"},
+    {CloseCode::kKicked, "kicked", "kicked"},
+    {CloseCode::kAuthTimeout, "auth_timeout", "no token in time"},
+    {CloseCode::kSlowConsumer, "slow_consumer", "reading too slowly: come back and recover"},
+    {CloseCode::kRestart, "restart", "the gateway restarts"},
+    {CloseCode::kPingTimeout, "ping_timeout", "no answer to pings"},
+};
+
+}  // namespace
+
+std::span<const CloseInfo> CloseTable() { return kTable; }
+
+const CloseInfo& InfoOf(CloseCode code) {
+  const CloseInfo* kicked = nullptr;
+  for (const CloseInfo& info : kTable) {
+    if (info.code == code) return info;
+    if (info.code == CloseCode::kKicked) kicked = &info;
+  }
+  return *kicked;
+}
+
+bool IsKickCode(uint32_t code) { return code == 1000 || code == 1008 || (code >= 3000 && code <= 4999); }
+
+bool IsReceivableCode(uint16_t code) {
+  if (code >= 1000 && code <= 1003) return true;
+  if (code >= 1007 && code <= 1014) return true;
+  return code >= 3000 && code <= 4999;
+}
+
+}  // namespace carillon::wire

@@ -1,0 +1,42 @@
+#include "gateway/wire/topic.h"
+
+#include <algorithm>
+
+namespace carillon::wire {
+namespace {
+
+bool IsStreamCharacter(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+         c == ':' || c == '-';
+}
+
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; }
+
+}  // namespace
+
+Status CheckStreamName(std::string_view name) {
+  if (name.empty()) return InvalidArgument("a stream name is needed");
+  if (name.size() > kMaxStreamBytes) {
+    return InvalidArgument("a stream name has at most {} bytes, this one {}", kMaxStreamBytes, name.size());
+  }
+  if (!std::all_of(name.begin(), name.end(), IsStreamCharacter)) {
+    return InvalidArgument("a stream name holds only letters, digits and . _ : -");
+  }
+  if (name == kSystemStream) return InvalidArgument("the stream \"system\" is Carillon's own");
+  return absl::OkStatus();
+}
+
+Status CheckUserId(std::string_view id) {
+  if (id.empty()) return InvalidArgument("a user id is needed");
+  if (id.size() > kMaxUserIdBytes) {
+    return InvalidArgument("a user id has at most {} bytes, this one {}", kMaxUserIdBytes, id.size());
+  }
+  if (std::any_of(id.begin(), id.end(), IsControl)) return InvalidArgument("a user id holds no control characters");
+  return absl::OkStatus();
+}
+
+bool NeedsIdentity(std::string_view stream) {
+  return stream.starts_with("private-") || stream.starts_with("presence-");
+}
+
+}  // namespace carillon::wire

@@ -1,0 +1,2 @@
+#include "tools/cli/commands.h"
+namespace carillon::cli { void AddBench(CLI::App&, int*) {} }

@@ -1,0 +1,50 @@
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/server/config_loader.h"
+#include "gateway/server/config_values.h"
+
+namespace carillon::cli {
+
+// -c FILE and one flag for every setting that is no secret, for the commands that read the configuration.
+class ConfigFlags {
+ public:
+  explicit ConfigFlags(CLI::App& command) {
+    command.add_option("-c,--config", file_, "The configuration file (YAML)");
+    server::ForEachSetting([&](const std::string& path, const google::protobuf::FieldDescriptor& field) {
+      if (server::SettingOf(field).secret() || !server::IsScalar(field)) return;
+      const std::string& fallback = server::SettingOf(field).default_();
+      command
+          .add_option_function<std::string>(
+              server::FlagName(path), [this, path](const std::string& text) { flags_[path] = text; },
+              fallback.empty() ? std::string() : "default " + fallback)
+          ->group("Settings (see docs/configuration.md)");
+    });
+  }
+
+  // Nothing where something is wrong; it was then said on standard error.
+  std::optional<server::LoadedConfig> Load() const {
+    auto sources = server::GatherSources(file_, flags_);
+    auto loaded = sources.ok() ? server::LoadConfig(*sources) : StatusOr<server::LoadedConfig>(sources.status());
+    if (!loaded.ok()) {
+      std::fprintf(stderr, "%s\n", MessageOf(loaded.status()).c_str());
+      return std::nullopt;
+    }
+    for (const std::string& warning : loaded->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+    return *std::move(loaded);
+  }
+
+  const std::string& file() const { return file_; }
+
+ private:
+  std::string file_;
+  std::map<std::string, std::string> flags_;
+};
+
+}  // namespace carillon::cli

@@ -1,0 +1,55 @@
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "gateway/base/log.h"
+#include "gateway/server/application.h"
+#include "gateway/server/build_options.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/config_flags.h"
+
+namespace carillon::cli {
+namespace {
+
+int Serve(const ConfigFlags& flags) {
+  auto loaded = flags.Load();
+  if (!loaded.has_value()) return 2;
+  const v1::Config& config = loaded->config;
+  log::Start(server::LogLevelOf(config), server::LogFormatOf(config, ::isatty(STDERR_FILENO) == 1));
+  for (const std::string& origin : config.edge().allowed_origins()) {
+    if (origin == "*") log::Warn("server", "edge.allowed_origins holds *: pages of every site may connect");
+  }
+  if (config.control().insecure() && config.control().keys().empty()) {
+    log::Warn("server", "control.insecure: everyone who reaches the control port may publish and kick");
+  }
+  if (config.auth().audience().empty() && !config.auth().hs256_secret().empty()) {
+    log::Info("server", "auth.audience is not set: tokens for other services with the same secret are accepted");
+  }
+  int exit_code = 0;
+  {
+    server::Application application(config);
+    if (Status status = application.Start(); !status.ok()) {
+      log::Error("server", "cannot start", {{"why", MessageOf(status)}});
+      exit_code = 1;
+    } else {
+      // One line for whoever started us: with port 0, this is how they learn where we are.
+      server::Addresses at = application.addresses();
+      std::printf("{\"edge\":\"%s\",\"control\":\"%s\",\"admin\":\"%s\",\"pid\":%d}\n", at.edge.c_str(),
+                  at.control.c_str(), at.admin.c_str(), static_cast<int>(::getpid()));
+      std::fflush(stdout);
+      application.Run();
+    }
+  }
+  log::Stop();
+  return exit_code;
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app, int* exit_code) {
+  CLI::App* command = app.add_subcommand("serve", "Run the gateway until SIGTERM");
+  auto flags = std::make_shared<ConfigFlags>(*command);
+  command->callback([flags, exit_code] { *exit_code = Serve(*flags); });
+}
+
+}  // namespace carillon::cli

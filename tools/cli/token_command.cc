@@ -1,0 +1,74 @@
+#include <cstdio>
+
+#include "gateway/auth/jwt.h"
+#include "gateway/wire/topic.h"
+#include "tools/cli/commands.h"
+#include "tools/cli/config_flags.h"
+
+namespace carillon::cli {
+namespace {
+
+struct TokenArguments {
+  std::string user;
+  std::string name;
+  std::vector<std::string> roles;
+  std::vector<std::string> streams;
+  std::vector<std::string> labels;
+  std::string ttl = "1h";
+};
+
+int Fail(const std::string& message) {
+  std::fprintf(stderr, "%s\n", message.c_str());
+  return 2;
+}
+
+int MakeToken(const ConfigFlags& flags, const TokenArguments& arguments) {
+  auto loaded = flags.Load();
+  if (!loaded.has_value()) return 2;
+  const v1::AuthConfig& auth_config = loaded->config.auth();
+  if (auth_config.hs256_secret().empty()) {
+    return Fail("auth.hs256_secret is not set: give the gateway's configuration with -c, or CARILLON_AUTH_HS256_SECRET");
+  }
+  auth::Identity identity;
+  if (Status status = wire::CheckUserId(arguments.user); !status.ok()) return Fail("--user: " + MessageOf(status));
+  identity.user_id = arguments.user;
+  identity.name = arguments.name;
+  identity.roles = arguments.roles;
+  for (const std::string& stream : arguments.streams) {
+    if (Status status = wire::CheckStreamName(stream); !status.ok()) return Fail("--stream: " + MessageOf(status));
+    identity.streams.push_back(stream);
+  }
+  for (const std::string& label : arguments.labels) {
+    size_t equals = label.find('=');
+    if (equals == std::string::npos || equals == 0) return Fail("--label: write key=value");
+    identity.labels[label.substr(0, equals)] = label.substr(equals + 1);
+  }
+  auto ttl = server::ParseDuration(arguments.ttl);
+  if (!ttl.has_value() || ttl->count() == 0) return Fail("--ttl: write a duration such as 30m or 12h");
+  auto now = std::chrono::system_clock::now();
+  identity.expires_at = now + *ttl;
+
+  auth::JwtSettings settings;
+  settings.secret = auth_config.hs256_secret();
+  settings.issuer = auth_config.issuer();
+  settings.audience = auth_config.audience();
+  std::printf("%s\n", auth::SignJwt(identity, settings, now).c_str());
+  return 0;
+}
+
+}  // namespace
+
+void AddToken(CLI::App& app, int* exit_code) {
+  CLI::App* command = app.add_subcommand("token", "Make a token for a client, signed with auth.hs256_secret");
+  auto arguments = std::make_shared<TokenArguments>();
+  command->add_option("-u,--user", arguments->user, "The user's id (\"sub\")")->required();
+  command->add_option("--name", arguments->name, "The user's name");
+  command->add_option("--role", arguments->roles, "A role; may be repeated");
+  command->add_option("-s,--stream", arguments->streams, "A stream to subscribe at connect; may be repeated");
+  command->add_option("--label", arguments->labels, "key=value, shown by Subscribers; may be repeated");
+  command->add_option("--ttl", arguments->ttl, "How long it is valid, default 1h");
+  auto flags = std::make_shared<ConfigFlags>(*command);
+  command->callback([=] { *exit_code = MakeToken(*flags, *arguments); });
+}
+
+}  // namespace carillon::cli
