@@ -5,7 +5,8 @@ target_compile_options(carillon_flags INTERFACE -Wall -Wextra -Wno-missing-field
 if(CARILLON_WERROR)
   target_compile_options(carillon_flags INTERFACE -Werror)
 endif()
-# Boost.Asio and Beast once, in gateway/edge/beast_compilation.cc, instead of in every file that includes them.
+# Boost.Asio and Beast once (gateway/hub/asio_compilation.cc, gateway/edge/beast_compilation.cc), instead of in every
+# file that includes them.
 target_compile_definitions(carillon_flags INTERFACE
   BOOST_ASIO_SEPARATE_COMPILATION BOOST_BEAST_SEPARATE_COMPILATION BOOST_ASIO_NO_DEPRECATED
   BOOST_ASIO_DISABLE_BOOST_COROUTINE BOOST_ASIO_DISABLE_BOOST_CONTEXT_FIBER

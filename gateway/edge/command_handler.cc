@@ -16,7 +16,7 @@ wire::TopicView StreamTopic(std::string_view stream) {
 size_t StreamsOf(hub::Session& session) {
   const auto& subscriptions = session.subscriptions();
   return static_cast<size_t>(std::count_if(subscriptions.begin(), subscriptions.end(), [](const auto& subscription) {
-    return subscription.topic->topic->kind == wire::TopicKind::kStream;
+    return subscription.topic->interest->topic().kind == wire::TopicKind::kStream;
   }));
 }
 

@@ -130,7 +130,7 @@ void HttpConnection::OnTimeout() {
 std::pair<Socket, std::string> HttpConnection::Release() {
   phase_ = Phase::kDone;
   timer_.cancel();
-  return {std::move(socket_), std::move(head_)};
+  return {std::move(socket_), std::string(head_)};  // a copy: without the room that reading needed
 }
 
 std::string HttpConnection::PeerNetwork() const { return NetworkOf(socket_); }

@@ -113,14 +113,13 @@ class WsSession final : public boost::intrusive_ref_counter<WsSession, boost::th
   void OnAccepted(error_code error);
   void Read();
   void OnRead(error_code error, size_t size);
+  void Handle(std::string_view payload);
   void OnReadEnd(error_code error);
   void Drain();
   void ShutSendSide();
   void Linger();
   void Finish();
-  void SetEnd(wire::CloseCode code) {
-    if (end_ == wire::CloseCode::kAbnormal) end_ = code;
-  }
+  void SetEnd(wire::CloseCode code);
   void ArmTimer();
 
   hub::Shard& shard_;
@@ -131,7 +130,6 @@ class WsSession final : public boost::intrusive_ref_counter<WsSession, boost::th
   Stream ws_;
   State phase_ = State::kHandshake;
   bool registered_ = false;
-  bool waits_for_client_ = false;  // a read is pending whose end leads to OnReadEnd
   wire::CloseCode end_ = wire::CloseCode::kAbnormal;
   Clock::time_point heard_at_ = shard_.now();
   Clock::time_point ping_at_ = Clock::time_point::max();
@@ -211,7 +209,6 @@ void WsSession::OnAccepted(error_code error) {
 // --- Reading ---------------------------------------------------------------------------------------------------------
 
 void WsSession::Read() {
-  waits_for_client_ = true;
   asio::mutable_buffer into(buffer_, sizeof buffer_);
   if (!message_.empty()) {
     size_t have = message_.size();
@@ -220,7 +217,6 @@ void WsSession::Read() {
   }
   size_t room = into.size();
   ws_.async_read_some(into, [self = Ptr(this), room](error_code error, size_t size) {
-    self->waits_for_client_ = false;
     if (!self->message_.empty()) self->message_.resize(self->message_.size() - room + size);
     self->OnRead(error, size);
   });
@@ -236,7 +232,7 @@ void WsSession::OnRead(error_code error, size_t size) {
   if (phase_ == State::kOpen) {
     std::string_view payload = message_.empty() ? std::string_view(buffer_, size) : std::string_view(message_);
     bool owed_auth = state_.owes_auth;
-    handler_.Handle(session_, state_, ws_.got_text() ? wire::Opcode::kText : wire::Opcode::kBinary, payload);
+    Handle(payload);
     if (owed_auth && !state_.owes_auth && phase_ == State::kOpen) {
       deadline_ = Clock::time_point::max();
       ArmTimer();
@@ -248,6 +244,17 @@ void WsSession::OnRead(error_code error, size_t size) {
     message_.clear();
   }
   if (phase_ != State::kDone) Read();
+}
+
+// A fault of ours in one session's message ends that session, not the process.
+void WsSession::Handle(std::string_view payload) {
+  try {
+    handler_.Handle(session_, state_, ws_.got_text() ? wire::Opcode::kText : wire::Opcode::kBinary, payload);
+  } catch (const std::exception& error) {
+    log::Error("edge", "a client's message could not be handled",
+               {{"session", session_.id().ToString()}, {"why", error.what()}});
+    session_.Close(wire::CloseCode::kInternal, wire::InfoOf(wire::CloseCode::kInternal).reason);
+  }
 }
 
 void WsSession::OnReadEnd(error_code error) {
@@ -265,6 +272,13 @@ void WsSession::OnReadEnd(error_code error) {
 }
 
 // --- Ending ----------------------------------------------------------------------------------------------------------
+
+// The first cause counts.
+void WsSession::SetEnd(wire::CloseCode code) {
+  if (end_ != wire::CloseCode::kAbnormal) return;
+  end_ = code;
+  if (WorthALine(code)) LogClose(session_, code, NetworkOf(layer().socket()));
+}
 
 void WsSession::Close(wire::CloseCode code, std::string_view reason) {
   if (phase_ == State::kDone) return;
@@ -336,10 +350,7 @@ void WsSession::Finish() {
   phase_ = State::kDone;
   hub::TimerWheel::Disarm(*this);
   session_.BeginClosing();
-  if (registered_) {
-    if (WorthALine(end_)) LogClose(session_, end_, NetworkOf(layer().socket()));
-    shard_.Unregister(session_, end_);
-  }
+  if (registered_) shard_.Unregister(session_, end_);
   error_code ignored;
   layer().socket().close(ignored);  // completes what is pending, which lets go of this
   session_.outbox().Clear();

@@ -5,6 +5,7 @@
 
 #include "gateway/base/ids.h"
 #include "gateway/base/status.h"
+#include "gateway/engine/interest.h"
 #include "gateway/wire/frame.h"
 #include "gateway/wire/topic.h"
 
@@ -44,9 +45,9 @@ class Door {
   // Puts the message into the shards' mailboxes; returns those that must be woken once the lock is released.
   virtual ShardSet Deliver(ShardSet shards, const Delivery& delivery) = 0;
 
-  // One session more or less of a shard listens. Returns the topic's own copy of the name, which lives until the
-  // shard's last session has left.
-  virtual const wire::Topic* Join(const wire::TopicView& topic, ShardIndex shard) = 0;
+  // One session more or less of a shard listens. What Join returns lives until the shard's last session has left; the
+  // shard may read its topic, which never changes, and nothing else.
+  virtual const Interest* Join(const wire::TopicView& topic, ShardIndex shard) = 0;
   virtual void Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard) = 0;
 
   // Called without any lock.
@@ -60,7 +61,7 @@ struct Published {
 
 // Where a subscription begins.
 struct Subscribed {
-  const wire::Topic* topic = nullptr;  // see Door::Join
+  const Interest* interest = nullptr;  // see Door::Join
   uint64_t sequence = 0;               // of the newest message that came before it
 };
 

@@ -9,35 +9,33 @@ engine::Audience InterestMap::Find(const wire::TopicView& topic) const {
   std::lock_guard lock(stripe.mutex);
   auto it = stripe.interests.find(topic);
   if (it == stripe.interests.end()) return {};
-  return {(*it)->shards, (*it)->sessions};
+  return {(*it)->shards(), (*it)->sessions()};
 }
 
-const wire::Topic* InterestMap::Join(const wire::TopicView& topic, ShardIndex shard) {
+const engine::Interest* InterestMap::Join(const wire::TopicView& topic, ShardIndex shard) {
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
   auto it = stripe.interests.find(topic);
   if (it == stripe.interests.end()) {
-    it = stripe.interests.insert(std::make_unique<Interest>(Interest{wire::Topic(topic)})).first;
+    it = stripe.interests.insert(engine::Interest::Make(topic)).first;
   }
-  (*it)->shards |= ShardBit(shard);
-  ++(*it)->sessions;
-  return &(*it)->topic;
+  (*it)->Join(shard);
+  return it->get();
 }
 
 void InterestMap::Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard) {
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
   auto it = stripe.interests.find(topic);
-  CARILLON_CHECK(it != stripe.interests.end() && (*it)->sessions > 0);
-  if (last_of_shard) (*it)->shards &= ~ShardBit(shard);
-  if (--(*it)->sessions == 0) stripe.interests.erase(it);
+  CARILLON_CHECK(it != stripe.interests.end() && (*it)->sessions() > 0);
+  if ((*it)->Leave(shard, last_of_shard)) stripe.interests.erase(it);
 }
 
 size_t InterestMap::Count(wire::TopicKind kind) const {
   size_t count = 0;
   for (const Stripe& stripe : stripes_) {
     std::lock_guard lock(stripe.mutex);
-    for (const auto& interest : stripe.interests) count += interest->topic.kind == kind ? 1 : 0;
+    for (const auto& interest : stripe.interests) count += interest->topic().kind == kind ? 1 : 0;
   }
   return count;
 }

@@ -4,7 +4,6 @@
 #include <memory>
 #include <mutex>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "gateway/engine/engine.h"
 #include "gateway/wire/topic.h"
@@ -19,27 +18,22 @@ class InterestMap {
   engine::Audience Find(const wire::TopicView& topic) const;
 
   // See engine::Door.
-  const wire::Topic* Join(const wire::TopicView& topic, ShardIndex shard);
+  const engine::Interest* Join(const wire::TopicView& topic, ShardIndex shard);
   void Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard);
 
   // How many topics of a kind have listeners. Walks everything: for metrics.
   size_t Count(wire::TopicKind kind) const;
 
  private:
-  struct Interest {
-    wire::Topic topic;
-    ShardSet shards = 0;
-    uint32_t sessions = 0;
-  };
   struct Hash {
     using is_transparent = void;
     size_t operator()(const wire::TopicView& topic) const { return wire::HashOf(topic); }
-    size_t operator()(const std::unique_ptr<Interest>& interest) const { return wire::HashOf(interest->topic); }
+    size_t operator()(const engine::Interest::Ptr& interest) const { return wire::HashOf(interest->topic()); }
   };
   struct Equal {
     using is_transparent = void;
     static wire::TopicView View(const wire::TopicView& topic) { return topic; }
-    static wire::TopicView View(const std::unique_ptr<Interest>& interest) { return interest->topic; }
+    static wire::TopicView View(const engine::Interest::Ptr& interest) { return interest->topic(); }
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
       return View(a) == View(b);
@@ -47,7 +41,7 @@ class InterestMap {
   };
   struct alignas(64) Stripe {
     mutable std::mutex mutex;
-    absl::flat_hash_set<std::unique_ptr<Interest>, Hash, Equal> interests;
+    absl::flat_hash_set<engine::Interest::Ptr, Hash, Equal> interests;
   };
 
   static constexpr size_t kStripes = 64;

@@ -70,7 +70,7 @@ class Node : public engine::Door {
   engine::Audience Find(const wire::TopicView& topic) const override { return interests_.Find(topic); }
   bool HasRoom(ShardSet shards, size_t bytes) const override;
   ShardSet Deliver(ShardSet shards, const engine::Delivery& delivery) override;
-  const wire::Topic* Join(const wire::TopicView& topic, ShardIndex shard) override {
+  const engine::Interest* Join(const wire::TopicView& topic, ShardIndex shard) override {
     return interests_.Join(topic, shard);
   }
   void Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard) override {

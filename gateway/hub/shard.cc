@@ -33,7 +33,14 @@ void Shard::Start(engine::Engine& engine) {
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), fmt::format("shard-{}", index_).c_str());
     auto work = boost::asio::make_work_guard(io_);
-    io_.run();
+    while (!io_.stopped()) {
+      try {
+        io_.run();
+      } catch (const std::exception& error) {
+        // Sessions catch their own faults; whatever gets here belonged to one handler, and the others go on.
+        log::Error("hub", "a handler failed", {{"shard", index_}, {"why", error.what()}});
+      }
+    }
   });
 }
 
@@ -179,9 +186,9 @@ void Shard::LeaveTopics(Session& session) {
   engine_->Unsubscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_, true);
   std::vector<Subscription>& subscriptions = session.subscriptions();
   while (!subscriptions.empty()) {
-    const wire::Topic* name = subscriptions.back().topic->topic;
+    wire::TopicView topic = subscriptions.back().topic->interest->topic();
     bool last = index_of_topics_.Leave(subscriptions, static_cast<uint32_t>(subscriptions.size() - 1));
-    engine_->Unsubscribe(*name, index_, last);
+    engine_->Unsubscribe(topic, index_, last);
   }
   subscriptions = {};
 }
@@ -205,7 +212,7 @@ bool Shard::Subscribe(Session& session, const wire::TopicView& topic) {
   LocalTopic* local = index_of_topics_.Find(topic);
   if (local != nullptr && session.Listens(local)) return false;
   engine::Subscribed subscribed = engine_->Subscribe(topic, index_);
-  if (local == nullptr) local = &index_of_topics_.Add(subscribed.topic);
+  if (local == nullptr) local = &index_of_topics_.Add(subscribed.interest);
   index_of_topics_.Join(*local, session, session.subscriptions(), subscribed.sequence);
   return true;
 }
@@ -217,9 +224,8 @@ bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
   auto it = std::find_if(subscriptions.begin(), subscriptions.end(),
                          [local](const Subscription& subscription) { return subscription.topic == local; });
   if (local == nullptr || it == subscriptions.end()) return false;
-  const wire::Topic* name = local->topic;
   bool last = index_of_topics_.Leave(subscriptions, static_cast<uint32_t>(it - subscriptions.begin()));
-  engine_->Unsubscribe(*name, index_, last);
+  engine_->Unsubscribe(topic, index_, last);
   return true;
 }
 

@@ -10,8 +10,8 @@ LocalTopic* TopicIndex::Find(const wire::TopicView& topic) {
   return it == topics_.end() ? nullptr : it->get();
 }
 
-LocalTopic& TopicIndex::Add(const wire::Topic* name) {
-  auto [it, added] = topics_.insert(std::make_unique<LocalTopic>(LocalTopic{name, {}}));
+LocalTopic& TopicIndex::Add(const engine::Interest* interest) {
+  auto [it, added] = topics_.insert(std::make_unique<LocalTopic>(LocalTopic{interest, {}}));
   CARILLON_DCHECK(added);
   return **it;
 }
@@ -38,7 +38,7 @@ bool TopicIndex::Leave(std::vector<Subscription>& subscriptions, uint32_t slot) 
     moved.topic->members[moved.slot].slot = slot;
   }
   if (!topic->members.empty()) return false;
-  topics_.erase(topics_.find(wire::TopicView(*topic->topic)));
+  topics_.erase(topics_.find(topic->interest->topic()));
   return true;
 }
 

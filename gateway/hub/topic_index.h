@@ -6,6 +6,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
+#include "gateway/engine/interest.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::hub {
@@ -21,7 +22,7 @@ struct Member {
 
 // A topic that sessions of this shard listen to. Its members stand in a dense array: broadcasting walks it.
 struct LocalTopic {
-  const wire::Topic* topic;  // the interest map's copy of the name
+  const engine::Interest* interest;  // for its topic
   absl::InlinedVector<Member, 1> members;
 };
 
@@ -39,8 +40,8 @@ class TopicIndex {
   // Nothing where no session of this shard listens.
   LocalTopic* Find(const wire::TopicView& topic);
 
-  // `name` must outlive the topic's membership.
-  LocalTopic& Add(const wire::Topic* name);
+  // The interest must outlive the topic's membership.
+  LocalTopic& Add(const engine::Interest* interest);
 
   void Join(LocalTopic& topic, Session& session, std::vector<Subscription>& subscriptions, uint64_t since);
 
@@ -53,12 +54,12 @@ class TopicIndex {
   struct Hash {
     using is_transparent = void;
     size_t operator()(const wire::TopicView& topic) const { return wire::HashOf(topic); }
-    size_t operator()(const std::unique_ptr<LocalTopic>& topic) const { return wire::HashOf(*topic->topic); }
+    size_t operator()(const std::unique_ptr<LocalTopic>& topic) const { return wire::HashOf(topic->interest->topic()); }
   };
   struct Equal {
     using is_transparent = void;
     static wire::TopicView View(const wire::TopicView& topic) { return topic; }
-    static wire::TopicView View(const std::unique_ptr<LocalTopic>& topic) { return *topic->topic; }
+    static wire::TopicView View(const std::unique_ptr<LocalTopic>& topic) { return topic->interest->topic(); }
     template <class A, class B>
     bool operator()(const A& a, const B& b) const {
       return View(a) == View(b);

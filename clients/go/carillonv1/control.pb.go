@@ -1086,7 +1086,8 @@ type SubscribersRequest struct {
 	//	*SubscribersRequest_Stream
 	//	*SubscribersRequest_UserId
 	Target isSubscribersRequest_Target `protobuf_oneof:"target"`
-	// Optional. How many sessions a page may hold. Default 100, at most 1,000; a larger number means 1,000.
+	// Optional. How many sessions a page may hold. Default 100, at most 1,000; a larger number means 1,000,
+	// a negative one is INVALID_ARGUMENT.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Optional. next_page_token of the page before, for the same target.
 	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`

@@ -40,9 +40,12 @@ const (
 //
 //	UNAUTHENTICATED     the key is missing or unknown
 //	PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
-//	INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it
+//	INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
+//	                    target that is named but empty is malformed too
 //	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
 //	UNAVAILABLE         the gateway is shutting down
+//
+// each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
 //
 // Nobody listening is not an error: it is a count of zero.
 type ControlServiceClient interface {
@@ -179,9 +182,12 @@ func (c *controlServiceClient) CountSubscribers(ctx context.Context, in *CountSu
 //
 //	UNAUTHENTICATED     the key is missing or unknown
 //	PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
-//	INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it
+//	INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
+//	                    target that is named but empty is malformed too
 //	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
 //	UNAVAILABLE         the gateway is shutting down
+//
+// each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
 //
 // Nobody listening is not an error: it is a count of zero.
 type ControlServiceServer interface {

@@ -10,9 +10,12 @@ class ControlServiceStub(object):
 
     UNAUTHENTICATED     the key is missing or unknown
     PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
-    INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it
+    INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
+    target that is named but empty is malformed too
     RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
     UNAVAILABLE         the gateway is shutting down
+
+    each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
 
     Nobody listening is not an error: it is a count of zero.
     """
@@ -75,9 +78,12 @@ class ControlServiceServicer(object):
 
     UNAUTHENTICATED     the key is missing or unknown
     PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
-    INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it
+    INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
+    target that is named but empty is malformed too
     RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
     UNAVAILABLE         the gateway is shutting down
+
+    each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
 
     Nobody listening is not an error: it is a count of zero.
     """
@@ -209,9 +215,12 @@ class ControlService(object):
 
     UNAUTHENTICATED     the key is missing or unknown
     PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
-    INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it
+    INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
+    target that is named but empty is malformed too
     RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
     UNAVAILABLE         the gateway is shutting down
+
+    each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
 
     Nobody listening is not an error: it is a count of zero.
     """

@@ -1,0 +1,122 @@
+"""grpcurl, the first thing that an operator tries: list, describe and call, with nothing but the address and a key."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.gateway import Gateway
+from support.patience import PATIENCE
+
+KEY = "a-key-for-grpcurl-0123456789"
+VERSION = "v1.9.4"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def config() -> dict[str, Any]:
+    return {"control": {"keys": [{"name": "grpcurl", "secret": KEY}]}}
+
+
+@pytest.fixture(scope="session")
+def grpcurl_program() -> str:
+    """grpcurl at one version, built once by go."""
+    if shutil.which("go") is None:
+        pytest.skip("go not found")
+    folder = ROOT / "build" / "tools" / "bin"
+    program = folder / f"grpcurl-{VERSION}"
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "GOBIN": str(folder)}
+        built = subprocess.run(["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{VERSION}"], env=environment,
+                               stderr=subprocess.PIPE, text=True, timeout=540)
+        if built.returncode != 0:
+            pytest.skip(f"grpcurl could not be built: {built.stderr[-300:]}")
+        (folder / "grpcurl").rename(program)
+    return str(program)
+
+
+@pytest.fixture
+def grpcurl(grpcurl_program: str, gateway: Gateway) -> Callable[..., subprocess.CompletedProcess[str]]:
+    def run(*arguments: str, key: str | None = KEY, data: str | None = None) -> subprocess.CompletedProcess[str]:
+        command = [grpcurl_program, "-plaintext", "-max-time", str(int(PATIENCE))]
+        if key is not None:
+            command += ["-H", f"authorization: Bearer {key}"]
+        if data is not None:
+            command += ["-d", data]
+        return subprocess.run([*command, gateway.control, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                              text=True, timeout=PATIENCE * 2)
+
+    return run
+
+
+def test_list_names_every_service(grpcurl: Callable[..., Any]) -> None:
+    """The control service, health and reflection in both versions."""
+    answer = grpcurl("list")
+
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.split() == [
+        "carillon.v1.ControlService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "grpc.reflection.v1alpha.ServerReflection",
+    ]
+
+
+@pytest.mark.parametrize("symbol, word", [
+    ("carillon.v1.ControlService", "rpc BroadcastToUser"),
+    ("carillon.v1.BroadcastToUserRequest", "string user_id = 1;"),
+    ("carillon.v1.Event", "oneof payload"),
+    ("grpc.health.v1.Health", "rpc Check"),
+    ("grpc.reflection.v1.ServerReflection", "rpc ServerReflectionInfo"),
+])  # fmt: skip
+def test_describe_knows_every_symbol(grpcurl: Callable[..., Any], symbol: str, word: str) -> None:
+    """Also health, which the library alone cannot describe."""
+    answer = grpcurl("describe", symbol)
+
+    assert answer.returncode == 0, answer.stderr
+    assert word in answer.stdout
+
+
+def test_a_call_reaches_a_browser(grpcurl: Callable[..., Any], connect: Callable[..., Any], fresh: Callable[[str], str]) -> None:
+    """The line that ./dev up prints."""
+    stream = fresh("stream")
+    browser = connect(f"/ws?streams={stream}")
+
+    answer = grpcurl("carillon.v1.ControlService/BroadcastStream",
+                     data=json.dumps({"stream": stream, "event": {"name": "rang", "value": {"a": [1, None, "é"]}}}))
+
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout)["receipt"]["sessions"] == 1
+    message = browser.next_message()
+    assert (message["stream"], message["event"], message["data"]) == (stream, "rang", {"a": [1, None, "é"]})
+
+
+def test_health_answers_without_a_key(grpcurl: Callable[..., Any]) -> None:
+    """Probes have no key. (grpcurl itself needs reflection, so it brings the key; the call does not look at it.)"""
+    answer = grpcurl("grpc.health.v1.Health/Check", data='{"service": "carillon.v1.ControlService"}')
+
+    assert answer.returncode == 0, answer.stderr
+    assert json.loads(answer.stdout) == {"status": "SERVING"}
+
+
+def test_without_a_key_the_error_says_what_to_do(grpcurl: Callable[..., Any]) -> None:
+    """Reflection is behind the same keys as the rest."""
+    answer = grpcurl("list", key=None)
+
+    assert answer.returncode != 0
+    assert "authorization: Bearer KEY" in answer.stderr
+
+
+def test_a_bad_field_is_named(grpcurl: Callable[..., Any]) -> None:
+    """With its details, decoded by grpcurl."""
+    answer = grpcurl("carillon.v1.ControlService/BroadcastToUser", data='{"event": {"name": "x"}}')
+
+    assert answer.returncode != 0
+    assert "InvalidArgument" in answer.stderr and "user_id" in answer.stderr

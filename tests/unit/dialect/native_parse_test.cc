@@ -1,0 +1,201 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "gateway/dialect/native.h"
+#include "gateway/wire/json_check.h"
+#include "tests/support/seed.h"
+
+namespace carillon::dialect {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+Command Parse(std::string_view text) { return Native().Parse(wire::Opcode::kText, text); }
+
+template <class Kind>
+Kind ParseAs(std::string_view text) {
+  Command command = Parse(text);
+  const auto* nonsense = std::get_if<Nonsense>(&command);
+  EXPECT_TRUE(std::holds_alternative<Kind>(command)) << text << (nonsense == nullptr ? "" : ": " + nonsense->message);
+  return std::holds_alternative<Kind>(command) ? std::get<Kind>(std::move(command)) : Kind{};
+}
+
+TEST(NativeParseTest, SubscribeNamesStreams) {
+  auto command = ParseAs<Subscribe>(R"({"action":"subscribe","streams":["chat","private-x"],"id":7})");
+
+  EXPECT_THAT(command.streams, ElementsAre("chat", "private-x"));
+  EXPECT_EQ(command.id, "7");
+}
+
+TEST(NativeParseTest, OneStreamNeedsNoList) {
+  EXPECT_THAT(ParseAs<Subscribe>(R"({"action":"subscribe","streams":"chat"})").streams, ElementsAre("chat"));
+}
+
+TEST(NativeParseTest, AnEmptyListIsAnAnswerableQuestion) {
+  EXPECT_THAT(ParseAs<Subscribe>(R"({"action":"subscribe","streams":[]})").streams, IsEmpty());
+}
+
+TEST(NativeParseTest, BadStreamNamesAreLeftToBeAnsweredOneByOne) {
+  EXPECT_THAT(ParseAs<Subscribe>(R"({"action":"subscribe","streams":["a b","","ok"]})").streams,
+              ElementsAre("a b", "", "ok"));
+}
+
+TEST(NativeParseTest, UnsubscribeNamesStreams) {
+  auto command = ParseAs<Unsubscribe>(R"({"id":"u1","streams":["chat"],"action":"unsubscribe"})");
+
+  EXPECT_THAT(command.streams, ElementsAre("chat"));
+  EXPECT_EQ(command.id, R"("u1")");
+}
+
+TEST(NativeParseTest, PingMayCarryAnything) {
+  EXPECT_EQ(ParseAs<Ping>(R"({"action":"ping"})").echo, "");
+  EXPECT_EQ(ParseAs<Ping>(R"({"action":"ping","data":null})").echo, "null");
+  EXPECT_EQ(ParseAs<Ping>(R"({"action":"ping","data": {"t": 1} })").echo, R"({"t":1})");
+}
+
+TEST(NativeParseTest, AuthCarriesAToken) {
+  auto command = ParseAs<Auth>(R"({"action":"auth","token":"a.b.c","id":1})");
+
+  EXPECT_EQ(command.token, "a.b.c");
+  EXPECT_EQ(command.id, "1");
+}
+
+TEST(NativeParseTest, PublishIsUnderstood) { EXPECT_EQ(ParseAs<Publish>(R"({"action":"publish","id":3})").id, "3"); }
+
+TEST(NativeParseTest, UnknownFieldsAreForNewerGateways) {
+  auto command = ParseAs<Subscribe>(R"({"action":"subscribe","streams":["a"],"recover":{"a":{"epoch":"x","offset":4}}})");
+
+  EXPECT_THAT(command.streams, ElementsAre("a"));
+}
+
+struct IdCase {
+  std::string_view id;
+  std::string_view echoed;
+};
+
+TEST(NativeParseTest, IdsAreKeptAsTheyCame) {
+  const std::string longest = '"' + std::string(62, 'x') + '"';
+  const IdCase kCases[] = {
+      {"0", "0"},     {"-12", "-12"},       {"9007199254740993", "9007199254740993"}, {"18446744073709551615", "18446744073709551615"},
+      {"\"\"", "\"\""}, {"\"a\\\"b\"", "\"a\\\"b\""}, {"\"\xc3\xbc\"", "\"\xc3\xbc\""},   {"null", ""},
+      {longest, longest},
+  };
+  for (const IdCase& c : kCases) {
+    auto command = ParseAs<Ping>(R"({"action":"ping","id":)" + std::string(c.id) + "}");
+
+    EXPECT_EQ(command.id, c.echoed);
+  }
+}
+
+struct BadCase {
+  std::string text;
+  std::string_view code;
+  std::string_view id = "";
+};
+
+std::string Streams(int count) {
+  std::string list = "[";
+  for (int i = 0; i < count; ++i) list.append(i == 0 ? "\"s\"" : ",\"s\"");
+  return list + "]";
+}
+
+TEST(NativeParseTest, NonsenseIsNamedByTheTable) {
+  const BadCase kCases[] = {
+      {"", "not_json"},
+      {"hello", "not_json"},
+      {"{\"action\":\"ping\"", "not_json"},
+      {"{\"action\":\"ping\"} x", "not_json"},
+      {std::string(33, '[') + std::string(33, ']'), "not_json"},
+      {"{\"action\":\"ping\",\"data\":" + std::string(32, '[') + std::string(32, ']') + "}", "not_json"},
+      {"\"ping\"", "not_object"},
+      {"[]", "not_object"},
+      {"null", "not_object"},
+      {"12", "not_object"},
+      {"{}", "bad_action"},
+      {R"({"id":1})", "bad_action", "1"},
+      {R"({"action":1})", "bad_action"},
+      {R"({"action":null,"id":"x"})", "bad_action", "\"x\""},
+      {R"({"action":["ping"]})", "bad_action"},
+      {R"({"action":""})", "unknown_action"},
+      {R"({"action":"Ping"})", "unknown_action"},
+      {R"({"action":"dance","id":4})", "unknown_action", "4"},
+      {R"({"action":"ping","id":true})", "bad_id"},
+      {R"({"action":"ping","id":[1]})", "bad_id"},
+      {R"({"action":"ping","id":{"a":1}})", "bad_id"},
+      {R"({"action":"ping","id":")" + std::string(63, 'x') + "\"}", "bad_id"},
+      {R"({"action":"subscribe","id":1})", "bad_streams", "1"},
+      {R"({"action":"subscribe","streams":null})", "bad_streams"},
+      {R"({"action":"subscribe","streams":7})", "bad_streams"},
+      {R"({"action":"subscribe","streams":{"chat":1}})", "bad_streams"},
+      {R"({"action":"subscribe","streams":["a",1]})", "bad_streams"},
+      {R"({"action":"unsubscribe","streams":[["a"]]})", "bad_streams"},
+      {R"({"action":"subscribe","streams":)" + Streams(1001) + "}", "bad_streams"},
+      {R"({"action":"ping","data":")" + std::string(1023, 'x') + "\"}", "too_big"},
+      {R"({"action":"auth"})", "bad_token"},
+      {R"({"action":"auth","token":1,"id":2})", "bad_token", "2"},
+  };
+  for (const BadCase& c : kCases) {
+    auto nonsense = ParseAs<Nonsense>(c.text);
+
+    EXPECT_EQ(nonsense.code, c.code) << c.text.substr(0, 100);
+    EXPECT_EQ(nonsense.id, c.id) << c.text.substr(0, 100);
+    EXPECT_FALSE(nonsense.message.empty());
+  }
+}
+
+TEST(NativeParseTest, BoundsHoldTheLargestThatTheyName) {
+  EXPECT_EQ(ParseAs<Subscribe>(R"({"action":"subscribe","streams":)" + Streams(1000) + "}").streams.size(), 1000u);
+  EXPECT_EQ(ParseAs<Ping>(R"({"action":"ping","data":")" + std::string(1022, 'x') + "\"}").echo.size(), 1024u);
+  EXPECT_NE(ParseAs<Ping>("{\"action\":\"ping\",\"data\":" + std::string(31, '[') + std::string(31, ']') + "}").echo, "");
+}
+
+TEST(NativeParseTest, TheLastOfTwoActionsOrTheFirstButNeverACrash) {
+  Command command = Parse(R"({"action":"ping","action":"auth","token":"x"})");
+
+  EXPECT_FALSE(std::holds_alternative<Refused>(command));
+}
+
+TEST(NativeParseTest, OnlyTextIsSpoken) {
+  Command command = Native().Parse(wire::Opcode::kBinary, R"({"action":"ping"})");
+
+  const auto* refused = std::get_if<Refused>(&command);
+  ASSERT_NE(refused, nullptr);
+  EXPECT_EQ(refused->code, wire::CloseCode::kUnsupportedData);
+}
+
+TEST(NativeParseTest, AHugeMessageIsStillJudged) {
+  std::string text = R"({"action":"auth","token":")" + std::string(1 << 20, 'x') + "\"}";
+
+  EXPECT_EQ(ParseAs<Auth>(text).token.size(), size_t{1} << 20);
+}
+
+TEST(NativeParseTest, WhateverComesIsACommandWithAnEchoableId) {
+  test::Random random;
+  const std::string kSeeds[] = {
+      R"({"action":"subscribe","streams":["chat","private-x"],"id":"q1","recover":{"chat":{"offset":41}}})",
+      R"({"action":"ping","data":{"a":[1,2.5e-3,"\u00e9\ud83d\udd14"]},"id":18446744073709551615})",
+      R"({"action":"auth","token":"aaa.bbb.ccc","id":null})",
+      R"({"action":"publish","stream":"chat","data":null,"id":-0.0})",
+  };
+  for (int i = 0; i < 20000; ++i) {
+    std::string text = random.OneIn(8) ? random.Bytes(random.Below(80)) : random.Mutated(kSeeds[random.Below(4)]);
+
+    Command command = Parse(text);
+
+    std::visit(
+        [&](const auto& kind) {
+          if constexpr (requires { kind.id; }) {
+            ASSERT_TRUE(kind.id.empty() || wire::CheckJson(kind.id).ok()) << text;
+            ASSERT_LE(kind.id.size(), 64u);
+          }
+          if constexpr (requires { kind.echo; }) {
+            ASSERT_TRUE(kind.echo.empty() || wire::CheckJson(kind.echo).ok()) << text;
+          }
+        },
+        command);
+  }
+}
+
+}  // namespace
+}  // namespace carillon::dialect
