@@ -146,9 +146,7 @@ class Service final : public v1::ControlService::CallbackService {
   ServerUnaryReactor* Publish(CallbackServerContext* call, const Request& request, Answer answer) {
     ServerUnaryReactor* reactor = call->DefaultReactor();
     if (Status status = Admit(call, auth::Verb::kPublish); !status.ok()) return Finish(reactor, status);
-    StatusOr<Draft> draft = context_.drafter.Read(request);
-    if (!draft.ok()) return Finish(reactor, draft.status());
-    StatusOr<Outcome> outcome = context_.publisher.Publish(*draft);
+    StatusOr<Outcome> outcome = context_.publisher.Publish(request);
     if (outcome.ok()) answer(*outcome);
     return Finish(reactor, outcome.status());
   }

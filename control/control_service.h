@@ -17,12 +17,11 @@ namespace carillon::control {
 struct ControlContext {
   hub::Node& node;
   auth::ApiKeys keys;
-  Drafter drafter;
   Publisher publisher;
   std::atomic<bool> stopping{false};
 
   ControlContext(hub::Node& node, auth::ApiKeys keys, size_t max_publish_bytes)
-      : node(node), keys(std::move(keys)), drafter(max_publish_bytes), publisher(node) {}
+      : node(node), keys(std::move(keys)), publisher(node, max_publish_bytes) {}
 };
 
 // carillon.v1.ControlService. Each call checks its caller, checks its request, calls one verb of the hub and maps the

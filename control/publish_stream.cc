@@ -3,7 +3,6 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <mutex>
-#include <optional>
 
 #include "control/status_mapping.h"
 
@@ -21,7 +20,7 @@ constexpr int kMaxPendingFailures = 1024;
 // Reads, writes and waits complete on different threads; `mutex_` guards everything, and gRPC is called without it.
 class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse> {
  public:
-  Stream(ControlContext& context, const Status& admitted) : context_(context) {
+  Stream(ControlContext& context, const Status& admitted) : context_(context), publish_(context.publisher) {
     if (!admitted.ok()) {
       finished_ = true;
       Finish(ToGrpc(admitted));
@@ -90,7 +89,6 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
         failure->set_message(MessageOf(status));
       }
       pending_.set_acked_to(next_seq_++);
-      draft_.reset();
       ++item_;
     }
     std::unique_lock lock(mutex_);
@@ -100,12 +98,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
 
   Status PublishItem(const v1::PublishItem& item) {
     if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError("the gateway is shutting down");
-    if (!draft_.has_value()) {
-      ASSIGN_OR_RETURN(draft_, context_.drafter.Read(item));
-      next_topic_ = 0;
-      outcome_ = {};
-    }
-    return context_.publisher.PublishFrom(*draft_, &next_topic_, &outcome_);
+    return publish_.Publish(item);
   }
 
   // Does what can be done now: write an answer, read on, or end the call.
@@ -144,9 +137,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
 
   // Of the thread that publishes.
   int item_ = 0;
-  std::optional<Draft> draft_;  // of the item that waits for room
-  size_t next_topic_ = 0;
-  Outcome outcome_;
+  ResumablePublish publish_;
 
   std::mutex mutex_;
   v1::PublishStreamResponse pending_;  // what the next answer will say

@@ -2,6 +2,34 @@
 
 namespace carillon::control {
 
+// --- Whole messages --------------------------------------------------------------------------------------------------
+
+StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUserRequest& request) {
+  return PublishDraft(drafter_.Read(request));
+}
+StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUsersRequest& request) {
+  return PublishDraft(drafter_.Read(request));
+}
+StatusOr<Outcome> Publisher::Publish(const v1::BroadcastStreamRequest& request) {
+  return PublishDraft(drafter_.Read(request));
+}
+StatusOr<Outcome> Publisher::Publish(const v1::BroadcastAllRequest& request) {
+  return PublishDraft(drafter_.Read(request));
+}
+StatusOr<Outcome> Publisher::Publish(const v1::SendToSessionRequest& request) {
+  return PublishDraft(drafter_.Read(request));
+}
+
+StatusOr<Outcome> Publisher::PublishDraft(const StatusOr<Draft>& draft) {
+  if (!draft.ok()) return draft.status();
+  Outcome outcome;
+  size_t next = 0;
+  Status status = PublishFrom(*draft, &next, &outcome);
+  if (status.ok()) return outcome;
+  if (next == 0) return status;
+  return ResourceExhausted("{}; {} of {} users were served", MessageOf(status), next, draft->topics.size());
+}
+
 Status Publisher::PublishFrom(const Draft& draft, size_t* next, Outcome* outcome) {
   outcome->receipt.set_message_id(draft.frame->envelope().id());
   for (; *next < draft.topics.size(); ++*next) {
@@ -17,18 +45,30 @@ Status Publisher::PublishFrom(const Draft& draft, size_t* next, Outcome* outcome
   return absl::OkStatus();
 }
 
-StatusOr<Outcome> Publisher::Publish(const Draft& draft) {
-  Outcome outcome;
-  size_t next = 0;
-  Status status = PublishFrom(draft, &next, &outcome);
-  if (status.ok()) return outcome;
-  if (next == 0) return status;
-  return ResourceExhausted("{}; {} of {} users were served", MessageOf(status), next, draft.topics.size());
-}
-
 void Publisher::Collect(MetricsWriter& writer) const {
   writer.Counter("carillon_broadcasts_total", "Messages that backends published.", published_.value());
   writer.Counter("carillon_publish_refused_total", "Publishes that found a mailbox full.", behind_.value());
+}
+
+// --- Item by item ----------------------------------------------------------------------------------------------------
+
+struct ResumablePublish::Progress {
+  Draft draft;
+  size_t next = 0;
+  Outcome outcome;
+};
+
+ResumablePublish::ResumablePublish(Publisher& publisher) : publisher_(publisher) {}
+ResumablePublish::~ResumablePublish() = default;
+
+Status ResumablePublish::Publish(const v1::PublishItem& item) {
+  if (progress_ == nullptr) {
+    ASSIGN_OR_RETURN(Draft draft, publisher_.drafter_.Read(item));
+    progress_ = std::make_unique<Progress>(Progress{std::move(draft)});
+  }
+  Status status = publisher_.PublishFrom(progress_->draft, &progress_->next, &progress_->outcome);
+  if (status.code() != absl::StatusCode::kResourceExhausted) progress_.reset();
+  return status;
 }
 
 }  // namespace carillon::control

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "absl/strings/escaping.h"
 #include "gateway/base/random.h"
@@ -64,19 +65,20 @@ Status CheckMeta(const google::protobuf::Map<std::string, std::string>& meta) {
   return absl::OkStatus();
 }
 
-// How deep a Value nests; protobuf's own writer would recurse without asking.
-int DepthOf(const google::protobuf::Value& value, int limit) {
-  if (limit == 0) return 1;
-  int deepest = 0;
-  if (value.has_struct_value()) {
-    for (const auto& [key, field] : value.struct_value().fields()) deepest = std::max(deepest, DepthOf(field, limit - 1));
-    return deepest + 1;
+// Whether a Value is JSON. protobuf's own writer would recurse without asking, write a Value of no kind as nothing, and
+// numbers that are not finite as words.
+Status CheckValue(const google::protobuf::Value& value, int depth_left) {
+  constexpr char kField[] = "event.value";
+  if (value.kind_case() == google::protobuf::Value::KIND_NOT_SET) return FieldError(kField, "holds a value of no kind");
+  if (value.has_number_value() && !std::isfinite(value.number_value())) {
+    return FieldError(kField, "holds a number that is not finite, which JSON cannot say");
   }
-  if (value.has_list_value()) {
-    for (const auto& entry : value.list_value().values()) deepest = std::max(deepest, DepthOf(entry, limit - 1));
-    return deepest + 1;
+  if ((value.has_struct_value() || value.has_list_value()) && depth_left == 0) {
+    return FieldError(kField, fmt::format("nests deeper than {}", wire::kMaxJsonDepth));
   }
-  return 0;
+  for (const auto& [key, field] : value.struct_value().fields()) RETURN_IF_ERROR(CheckValue(field, depth_left - 1));
+  for (const auto& entry : value.list_value().values()) RETURN_IF_ERROR(CheckValue(entry, depth_left - 1));
+  return absl::OkStatus();
 }
 
 Status ReadPayload(const v1::Event& event, size_t max_bytes, v1::Envelope* envelope) {
@@ -86,11 +88,9 @@ Status ReadPayload(const v1::Event& event, size_t max_bytes, v1::Envelope* envel
       envelope->set_json(event.json());
       break;
     case v1::Event::kValue: {
-      if (DepthOf(event.value(), wire::kMaxJsonDepth + 1) > wire::kMaxJsonDepth) {
-        return FieldError("event.value", fmt::format("nests deeper than {}", wire::kMaxJsonDepth));
-      }
+      RETURN_IF_ERROR(CheckValue(event.value(), wire::kMaxJsonDepth));
       auto status = google::protobuf::util::MessageToJsonString(event.value(), envelope->mutable_json());
-      if (!status.ok()) return FieldError("event.value", "holds no JSON value (a number that is not finite, or no kind)");
+      if (!status.ok()) return FieldError("event.value", "cannot be written as JSON");
       break;
     }
     case v1::Event::kBinary:

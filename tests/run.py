@@ -50,7 +50,7 @@ class Run:
         # Under a sanitizer everything takes five to fifteen times as long.
         self.environment.setdefault("CARILLON_TEST_SCALE", "0.2" if sanitizer else "1")
         suppressions = ROOT / "tests" / "tsan.supp"
-        self.environment.setdefault("TSAN_OPTIONS", f"suppressions={suppressions} halt_on_error=1 second_deadlock_stack=1")
+        self.environment.setdefault("TSAN_OPTIONS", f"suppressions={suppressions} ignore_noninstrumented_modules=1 second_deadlock_stack=1")
         self.environment.setdefault("ASAN_OPTIONS", "detect_stack_use_after_return=1")
         self.environment.setdefault("UBSAN_OPTIONS", "print_stacktrace=1")
 

@@ -3,7 +3,9 @@
 #include <fmt/chrono.h>
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <poll.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
 
 #include <memory>
 
@@ -18,9 +20,37 @@ constexpr size_t kRingLines = 8192;
 // A field's value may come from a stranger: enough to recognise it by, not enough to fill a disk with.
 constexpr size_t kMaxValueBytes = 256;
 
+// Standard error, written so that nobody who fails to read it can hold us up: the logging thread waits for room before it
+// writes, and at the end it stops waiting. (A line is shorter than PIPE_BUF, so what poll promises, write keeps.)
+class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
+ public:
+  void StopWaiting() { give_up_ns_.store(NowNs() + kPatienceNs); }
+
+ protected:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    pollfd ready{STDERR_FILENO, POLLOUT, 0};
+    while (::poll(&ready, 1, kPollMs) == 0) {
+      if (NowNs() > give_up_ns_.load()) return;
+    }
+    // Failing to write (a full disk, a closed pipe) leaves nowhere to say so.
+    (void)!::write(STDERR_FILENO, line.data(), line.size());
+  }
+  void flush_() override {}
+
+ private:
+  static constexpr int kPollMs = 10;
+  static constexpr int64_t kPatienceNs = 500'000'000;  // for whoever is still reading when we end
+  static int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+  std::atomic<int64_t> give_up_ns_{INT64_MAX};
+};
+
 struct Sink {
   Level level;
   Format format;
+  std::shared_ptr<StderrSink> out;
   std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
 };
@@ -81,7 +111,7 @@ std::string FormatLine(Format format, Level level, std::string_view room, std::s
 
 void Start(Level level, Format format) {
   Stop();
-  auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  auto sink = std::make_shared<StderrSink>();
   sink->set_pattern("%v");
   auto pool = std::make_shared<spdlog::details::thread_pool>(kRingLines, 1);
   auto logger = std::make_shared<spdlog::async_logger>("carillon", sink, pool,
@@ -89,14 +119,14 @@ void Start(Level level, Format format) {
   // A sink that fails (a full disk, a closed pipe) has nowhere to report that it failed.
   logger->set_error_handler([](const std::string&) {});
   logger->set_level(spdlog::level::trace);
-  g_sink = new Sink{level, format, std::move(pool), std::move(logger)};
+  g_sink = new Sink{level, format, std::move(sink), std::move(pool), std::move(logger)};
 }
 
 void Stop() {
   Sink* sink = g_sink.exchange(nullptr);
   if (sink == nullptr) return;
-  sink->logger->flush();
-  delete sink;  // the pool's destructor drains the ring and joins its thread
+  sink->out->StopWaiting();
+  delete sink;  // the pool's destructor drains the ring, as far as somebody reads, and joins its thread
 }
 
 void Write(Level level, std::string_view room, std::string_view message, Fields fields) {

@@ -30,6 +30,7 @@ void EdgeServer::Start() {
 }
 
 void EdgeServer::StopAccepting() {
+  draining_.store(true, std::memory_order_relaxed);
   boost::asio::post(node_.shard(0).io(), [this] { listener_.Stop(); });
 }
 
@@ -62,6 +63,9 @@ bool EdgeServer::Full() const {
 
 void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
                            const HttpRequest& request) {
+  if (draining_.load(std::memory_order_relaxed)) {
+    return connection->Refuse({503, "draining", "the gateway is shutting down", "", {{"Retry-After", "1"}}});
+  }
   std::string stream;
   const EndpointRules* endpoint = FindEndpoint(options_.rules.endpoints, request.path, &stream);
   if (endpoint == nullptr) {

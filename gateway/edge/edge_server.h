@@ -31,7 +31,7 @@ class EdgeServer {
 
   Status Open() { return listener_.Open(options_.listen); }
   void Start();
-  // Stops accepting; any thread. Sessions are the node's to end.
+  // Stops accepting, and refuses requests that are on their way; any thread. Sessions are the node's to end.
   void StopAccepting();
 
   const std::string& address() const { return listener_.address(); }
@@ -54,6 +54,7 @@ class EdgeServer {
   hub::Node& node_;
   CommandHandler commands_;
   Listener listener_;
+  std::atomic<bool> draining_{false};
   size_t next_shard_ = 0;  // of the listener's thread
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;

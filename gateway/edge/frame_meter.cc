@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "gateway/base/utf8.h"
 #include "gateway/wire/ws_frame.h"
 
 namespace carillon::edge {
@@ -10,14 +11,16 @@ std::optional<wire::CloseCode> FrameMeter::Feed(std::span<const uint8_t> bytes,
                                                 std::chrono::steady_clock::time_point now) {
   while (!bytes.empty()) {
     if (in_payload_) {
-      if (in_close_ && close_bytes_ < 2) {
-        if (auto verdict = OnCloseByte(bytes[0])) return verdict;
-        bytes = bytes.subspan(1);
-        --payload_left_;
-      } else {
-        size_t skip = static_cast<size_t>(std::min<uint64_t>(payload_left_, bytes.size()));
-        bytes = bytes.subspan(skip);
-        payload_left_ -= skip;
+      size_t here = static_cast<size_t>(std::min<uint64_t>(payload_left_, bytes.size()));
+      if (in_close_) {
+        const uint8_t* mask = header_ + header_mask_at_;  // whole until the next header comes
+        bool masked = (header_[1] & 0x80) != 0;
+        for (uint8_t byte : bytes.first(here)) close_.push_back(static_cast<char>(masked ? byte ^ mask[close_.size() % 4] : byte));
+      }
+      bytes = bytes.subspan(here);
+      payload_left_ -= here;
+      if (in_close_ && payload_left_ == 0) {
+        if (auto verdict = OnClosePayload()) return verdict;
       }
       in_payload_ = payload_left_ > 0;
       continue;
@@ -48,9 +51,8 @@ std::optional<wire::CloseCode> FrameMeter::OnHeader(std::chrono::steady_clock::t
   in_payload_ = payload > 0;
   wire::Opcode opcode = wire::OpcodeOf(header_[0]);
   bool control = (header_[0] & 0x08) != 0;
-  in_close_ = opcode == wire::Opcode::kClose;
-  close_bytes_ = 0;
-  close_code_ = 0;
+  in_close_ = opcode == wire::Opcode::kClose && length < 126;  // a longer one is Beast's to refuse
+  close_.clear();
   if (control) {
     return control_.Take(now) ? std::nullopt : std::optional(wire::CloseCode::kPolicy);
   }
@@ -58,13 +60,12 @@ std::optional<wire::CloseCode> FrameMeter::OnHeader(std::chrono::steady_clock::t
   return fragments_ > kMaxFragments ? std::optional(wire::CloseCode::kPolicy) : std::nullopt;
 }
 
-std::optional<wire::CloseCode> FrameMeter::OnCloseByte(uint8_t byte) {
-  bool masked = (header_[1] & 0x80) != 0;
-  // header_ still holds the mask: it is overwritten only by the next header.
-  uint8_t mask = masked ? header_[header_mask_at_ + close_bytes_] : 0;
-  close_code_ = static_cast<uint16_t>(close_code_ << 8 | (byte ^ mask));
-  if (++close_bytes_ < 2 || wire::IsReceivableCode(close_code_)) return std::nullopt;
-  return wire::CloseCode::kProtocolError;
+std::optional<wire::CloseCode> FrameMeter::OnClosePayload() const {
+  if (close_.size() < 2) return std::nullopt;
+  auto byte = [this](size_t i) { return static_cast<uint8_t>(close_[i]); };
+  if (!wire::IsReceivableCode(static_cast<uint16_t>(byte(0) << 8 | byte(1)))) return wire::CloseCode::kProtocolError;
+  if (!IsUtf8(std::string_view(close_).substr(2))) return wire::CloseCode::kInvalidText;
+  return std::nullopt;
 }
 
 }  // namespace carillon::edge

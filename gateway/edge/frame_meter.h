@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "gateway/base/token_bucket.h"
 #include "gateway/wire/close_code.h"
@@ -11,8 +12,9 @@
 namespace carillon::edge {
 
 // Reads along with the bytes that a client sends, frame header by frame header, and counts what Beast 1.81 does not:
-// fragments of a message (it swallows empty ones without end), control frames a second, and close codes that nobody may
-// send (it echoes 5000 and up). It judges nothing else: malformed frames are Beast's business.
+// fragments of a message (it swallows empty ones without end), control frames a second, close codes that nobody may send
+// (it echoes 5000 and up), and close reasons that are not UTF-8 (it calls them protocol errors; RFC 6455 section 8.1
+// wants 1007). It judges nothing else: malformed frames are Beast's business.
 // Thread: the session's shard.
 class FrameMeter {
  public:
@@ -24,18 +26,17 @@ class FrameMeter {
 
  private:
   std::optional<wire::CloseCode> OnHeader(std::chrono::steady_clock::time_point now);
-  std::optional<wire::CloseCode> OnCloseByte(uint8_t byte);
+  std::optional<wire::CloseCode> OnClosePayload() const;
 
   uint8_t header_[14];           // at most 2 + 8 + 4 bytes
   uint8_t header_have_ = 0;
   uint8_t header_need_ = 2;
   uint8_t header_mask_at_ = 2;    // where the mask stands in header_
-  uint8_t close_bytes_ = 0;      // of the close code, 0 to 2
   bool in_close_ = false;
   bool in_payload_ = false;
-  uint16_t close_code_ = 0;
   uint32_t fragments_ = 0;
   uint64_t payload_left_ = 0;
+  std::string close_;  // the close frame's payload so far, unmasked
   TokenBucket control_{kControlFramesPerSecond, std::chrono::seconds(1)};
 };
 

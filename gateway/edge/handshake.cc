@@ -18,6 +18,7 @@ std::optional<HttpError> CheckUpgrade(const HttpRequest& request) {
   if (request.method != "GET") {
     return HttpError{405, "method", "this path takes GET only", "", {{"Allow", "GET"}}};
   }
+  if (!request.http_1_1) return HttpError{426, "version", "a WebSocket begins with HTTP/1.1", "", {{"Upgrade", "websocket"}}};
   if (!request.HeaderHasToken("upgrade", "websocket") || !request.HeaderHasToken("connection", "upgrade") ||
       request.Header("sec-websocket-version") != "13") {
     return HttpError{426, "version", "this path speaks WebSocket, version 13", "",

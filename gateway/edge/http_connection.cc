@@ -59,6 +59,7 @@ void HttpConnection::OnRead(error_code error, size_t size) {
     timer_.cancel();
     return;
   }
+  head_request_ = head_.starts_with("HEAD ");
   HeadResult result = ParseHead(head_);
   if (std::holds_alternative<Incomplete>(result)) return Read();
   if (auto* refused = std::get_if<HttpError>(&result)) return Refuse(*refused);
@@ -71,7 +72,7 @@ void HttpConnection::OnRead(error_code error, size_t size) {
 
 void HttpConnection::Refuse(const HttpError& error) {
   on_refusal_(error, *this);
-  Respond(MakeErrorResponse(error));
+  Respond(MakeErrorResponse(error, !head_request_));
 }
 
 void HttpConnection::Respond(std::string response) {

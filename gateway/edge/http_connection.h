@@ -59,6 +59,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string head_;
   std::string response_;
   size_t received_ = 0;
+  bool head_request_ = false;  // answers without a body
   size_t discarded_ = 0;
   enum class Phase { kReading, kHandling, kWriting, kLingering, kDone } phase_ = Phase::kReading;
 };

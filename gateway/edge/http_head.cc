@@ -145,6 +145,7 @@ HeadResult ParseHead(std::string_view bytes) {
   HttpRequest& request = parsed.request;
   const auto& message = parser.get();
   request.method = std::string(message.method_string());
+  request.http_1_1 = message.version() == 11;
   for (const auto& field : message) {
     request.headers.emplace_back(Lower({field.name_string().data(), field.name_string().size()}),
                                  std::string(field.value()));
@@ -169,7 +170,7 @@ std::string MakeResponse(int status, std::string_view content_type, std::string_
   return out;
 }
 
-std::string MakeErrorResponse(const HttpError& error) {
+std::string MakeErrorResponse(const HttpError& error, bool with_body) {
   std::string body = R"({"error":{"code":)";
   AppendJsonString(body, error.reason);
   body.append(R"(,"message":)");
@@ -179,7 +180,7 @@ std::string MakeErrorResponse(const HttpError& error) {
     AppendJsonString(body, error.setting);
   }
   body.append("}}\n");
-  return MakeResponse(error.status, "application/json", body, error.headers);
+  return MakeResponse(error.status, "application/json", body, error.headers, with_body);
 }
 
 }  // namespace carillon::edge

@@ -27,6 +27,7 @@ struct HttpError {
 // A request's head, checked: one Host, no body, nothing that two readers could read in two ways.
 struct HttpRequest {
   std::string method;
+  bool http_1_1 = true;                                      // else 1.0
   std::string path;                                          // decoded
   std::vector<std::pair<std::string, std::string>> query;    // decoded, in order
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
@@ -56,6 +57,6 @@ std::string MakeResponse(int status, std::string_view content_type, std::string_
                          const std::vector<std::pair<std::string, std::string>>& headers = {}, bool with_body = true);
 
 // The response to a refusal: {"error":{"code":…,"message":…,"setting":…}}.
-std::string MakeErrorResponse(const HttpError& error);
+std::string MakeErrorResponse(const HttpError& error, bool with_body = true);
 
 }  // namespace carillon::edge

@@ -10,6 +10,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/edge/http_connection.h"
+#include "gateway/hub/answers.h"
 
 namespace carillon::edge {
 namespace {
@@ -199,8 +200,10 @@ void WsSession::OnAccepted(error_code error) {
   } else if (state_.owes_auth) {
     deadline_ = shard_.now() + settings.auth_timeout;
   } else {
+    shard_.Admit(session_);
     handler_.Welcome(session_, state_);
   }
+  if (shard_.sending_home()) hub::SendHome(session_);
   if (phase_ == State::kDone) return;
   ArmTimer();
   Read();

@@ -40,14 +40,17 @@ uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode
   return static_cast<uint32_t>(sessions.size());
 }
 
-uint32_t SendHome(Shard& shard) {
+void SendHome(Session& session) {
   constexpr uint32_t kRetryAfterMs = 1000;
+  session.Reply(dialect::Restart{kRetryAfterMs});
+  session.Close(wire::CloseCode::kRestart, wire::InfoOf(wire::CloseCode::kRestart).reason);
+}
+
+uint32_t SendAllHome(Shard& shard) {
+  shard.BeginSendingHome();
   std::vector<Session*> sessions;
   shard.ForEachSession([&](Session& session) { sessions.push_back(&session); });
-  for (Session* session : sessions) {
-    session->Reply(dialect::Restart{kRetryAfterMs});
-    session->Close(wire::CloseCode::kRestart, wire::InfoOf(wire::CloseCode::kRestart).reason);
-  }
+  for (Session* session : sessions) SendHome(*session);
   return static_cast<uint32_t>(sessions.size());
 }
 

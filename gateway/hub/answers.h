@@ -24,7 +24,10 @@ std::vector<SessionInfo> ListMembers(Shard& shard, const wire::TopicView& topic,
 // Closes the sessions that listen to the topic; returns how many.
 uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode code, std::string_view reason);
 
-// Tells every session that the gateway restarts, and closes it; returns how many.
-uint32_t SendHome(Shard& shard);
+// Tells a session that the gateway restarts, and closes it.
+void SendHome(Session& session);
+
+// The same for every session of the shard, and for those that are just beginning; returns how many there were.
+uint32_t SendAllHome(Shard& shard);
 
 }  // namespace carillon::hub

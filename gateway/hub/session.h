@@ -95,6 +95,7 @@ class Session {
   Transport& transport_;
   Outbox outbox_;
   bool dirty_ = false;     // in the shard's list of sessions to flush
+  bool admitted_ = false;  // is in its topics
   bool closing_ = false;   // a goodbye is on its way: hears nothing more
   Clock::time_point over_since_{};  // since when more messages wait than allowed
   std::vector<Subscription> subscriptions_;

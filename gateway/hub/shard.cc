@@ -163,6 +163,10 @@ void Shard::Register(Session& session) {
   sessions_[session.id().key] = &session;
   stats_.sessions.Add();
   stats_.opened.Add();
+}
+
+void Shard::Admit(Session& session) {
+  session.admitted_ = true;
   Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kEveryone, ""});
   std::string id = session.id().ToString();
   engine_->Subscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_);
@@ -181,7 +185,7 @@ void Shard::Unregister(Session& session, wire::CloseCode code) {
 }
 
 void Shard::LeaveTopics(Session& session) {
-  if (sessions_.erase(session.id().key) == 0) return;
+  if (sessions_.erase(session.id().key) == 0 || !session.admitted_) return;
   std::string id = session.id().ToString();
   engine_->Unsubscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_, true);
   std::vector<Subscription>& subscriptions = session.subscriptions();
@@ -231,6 +235,7 @@ bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
 
 void Shard::Identify(Session& session, auth::IdentityPtr identity) {
   session.identity_ = std::move(identity);
+  if (!session.admitted_) return Admit(session);
   Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kUser, session.identity_->user_id});
 }
 

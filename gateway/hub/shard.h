@@ -63,19 +63,25 @@ class Shard {
   Clock::time_point now() const { return now_; }
   TimerWheel& wheel() { return wheel_; }
 
-  // A session begins and ends. A registered session can be found by its id and hears what is for it and for everyone.
+  // A session begins and ends. Between, once it is admitted (which may have to wait for its token), it hears what is for
+  // it, for its user and for everyone.
   SessionId NewSessionId() const;
   void Register(Session& session);
+  void Admit(Session& session);
   void Unregister(Session& session, wire::CloseCode code);
 
   // Idempotent; false where the session listened already (or did not).
   bool Subscribe(Session& session, const wire::TopicView& topic);
   bool Unsubscribe(Session& session, const wire::TopicView& topic);
 
+  // The node is shutting down: sessions that begin now are sent home at once.
+  void BeginSendingHome() { sending_home_ = true; }
+  bool sending_home() const { return sending_home_; }
+
   // The session is closing: it leaves its topics at the end of this turn, so that nobody counts it any more.
   void Retire(Session& session);
 
-  // A token came after the session had begun.
+  // A token came after the session had begun: the session is its user's from here on, and admitted if it was not.
   void Identify(Session& session, auth::IdentityPtr identity);
 
   Session* FindSession(const SessionId& id);
@@ -120,6 +126,7 @@ class Shard {
   size_t dirty_at_ = 0;
   std::vector<Session*> retired_;
   bool in_turn_ = false;
+  bool sending_home_ = false;
 
   absl::flat_hash_map<uint64_t, Session*> sessions_;
   TopicIndex index_of_topics_;

@@ -70,8 +70,8 @@ Status Application::Start() {
   });
   RETURN_IF_ERROR(admin_.Open(config_.admin().listen()));
   RETURN_IF_ERROR(edge_.Open());
+  node_.Start(engine_);  // before any call can come
   RETURN_IF_ERROR(control_.Start());
-  node_.Start(engine_);
   edge_.Start();
   admin_.Start();
   admin_.SetReady(true);
@@ -117,7 +117,7 @@ void Application::OnSignal() {
   admin_.SetReady(false);
   control_.BeginShutdown();
   edge_.StopAccepting();
-  node_.Tell(node_.all_shards(), [](hub::Shard& shard) { hub::SendHome(shard); });
+  node_.Tell(node_.all_shards(), [](hub::Shard& shard) { hub::SendAllHome(shard); });
   WaitForSessions(Clock::now() + ToMilliseconds(config_.shutdown().timeout()));
 }
 

@@ -188,11 +188,21 @@ class Loader {
   // A list is written as a YAML or JSON list; a list of words also as a,b,c.
   void SetList(const std::string& path, const FieldDescriptor& field, const std::string& text, const std::string& place,
                Message& message) {
+    if (IsScalar(field) && !text.starts_with('[')) {
+      message.GetReflection()->ClearField(&message, &field);
+      for (size_t at = 0; at < text.size();) {
+        size_t comma = std::min(text.find(',', at), text.size());
+        Status status = SetScalar(message, field, text.substr(at, comma - at));
+        if (!status.ok()) problems_.push_back(fmt::format("{}: {}", place, Shown(field, status)));
+        at = comma + 1;
+      }
+      return;
+    }
     ConfigSources inner;
     inner.file_name = place;
     Loader nested(inner);
     try {
-      YAML::Node node = YAML::Load(IsScalar(field) && !text.starts_with('[') ? "[" + text + "]" : text);
+      YAML::Node node = YAML::Load(text);
       nested.LoadField(node, path, field, message);
     } catch (const YAML::Exception& error) {
       nested.Problem(error.mark, path, error.msg);

@@ -94,7 +94,7 @@ def test_a_call_reaches_a_browser(grpcurl: Callable[..., Any], connect: Callable
 
     assert answer.returncode == 0, answer.stderr
     assert json.loads(answer.stdout)["receipt"]["sessions"] == 1
-    message = browser.next_message()
+    message = browser.receive()
     assert (message["stream"], message["event"], message["data"]) == (stream, "rang", {"a": [1, None, "é"]})
 
 

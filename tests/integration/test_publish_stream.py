@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 import pytest
-from support.control import Control, event, pb, stream_item
+from support.control import Control, Refusal, event, pb, stream_item
 from support.gateway import token
 from support.patience import eventually, scaled
 from support.ws import Browser, with_query
@@ -229,7 +229,7 @@ def test_nothing_is_lost_when_the_mailboxes_are_full(
 
 
 def test_a_unary_call_is_refused_or_delivered_but_never_lost(
-    gateway: Any, control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]
+    control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]
 ) -> None:
     """Many at once, into a small mailbox: RESOURCE_EXHAUSTED says when to come back; every OK arrives exactly once."""
     stream = fresh("stream")
@@ -245,17 +245,13 @@ def test_a_unary_call_is_refused_or_delivered_but_never_lost(
         call.future(pb.BroadcastStreamRequest(stream=stream, event=event("n", json=str(number))), timeout=60)
         for number in range(count)
     ]
-    taken, turned_away = [], []
-    for number, future in enumerate(sent):
-        if future.exception() is None:
-            taken.append(number)
-        else:
-            turned_away.append(future)
+    taken = [number for number, future in enumerate(sent) if future.exception() is None]
+    refusals = [Refusal(future) for future in sent if future.exception() is not None]
+    print(f"{len(taken)} taken, {len(refusals)} refused")
+    control.to_stream(stream, event("end"))
 
-    for future in turned_away:
-        assert future.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "grpc-status-details-bin" in dict(future.trailing_metadata())
-    print(f"{len(taken)} taken, {len(turned_away)} turned away")
-    control.publisher()
+    for refusal in refusals:
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "GATEWAY_BEHIND")
+        assert refusal.retry_after_ms is not None and refusal.retry_after_ms > 0
     for browser in browsers:
-        assert sorted(receive_numbers(browser, len(taken))) == taken
+        assert sorted(message["data"] for message in browser.receive_until("end")) == taken

@@ -57,6 +57,7 @@ class Page:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._next_id = 0
+        self._loaded = 0  # pages
 
     async def __aenter__(self) -> Page:
         self._process = subprocess.Popen(
@@ -84,14 +85,22 @@ class Page:
         self._next_id += 1
         await self._socket.send(json.dumps({"id": self._next_id, "method": method, "params": params}))
         while True:
-            answer = json.loads(await asyncio.wait_for(self._socket.recv(), PATIENCE))
+            answer = await self._receive()
             if answer.get("id") == self._next_id:
                 assert "error" not in answer, answer
                 return dict(answer["result"])
 
+    async def _receive(self) -> dict[str, Any]:
+        message = dict(json.loads(await asyncio.wait_for(self._socket.recv(), PATIENCE)))
+        self._loaded += message.get("method") == "Page.loadEventFired"
+        return message
+
     async def open(self, url: str) -> None:
-        """Goes to a page."""
+        """Goes to a page; returns when it is loaded."""
+        await self._call("Page.enable")
         await self._call("Page.navigate", url=url)
+        while self._loaded != 1:
+            await self._receive()
 
     async def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression, awaited."""

@@ -173,6 +173,10 @@ def stream_item(stream: str, message: Event | None = None) -> pb.PublishItem:
     return pb.PublishItem(broadcast_stream=pb.BroadcastStreamRequest(stream=stream, event=message or event()))
 
 
+class CallOver(Exception):
+    """The gateway has ended the call; there is no use in sending more."""
+
+
 class Publisher:
     """A PublishStream call. One thread sends; answers are read on a thread of its own."""
 
@@ -217,12 +221,21 @@ class Publisher:
         return self._next - 1
 
     def send(self, items: Iterable[Any], seq: int | None = None) -> int:
-        """One request; returns its last item's number. Blocks while gRPC takes no more."""
+        """One request; returns its last item's number. Blocks while gRPC takes no more; raises CallOver after the end."""
         items = list(items)
         request = pb.PublishStreamRequest(seq=self._next if seq is None else seq, items=items)
         self._next += len(items)
-        self._requests.put(request, timeout=PATIENCE)
+        self._put(request)
         return self._next - 1
+
+    def _put(self, request: Any) -> None:
+        while True:
+            try:
+                # gRPC stops taking requests when the call is over, and tells nobody who waits here.
+                return self._requests.put(request, timeout=0.1)
+            except queue.Full:
+                if not self._reader.is_alive():
+                    raise CallOver from self._error
 
     def wait_acked(self, number: int) -> None:
         """Waits until everything up to that number is sequenced."""
@@ -235,7 +248,7 @@ class Publisher:
 
     def finish(self) -> list[Any]:
         """Says that there is no more, waits for the last answer, and returns all failures. Raises grpc.RpcError."""
-        self._requests.put(None, timeout=PATIENCE)
+        self._put(None)
         self._join()
         if self._error is not None:
             raise self._error
@@ -245,7 +258,7 @@ class Publisher:
     def refused(self) -> Refusal:
         """Waits until the gateway ends the call, which it must do with an error."""
         self._join()
-        self._requests.put(None, timeout=PATIENCE)
+        self._end_requests()
         assert self._error is not None, "the call ended well"
         return Refusal(self._error)
 
@@ -253,11 +266,15 @@ class Publisher:
         """Lets go in the middle."""
         self._call.cancel()
         self._join()
-        try:
-            self._requests.put_nowait(None)
-        except queue.Full:
-            self._requests.get_nowait()
-            self._requests.put_nowait(None)
+        self._end_requests()
+
+    def _end_requests(self) -> None:
+        # Lets go of gRPC's thread, if it still waits for the next request.
+        while True:
+            try:
+                return self._requests.put_nowait(None)
+            except queue.Full:
+                self._requests.get_nowait()
 
     def _join(self) -> None:
         self._reader.join(PATIENCE)

@@ -76,6 +76,7 @@ class Gateway:
         self.file = folder / "carillon.yaml"
         self.file.write_text(json.dumps(self.config))  # JSON is YAML
         self._log = folder / "stderr.log"
+        self._stopping = False
         command = [binary, "serve", "-c", str(self.file), *arguments]
         if open_files is not None:
             command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(open_files), *command]
@@ -139,6 +140,7 @@ class Gateway:
 
     def begin_stop(self) -> None:
         """SIGTERM."""
+        self._stopping = True
         self.process.send_signal(signal.SIGTERM)
 
     def wait(self, patience: float = PATIENCE) -> int:
@@ -157,7 +159,8 @@ class Gateway:
     def stop(self) -> None:
         """Ends it as a service manager would, and insists that it goes in peace. May be called again."""
         if self.process.returncode is None:
-            self.begin_stop()
+            if not self._stopping:  # a second signal would end it at once
+                self.begin_stop()
             self.wait()
         self.check_end()
 

@@ -45,6 +45,8 @@ class RawConnection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if receive_buffer is not None:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            # Segments that fit into it several times: loopback's own of 64 KiB would make TCP wait for probes.
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, max(88, min(receive_buffer // 8, 1400)))
         self.unread = bytearray()
         try:
             self.socket.connect(split_address(address))

@@ -1,1 +1,361 @@
-// to come
+#include "gateway/edge/handshake.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/support/make_token.h"
+
+namespace carillon::edge {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::Pair;
+
+constexpr std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'700'000'000)};
+
+std::string Token(std::string_view more = "") {
+  return test::MakeToken(R"({"sub":"alice","exp":1700003600)" + std::string(more) + "}");
+}
+
+class HandshakeTest : public ::testing::Test {
+ protected:
+  HandshakeTest() {
+    rules_.jwt.secret = test::kSecret;
+    rules_.origins = *auth::OriginRules::Parse({"https://app.example.com"});
+    rules_.endpoints.resize(1);
+    endpoint().path = "/ws";
+    endpoint().session.dialect = &dialect::Native();
+    request_.method = "GET";
+    request_.path = "/ws";
+    request_.headers = {{"host", "gw:7310"},
+                        {"upgrade", "websocket"},
+                        {"connection", "keep-alive, Upgrade"},
+                        {"sec-websocket-version", "13"},
+                        {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="}};
+    WithToken(Token());
+  }
+
+  EndpointRules& endpoint() { return rules_.endpoints[0]; }
+
+  void SetHeader(const std::string& name, const std::string& value) {
+    RemoveHeader(name);
+    request_.headers.emplace_back(name, value);
+  }
+  void RemoveHeader(std::string_view name) {
+    std::erase_if(request_.headers, [name](const auto& header) { return header.first == name; });
+  }
+  void WithToken(const std::string& token) {
+    RemoveHeader("authorization");
+    if (!token.empty()) SetHeader("authorization", "Bearer " + token);
+  }
+
+  edge::Verdict Verdict() { return Judge(request_, rules_, endpoint(), path_stream_, kNow); }
+
+  Admission Admitted() {
+    edge::Verdict verdict = Verdict();
+    const auto* error = std::get_if<HttpError>(&verdict);
+    EXPECT_EQ(error, nullptr) << error->status << " " << error->message;
+    return error == nullptr ? std::get<Admission>(verdict) : Admission{};
+  }
+
+  HttpError Refused() {
+    edge::Verdict verdict = Verdict();
+    EXPECT_TRUE(std::holds_alternative<HttpError>(verdict));
+    return std::holds_alternative<HttpError>(verdict) ? std::get<HttpError>(verdict) : HttpError{0};
+  }
+
+  // "401 invalid_token", or "admitted".
+  std::string Outcome() {
+    edge::Verdict verdict = Verdict();
+    const auto* error = std::get_if<HttpError>(&verdict);
+    return error == nullptr ? "admitted" : std::to_string(error->status) + " " + std::string(error->reason);
+  }
+
+  AdmissionRules rules_;
+  HttpRequest request_;
+  std::string path_stream_;
+};
+
+TEST_F(HandshakeTest, AGoodRequestIsAdmitted) {
+  Admission admission = Admitted();
+
+  EXPECT_EQ(admission.endpoint, &endpoint());
+  EXPECT_EQ(admission.identity->user_id, "alice");
+  EXPECT_FALSE(admission.owes_auth);
+  EXPECT_EQ(admission.websocket_key, "dGhlIHNhbXBsZSBub25jZQ==");
+  EXPECT_EQ(admission.subprotocol, "");
+  EXPECT_EQ(admission.refused_because, "");
+}
+
+TEST_F(HandshakeTest, R6OtherMethodsGet405) {
+  for (const char* method : {"POST", "HEAD", "OPTIONS", "DELETE", "get"}) {
+    request_.method = method;
+
+    HttpError error = Refused();
+
+    EXPECT_EQ(error.status, 405);
+    EXPECT_EQ(error.reason, "method");
+    EXPECT_THAT(error.headers, ElementsAre(Pair("Allow", "GET")));
+  }
+}
+
+struct HeaderCase {
+  std::string name;
+  std::string value;  // "-": missing
+  std::string outcome;
+};
+
+TEST_F(HandshakeTest, R7AndR8UpgradeHeadersAreJudgedByTheTable) {
+  const HeaderCase kCases[] = {
+      {"upgrade", "WebSocket", "admitted"},
+      {"upgrade", "h2c, websocket", "admitted"},
+      {"upgrade", "-", "426 version"},
+      {"upgrade", "h2c", "426 version"},
+      {"upgrade", "websockets", "426 version"},
+      {"connection", "upgrade", "admitted"},
+      {"connection", "-", "426 version"},
+      {"connection", "keep-alive", "426 version"},
+      {"sec-websocket-version", "-", "426 version"},
+      {"sec-websocket-version", "8", "426 version"},
+      {"sec-websocket-version", "13, 8", "426 version"},
+      {"sec-websocket-version", "013", "426 version"},
+      {"sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==", "admitted"},
+      {"sec-websocket-key", "-", "400 key"},
+      {"sec-websocket-key", "", "400 key"},
+      {"sec-websocket-key", "abcd", "400 key"},
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ", "400 key"},         // no padding
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ===", "400 key"},
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZR==", "400 key"},       // bits that belong to no byte
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZSE=", "400 key"},       // 17 bytes
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25j", "400 key"},           // 15 bytes
+      {"sec-websocket-key", "dGhlIHNhbXBs ZSBub25jZQ==", "400 key"},
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25-ZQ==", "400 key"},       // another alphabet
+  };
+  auto headers = request_.headers;
+  for (const HeaderCase& c : kCases) {
+    request_.headers = headers;
+    RemoveHeader(c.name);
+    if (c.value != "-") SetHeader(c.name, c.value);
+
+    EXPECT_EQ(Outcome(), c.outcome) << c.name << ": " << c.value;
+  }
+}
+
+TEST_F(HandshakeTest, R7AWebSocketBeginsWithHttp11) {
+  request_.http_1_1 = false;
+
+  EXPECT_EQ(Outcome(), "426 version");
+}
+
+TEST_F(HandshakeTest, R7SaysWhichVersionIsSpoken) {
+  SetHeader("sec-websocket-version", "8");
+
+  EXPECT_THAT(Refused().headers, ElementsAre(Pair("Upgrade", "websocket"), Pair("Sec-WebSocket-Version", "13")));
+}
+
+TEST_F(HandshakeTest, R9PagesOfOtherSitesGet403) {
+  SetHeader("origin", "https://app.example.com");
+  EXPECT_EQ(Outcome(), "admitted");
+  SetHeader("origin", "https://evil.example.com");
+  HttpError error = Refused();
+  EXPECT_EQ(error.status, 403);
+  EXPECT_EQ(error.reason, "origin");
+  EXPECT_EQ(error.setting, "edge.allowed_origins");
+  SetHeader("origin", "null");
+  EXPECT_EQ(Outcome(), "403 origin");
+}
+
+TEST_F(HandshakeTest, R9ALongOriginIsCutInTheAnswer) {
+  SetHeader("origin", "https://" + std::string(5000, 'x'));
+
+  EXPECT_LT(Refused().message.size(), 400u);
+}
+
+TEST_F(HandshakeTest, R10TheKnownSubprotocolIsConfirmed) {
+  SetHeader("sec-websocket-protocol", "chat, carillon.v1.json");
+  EXPECT_EQ(Admitted().subprotocol, "carillon.v1.json");
+}
+
+TEST_F(HandshakeTest, R10UnknownSubprotocolsAreRefusedWhereOneIsRequired) {
+  SetHeader("sec-websocket-protocol", "chat, superchat");
+  EXPECT_EQ(Admitted().subprotocol, "");
+
+  endpoint().require_subprotocol = true;
+  EXPECT_EQ(Outcome(), "400 subprotocol");
+  RemoveHeader("sec-websocket-protocol");  // none offered is the default one
+  EXPECT_EQ(Outcome(), "admitted");
+}
+
+TEST_F(HandshakeTest, R11WithoutATokenNobodyGetsIn) {
+  WithToken("");
+
+  HttpError error = Refused();
+
+  EXPECT_EQ(error.status, 401);
+  EXPECT_EQ(error.reason, "missing_token");
+  EXPECT_THAT(error.headers, Contains(Pair("WWW-Authenticate", "Bearer")));
+}
+
+TEST_F(HandshakeTest, R11ABadTokenIsNamedSo) {
+  for (const std::string& header : {"Bearer " + Token() + "x", std::string("Bearer x"), std::string("Bearer"),
+                                    std::string("Basic YTpi"), Token(), "Bearer" + Token()}) {
+    SetHeader("authorization", header);
+
+    HttpError error = Refused();
+
+    EXPECT_EQ(error.status, 401) << header;
+    EXPECT_EQ(error.reason, "invalid_token") << header;
+    EXPECT_THAT(error.headers, Contains(Pair("WWW-Authenticate", "Bearer error=\"invalid_token\""))) << header;
+    EXPECT_THAT(error.message, Not(HasSubstr("YTpi")));
+  }
+}
+
+TEST_F(HandshakeTest, R11AnExpiredTokenIsNotWorthAnonymity) {
+  endpoint().anonymous = true;
+  WithToken(test::MakeToken(R"({"sub":"alice","exp":1600000000})"));
+
+  EXPECT_EQ(Outcome(), "401 invalid_token");
+}
+
+TEST_F(HandshakeTest, R11ARefusalMayBeToldAfterTheHandshake) {
+  endpoint().close_on_refusal = true;
+  WithToken("bad");
+  Admission bad = Admitted();
+  EXPECT_NE(bad.refused_because, "");
+  EXPECT_EQ(bad.identity, nullptr);
+  EXPECT_THAT(bad.streams, IsEmpty());
+
+  WithToken("");
+  EXPECT_EQ(Admitted().refused_because, "a token is needed");
+}
+
+TEST_F(HandshakeTest, R12AndR13AmbiguousCredentialsGet400) {
+  request_.query = {{"token", Token()}};
+  EXPECT_EQ(Outcome(), "admitted");  // the same one twice
+  request_.query = {{"token", Token(R"(,"name":"x")")}};
+  EXPECT_EQ(Outcome(), "400 ambiguous_auth");
+  WithToken("");
+  request_.query = {{"token", Token()}, {"access_token", "other"}};
+  EXPECT_EQ(Outcome(), "400 ambiguous_auth");
+}
+
+TEST_F(HandshakeTest, ATokenMayStandInTheQuery) {
+  WithToken("");
+  for (const char* name : {"token", "access_token"}) {
+    request_.query = {{name, Token()}};
+    EXPECT_EQ(Admitted().identity->user_id, "alice");
+  }
+  request_.query = {{"token", ""}, {"Token", Token()}};
+  EXPECT_EQ(Outcome(), "401 missing_token");
+}
+
+TEST_F(HandshakeTest, TheSchemesNameIsInAnyCase) {
+  SetHeader("authorization", "bEaReR " + Token());
+
+  EXPECT_EQ(Outcome(), "admitted");
+}
+
+TEST_F(HandshakeTest, AnonymousSessionsAreAdmittedWhereTheyMay) {
+  endpoint().anonymous = true;
+  WithToken("");
+
+  Admission admission = Admitted();
+
+  EXPECT_EQ(admission.identity, nullptr);
+  EXPECT_FALSE(admission.owes_auth);
+}
+
+TEST_F(HandshakeTest, ATokenMayComeAsTheFirstFrameWhereItMay) {
+  endpoint().session.auth_timeout = std::chrono::seconds(5);
+  WithToken("");
+  EXPECT_TRUE(Admitted().owes_auth);
+
+  WithToken(Token());
+  EXPECT_FALSE(Admitted().owes_auth);
+  WithToken("bad");
+  EXPECT_EQ(Outcome(), "401 invalid_token");
+}
+
+TEST_F(HandshakeTest, StreamsComeFromPathQueryAndTokenEachOnce) {
+  path_stream_ = "p";
+  request_.query = {{"streams", "a,b"}, {"streams", "b,,c,"}, {"Streams", "x"}, {"stream", "y"}};
+  WithToken(Token(R"(,"streams":["t","a"])"));
+
+  EXPECT_THAT(Admitted().streams, ElementsAre("p", "a", "b", "c", "t"));
+}
+
+TEST_F(HandshakeTest, ChecksComeInTheirOrder) {
+  request_.method = "POST";
+  RemoveHeader("upgrade");
+  SetHeader("sec-websocket-key", "x");
+  SetHeader("origin", "https://evil.com");
+  SetHeader("sec-websocket-protocol", "chat");
+  endpoint().require_subprotocol = true;
+  WithToken("bad");
+
+  EXPECT_EQ(Outcome(), "405 method");
+  request_.method = "GET";
+  EXPECT_EQ(Outcome(), "426 version");
+  SetHeader("upgrade", "websocket");
+  EXPECT_EQ(Outcome(), "400 key");
+  SetHeader("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+  EXPECT_EQ(Outcome(), "403 origin");
+  RemoveHeader("origin");
+  EXPECT_EQ(Outcome(), "400 subprotocol");
+  endpoint().require_subprotocol = false;
+  EXPECT_EQ(Outcome(), "401 invalid_token");
+}
+
+class FindEndpointTest : public ::testing::Test {
+ protected:
+  FindEndpointTest() {
+    for (const char* path : {"/ws", "/ws/deep", "/echo"}) {
+      endpoints_.emplace_back().path = path;
+      endpoints_.back().session.dialect = std::string_view(path) == "/echo" ? &dialect::EchoBack() : &dialect::Native();
+    }
+  }
+
+  // "PATH" or "PATH + stream", or "".
+  std::string Find(std::string_view path) {
+    std::string stream;
+    const EndpointRules* found = FindEndpoint(endpoints_, path, &stream);
+    if (found == nullptr) return "";
+    return stream.empty() ? found->path : found->path + " + " + stream;
+  }
+
+  std::vector<EndpointRules> endpoints_;
+};
+
+TEST_F(FindEndpointTest, PathsAreWholeAndMayNameOneStream) {
+  EXPECT_EQ(Find("/ws"), "/ws");
+  EXPECT_EQ(Find("/ws/chat"), "/ws + chat");
+  EXPECT_EQ(Find("/ws/deep"), "/ws/deep");  // an endpoint before a stream
+  EXPECT_EQ(Find("/ws/deep/chat"), "/ws/deep + chat");
+  EXPECT_EQ(Find("/echo"), "/echo");
+  EXPECT_EQ(Find("/echo/chat"), "");
+  EXPECT_EQ(Find("/ws/"), "");
+  EXPECT_EQ(Find("/ws/a/b"), "");
+  EXPECT_EQ(Find("/wsx"), "");
+  EXPECT_EQ(Find("/w"), "");
+  EXPECT_EQ(Find("ws"), "");
+  EXPECT_EQ(Find(""), "");
+}
+
+TEST(JudgeStreamTest, PrivateAndPresenceStreamsWantAUser) {
+  auto alice = std::make_shared<const auth::Identity>();
+
+  EXPECT_FALSE(JudgeStream("chat", nullptr).has_value());
+  EXPECT_EQ(JudgeStream("private-x", nullptr)->code, "forbidden");
+  EXPECT_EQ(JudgeStream("presence-x", nullptr)->code, "forbidden");
+  EXPECT_FALSE(JudgeStream("private-x", alice).has_value());
+  EXPECT_EQ(JudgeStream("system", alice)->code, "bad_stream");
+  EXPECT_EQ(JudgeStream("a b", alice)->code, "bad_stream");
+  EXPECT_EQ(JudgeStream("", alice)->code, "bad_stream");
+}
+
+}  // namespace
+}  // namespace carillon::edge

@@ -1,1 +1,158 @@
-// to come
+#include "gateway/hub/answers.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "tests/support/fake_session.h"
+#include "tests/support/test_node.h"
+
+namespace carillon::hub {
+namespace {
+
+using test::FakeSession;
+using test::StreamTopic;
+using test::UserTopic;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Optional;
+using ::testing::SizeIs;
+
+class AnswersTest : public ::testing::Test {
+ protected:
+  std::vector<SessionInfo> List(const wire::TopicView& topic, SessionId after = {}, size_t limit = 1000) {
+    return node_.On(0, [&](Shard& shard) { return ListMembers(shard, topic, after, limit); });
+  }
+  uint32_t Kick(const wire::TopicView& topic, wire::CloseCode code = wire::CloseCode::kKicked) {
+    return node_.On(0, [&](Shard& shard) { return KickMembers(shard, topic, code, "out"); });
+  }
+
+  test::TestNode node_;
+};
+
+TEST_F(AnswersTest, AListTellsWhoIsThere) {
+  FakeSession alice(node_, 0, {.user = "alice", .streams = {"chat"}, .labels = {{"device", "phone"}}});
+  FakeSession nobody(node_, 0, {.streams = {"chat"}});
+  FakeSession elsewhere(node_, 0, {.user = "bob"});
+
+  std::vector<SessionInfo> list = List(StreamTopic("chat"));
+
+  ASSERT_THAT(list, SizeIs(2));
+  const SessionInfo& info = list[0].id == alice.id() ? list[0] : list[1];
+  const SessionInfo& other = list[0].id == alice.id() ? list[1] : list[0];
+  EXPECT_EQ(info.id, alice.id());
+  EXPECT_EQ(info.identity->user_id, "alice");
+  EXPECT_EQ(info.identity->labels.at("device"), "phone");
+  EXPECT_EQ(other.id, nobody.id());
+  EXPECT_EQ(other.identity, nullptr);
+  EXPECT_THAT(List(StreamTopic("empty")), IsEmpty());
+}
+
+TEST_F(AnswersTest, PagesAreInOrderAndMissNobody) {
+  std::vector<std::unique_ptr<FakeSession>> sessions;
+  std::vector<SessionId> expected;
+  for (int i = 0; i < 25; ++i) {
+    sessions.push_back(std::make_unique<FakeSession>(node_, 0, FakeSession::Options{.streams = {"chat"}}));
+    expected.push_back(sessions.back()->id());
+  }
+  std::sort(expected.begin(), expected.end());
+
+  std::vector<SessionId> all;
+  SessionId after;
+  for (;;) {
+    std::vector<SessionInfo> page = List(StreamTopic("chat"), after, 7);
+    if (page.empty()) break;
+    for (const SessionInfo& info : page) all.push_back(info.id);
+    after = all.back();
+  }
+
+  EXPECT_EQ(all, expected);
+}
+
+TEST_F(AnswersTest, OneSessionIsATopicOfItsOwn) {
+  FakeSession session(node_, 0, {});
+  std::string id = session.id().ToString();
+
+  EXPECT_THAT(List({0, wire::TopicKind::kSession, id}), SizeIs(1));
+  EXPECT_THAT(List({0, wire::TopicKind::kSession, "00000000000000000000"}), IsEmpty());
+  EXPECT_THAT(List({0, wire::TopicKind::kSession, "no session id"}), IsEmpty());
+}
+
+TEST_F(AnswersTest, KickClosesTheMembersAndCountsThem) {
+  FakeSession tab1(node_, 0, {.user = "alice"});
+  FakeSession tab2(node_, 0, {.user = "alice"});
+  FakeSession tab3(node_, 0, {.user = "alice"});
+  FakeSession bob(node_, 0, {.user = "bob"});
+
+  EXPECT_EQ(Kick(UserTopic("alice"), static_cast<wire::CloseCode>(4999)), 3u);
+
+  for (FakeSession* tab : {&tab1, &tab2, &tab3}) {
+    EXPECT_THAT(tab->closed(), Optional(4999));
+    EXPECT_EQ(tab->reason(), "out");
+  }
+  EXPECT_EQ(bob.closed(), std::nullopt);
+}
+
+TEST_F(AnswersTest, WhoIsLeavingIsNeitherListedNorKickedAgain) {
+  FakeSession session(node_, 0, {.user = "alice", .streams = {"chat"}});
+  std::string id = session.id().ToString();
+
+  node_.On(0, [&](Shard& shard) {
+    EXPECT_EQ(KickMembers(shard, UserTopic("alice"), wire::CloseCode::kKicked, "out"), 1u);
+    EXPECT_EQ(KickMembers(shard, UserTopic("alice"), wire::CloseCode::kKicked, "out"), 0u);
+    EXPECT_EQ(KickMembers(shard, {0, wire::TopicKind::kSession, id}, wire::CloseCode::kKicked, "out"), 0u);
+    EXPECT_THAT(ListMembers(shard, StreamTopic("chat"), {}, 10), IsEmpty());
+  });
+
+  EXPECT_EQ(session.closes(), 1);
+}
+
+TEST_F(AnswersTest, AKickWithinATurnCountsEachSessionOnce) {
+  FakeSession session(node_, 0, {.user = "alice"});
+  std::vector<uint32_t> counts;
+  {
+    test::TestNode::Hold hold(node_, 0);
+    for (int i = 0; i < 3; ++i) {
+      node_.node().Tell(node_.node().all_shards(), [&](Shard& shard) {
+        counts.push_back(KickMembers(shard, UserTopic("alice"), wire::CloseCode::kKicked, "out"));
+      });
+    }
+  }
+  node_.Settle();
+
+  EXPECT_THAT(counts, ElementsAre(1, 0, 0));
+}
+
+TEST_F(AnswersTest, EveryoneIsToldToComeBackBeforeTheGatewayGoes) {
+  FakeSession alice(node_, 0, {.user = "alice"});
+  FakeSession nobody(node_, 0, {});
+
+  EXPECT_EQ(node_.On(0, [](Shard& shard) { return SendAllHome(shard); }), 2u);
+  EXPECT_EQ(node_.On(0, [](Shard& shard) { return SendAllHome(shard); }), 0u);
+
+  for (FakeSession* session : {&alice, &nobody}) {
+    EXPECT_THAT(session->Heard(), ElementsAre("restart"));
+    EXPECT_THAT(session->closed(), Optional(4200));
+  }
+}
+
+TEST_F(AnswersTest, SessionsMayVanishWhileTheyAreKicked) {
+  std::vector<std::unique_ptr<FakeSession>> sessions;
+  for (int i = 0; i < 10; ++i) {
+    sessions.push_back(std::make_unique<FakeSession>(
+        node_, 0, FakeSession::Options{.streams = {"chat"}, .dies_when_closed = i % 2 == 0}));
+  }
+
+  uint32_t kicked = 0;
+  node_.node().Tell(node_.node().all_shards(), [&](Shard& shard) {
+    kicked = KickMembers(shard, StreamTopic("chat"), wire::CloseCode::kKicked, "out");
+  });
+  node_.Settle();
+
+  EXPECT_EQ(kicked, 10u);
+  EXPECT_EQ(node_.node().Find(StreamTopic("chat")).sessions, 0u);
+}
+
+}  // namespace
+}  // namespace carillon::hub

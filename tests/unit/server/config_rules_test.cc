@@ -1,1 +1,130 @@
-// to come
+#include "gateway/server/config_rules.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+#include "gateway/server/config_values.h"
+
+namespace carillon::server {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr char kSecret[] = "auth { hs256_secret: '0123456789abcdef0123456789abcdef' } ";
+constexpr char kKey[] = "name: 'a' secret: 'sixteen bytes!!!'";
+
+// The defaults, endpoints included, with `text` merged in.
+v1::Config Config(const std::string& text) {
+  v1::Config parsed;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &parsed)) << text;
+  v1::Config config;
+  SetDefaults(config);
+  for (const v1::Endpoint& endpoint : parsed.edge().endpoints()) {
+    v1::Endpoint& added = *config.mutable_edge()->add_endpoints();
+    SetDefaults(added);
+    added.MergeFrom(endpoint);
+    if (endpoint.path() == "/off") added.set_enabled(false);  // text format cannot unset a default
+  }
+  parsed.mutable_edge()->clear_endpoints();
+  config.MergeFrom(parsed);
+  return config;
+}
+
+// "path: message" of each problem.
+std::vector<std::string> Problems(const v1::Config& config) {
+  std::vector<std::string> problems;
+  CheckRules(config, [&](const std::string& path, const std::string& message) { problems.push_back(path + ": " + message); });
+  return problems;
+}
+
+struct RuleCase {
+  std::string config;
+  std::string problem;  // "": none
+};
+
+TEST(ConfigRulesTest, EachRuleIsKept) {
+  const RuleCase kCases[] = {
+      {kSecret, ""},
+
+      // Somebody must be able to connect.
+      {"", "auth.hs256_secret: nobody can connect"},
+      {"edge { endpoints {} }", "auth.hs256_secret: nobody can connect"},
+      {"edge { endpoints { anonymous: true } }", ""},
+      {"edge { endpoints { path: '/off' anonymous: true } }", "auth.hs256_secret: nobody can connect"},
+      {std::string(kSecret) + "edge { endpoints { path: '/off' } }", "auth.hs256_secret: nobody can connect"},
+      {"auth { hs256_secret: '0123456789abcdef0123456789abcde' }", "auth.hs256_secret: at least 32 bytes"},
+
+      // Addresses.
+      {std::string(kSecret) + "edge { listen: 'nowhere' }", "edge.listen: "},
+      {std::string(kSecret) + "admin { listen: '127.0.0.1' }", "admin.listen: "},
+      {std::string(kSecret) + "control { listen: 'x:1' insecure: true }", "control.listen: "},
+      {std::string(kSecret) + "edge { listen: '0.0.0.0:80' }", ""},
+      {std::string(kSecret) + "edge { listen: '[::1]:80' }", ""},
+
+      // A control plane that others reach wants keys.
+      {std::string(kSecret) + "control { listen: '0.0.0.0:7311' }", "control.listen: is open to others"},
+      {std::string(kSecret) + "control { listen: '[::]:7311' }", "control.listen: is open to others"},
+      {std::string(kSecret) + "control { listen: '10.0.0.1:7311' }", "control.listen: is open to others"},
+      {std::string(kSecret) + "control { listen: '[::1]:7311' }", ""},
+      {std::string(kSecret) + "control { listen: 'localhost:7311' }", ""},
+      {std::string(kSecret) + "control { listen: '127.8.8.8:7311' }", ""},
+      {std::string(kSecret) + "control { listen: 'unix:/run/carillon.sock' }", ""},
+      {std::string(kSecret) + "control { listen: '0.0.0.0:7311' insecure: true }", ""},
+      {std::string(kSecret) + "control { listen: '0.0.0.0:7311' keys { " + kKey + " } }", ""},
+
+      // Keys.
+      {std::string(kSecret) + "control { keys { secret: 'sixteen bytes!!!' } }", "control.keys[0].name: "},
+      {std::string(kSecret) + "control { keys { name: '" + std::string(65, 'n') + "' secret: 'sixteen bytes!!!' } }",
+       "control.keys[0].name: "},
+      {std::string(kSecret) + "control { keys { name: 'a' secret: 'fifteen bytes!!' } }",
+       "control.keys[0].secret: at least 16 bytes"},
+      {std::string(kSecret) + "control { keys { " + kKey + " } keys { " + kKey + " } }", "control.keys[1].name: two keys"},
+
+      // Endpoints.
+      {std::string(kSecret) + "edge { endpoints { path: 'ws' } }", "edge.endpoints[0].path: must begin with /"},
+      {std::string(kSecret) + "edge { endpoints { path: '/ws/' } }", "edge.endpoints[0].path: "},
+      {std::string(kSecret) + "edge { endpoints { path: '/' } }", "edge.endpoints[0].path: "},
+      {std::string(kSecret) + "edge { endpoints {} endpoints {} }", "edge.endpoints[1].path: two endpoints have the path /ws"},
+      {std::string(kSecret) + "edge { endpoints { path: '/a/b' } endpoints { path: '/a' } }", ""},
+      {std::string(kSecret) + "edge { endpoints { dialect: DIALECT_KIND_ECHO } }", ""},
+      {std::string(kSecret) + "edge { listen: '0.0.0.0:80' endpoints { dialect: DIALECT_KIND_ECHO } }",
+       "edge.endpoints[0].dialect: echo"},
+      {std::string(kSecret) + "edge { endpoints { ping_interval { seconds: 60 } } }",
+       "edge.endpoints[0].peer_timeout: must be longer than ping_interval"},
+      {std::string(kSecret) + "edge { endpoints { outbox_bytes: 4096 } }", "edge.endpoints[0].outbox_bytes: is smaller"},
+
+      // Origins.
+      {std::string(kSecret) + "edge { allowed_origins: '*' allowed_origins: '*.example.com' }", ""},
+      {std::string(kSecret) + "edge { allowed_origins: 'https://a.com' allowed_origins: 'a.com' }",
+       "edge.allowed_origins[1]: \"a.com\" is no origin"},
+  };
+  for (const RuleCase& c : kCases) {
+    std::vector<std::string> problems = Problems(Config(c.config));
+
+    if (c.problem.empty()) {
+      EXPECT_THAT(problems, IsEmpty()) << c.config;
+    } else {
+      EXPECT_THAT(problems, ::testing::ElementsAre(HasSubstr(c.problem))) << c.config;
+    }
+  }
+}
+
+TEST(ConfigRulesTest, HeartbeatsMayBeOff) {
+  v1::Config config = Config(std::string(kSecret) + "edge { endpoints {} }");
+  v1::Endpoint& endpoint = *config.mutable_edge()->mutable_endpoints(0);
+
+  endpoint.clear_ping_interval();
+  EXPECT_THAT(Problems(config), IsEmpty());
+  endpoint.mutable_ping_interval()->set_seconds(60);
+  endpoint.clear_peer_timeout();
+  EXPECT_THAT(Problems(config), IsEmpty());
+}
+
+TEST(ConfigRulesTest, AllProblemsAreTold) {
+  EXPECT_EQ(Problems(Config("edge { listen: 'x' endpoints { path: 'y' } } control { listen: 'z' keys {} }")).size(), 6u);
+}
+
+}  // namespace
+}  // namespace carillon::server

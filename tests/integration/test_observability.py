@@ -1,0 +1,312 @@
+"""What operators see: health, metrics and logs. And what they must never see there."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from support import http
+from support.control import Control, event, pb
+from support.gateway import JWT_SECRET, Gateway, sign, token
+from support.patience import PATIENCE, scaled
+from support.ws import BINARY, CLOSE, TEXT, Browser, close_payload, with_query
+
+
+def log_lines(gateway: Gateway) -> list[dict[str, Any]]:
+    """Standard error, which must be one JSON object a line."""
+    lines = []
+    for line in gateway.log_text().splitlines():
+        entry = json.loads(line)
+        assert list(entry)[:4] == ["ts", "level", "room", "msg"], line
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", entry["ts"])
+        assert entry["level"] in ("debug", "info", "warn", "error")
+        lines.append(entry)
+    return lines
+
+
+def refused(address: str, target: str, **headers: str) -> http.Response:
+    connection = http.RawConnection(address)
+    try:
+        connection.send(http.request_bytes(target, http.upgrade_headers(address, **headers)))
+        return connection.read_response()
+    finally:
+        connection.close()
+
+
+# --- The admin port ---
+
+
+def test_the_admin_port_says_how_it_is(gateway: Gateway) -> None:
+    """/healthz asks every shard, /readyz says whether traffic should come, /metrics is Prometheus's text."""
+    health, ready, metrics = (http.get(gateway.admin, path) for path in ("/healthz", "/readyz", "/metrics"))
+
+    assert (health.status, health.body) == (200, b"ok\n")
+    assert (ready.status, ready.body) == (200, b"ready\n")
+    assert metrics.status == 200
+    assert metrics.headers["content-type"].startswith("text/plain; version=0.0.4")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+def test_the_admin_port_takes_get_and_head_only(gateway: Gateway, path: str) -> None:
+    """HEAD gets the same without the body; anything else 405; another path 404."""
+    answers = {}
+    for method in ("HEAD", "POST"):
+        connection = http.RawConnection(gateway.admin)
+        connection.send(http.request_bytes(path, [("Host", "a")], method=method))
+        answers[method] = connection.receive_to_end()
+        connection.close()
+
+    assert answers["HEAD"].startswith(b"HTTP/1.1 200 ") and answers["HEAD"].endswith(b"\r\n\r\n")
+    assert answers["POST"].startswith(b"HTTP/1.1 405 ") and b"Allow: GET, HEAD\r\n" in answers["POST"]
+    assert http.get(gateway.admin, path + "x").status == 404
+
+
+def test_the_metrics_satisfy_their_own_linter(
+    gateway: Gateway, control: Control, connect: Callable[..., Browser]
+) -> None:
+    """promtool check metrics, after something of everything has happened."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool is not installed")
+    browser = connect("/ws/a")
+    control.to_stream("a")
+    browser.send_text("nonsense")
+    control.kick(stream="a")
+    refused(gateway.edge, "/nothing")
+
+    checked = subprocess.run(
+        [promtool, "check", "metrics"], input=gateway.metrics().text, capture_output=True, text=True, timeout=PATIENCE
+    )
+
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def test_metrics_count_what_happens(gateway: Gateway, control: Control, connect: Callable[..., Browser]) -> None:
+    """Sessions, streams, users, messages, deliveries, commands; no label names a user or a stream."""
+    gateway.wait_until_empty()
+    before = gateway.metrics()
+    browsers = [connect(with_query("/ws", token=token("user-canary"), streams="stream-canary")) for _ in range(3)]
+
+    control.to_stream("stream-canary")
+    for browser in browsers:
+        browser.receive()
+        browser.ask("ping")
+    after = gateway.metrics()
+
+    def rise(name: str) -> float:
+        return after.value(name) - before.value(name)
+
+    assert after.value("carillon_connections") == 3
+    assert after.value("carillon_streams") == 1
+    assert after.value("carillon_users") == 1
+    assert rise("carillon_connections_opened_total") == 3
+    assert rise("carillon_broadcasts_total") == 1
+    assert rise("carillon_deliveries_total") == 3
+    assert rise("carillon_commands_total") == 3
+    assert rise("carillon_sent_bytes_total") > 3 * 100
+    assert "canary" not in after.text
+
+
+# --- Logs ---
+
+
+def test_every_line_of_the_log_is_one_json_object(start_gateway: Callable[..., Gateway]) -> None:
+    """Whatever strangers put into names, origins and frames: quotes, line breaks, JSON of their own, bytes that are no
+    text. None of it becomes a line."""
+    gateway = start_gateway({"log": {"level": "debug"}})
+    nasty = 'x\n{"level":"error","msg":"forged"}\r\n"\\\u2028'
+    claims = {"sub": 'a"}{"level":"forged"}', "name": nasty, "roles": [nasty], "labels": {nasty: nasty}, "exp": 1 << 33}
+    with Control(gateway.control) as control:
+        for origin in ('http://a"b{}', "http://\xff\xfe\x80", "http://" + "a" * 3000, "forged\\n{}"):
+            assert refused(gateway.edge, "/ws", Origin=origin).status == 403
+        assert refused(gateway.edge, "/ws", Authorization="Bearer \xff\"{}").status == 401
+        browser = Browser(gateway.edge, with_query("/ws", token=sign(claims)))
+        browser.send_text(nasty)
+        browser.send_json({"action": nasty})
+        assert [browser.receive_error()["code"] for _ in range(2)] == ["not_json", "unknown_action"]
+        control.kick(session_id=browser.session, reason='forged"}')
+        browser.receive_close()
+        for payload, opcode in ((b"\xff", TEXT), (b"forged", BINARY), (close_payload(5000), CLOSE)):
+            client = Browser(gateway.edge)
+            client.send_frame(opcode, payload)
+            client.receive_close()
+    gateway.stop()
+
+    lines = log_lines(gateway)
+    assert len(lines) > 5
+    assert not any(entry["msg"] == "forged" or entry["level"] == "forged" for entry in lines)
+
+
+def test_secrets_and_payloads_are_in_no_log_and_no_metric(start_gateway: Callable[..., Gateway]) -> None:
+    """Tokens, query strings, payloads, API keys and what clients say: at the highest level of detail, through good
+    handshakes, refused ones, broken frames, kicks and failed calls."""
+    canary = "Canary" + os.urandom(8).hex()
+    key = "key-" + canary
+    gateway = start_gateway({"log": {"level": "debug"}, "control": {"keys": [{"name": "a", "secret": key}]}})
+    good = sign({"sub": "alice", "exp": 1 << 33, "secret": canary})
+    expired = sign({"sub": "alice", "exp": 1, "secret": canary})
+    secrets = [canary, JWT_SECRET, *good.split(".")[1:], *expired.split(".")[1:]]
+
+    for text in (expired, good[:-3], canary):
+        assert refused(gateway.edge, with_query("/ws", token=text)).status == 401
+        assert refused(gateway.edge, "/ws", Authorization=f"Bearer {text}").status == 401
+        assert refused(gateway.edge, with_query("/nothing", token=text, note=canary)).status == 404
+    assert refused(gateway.edge, "/ws?a= " + canary).status == 400
+    assert refused(gateway.edge, f"/ws?{canary}=1", Sec_WebSocket_Key=canary).status == 400
+    with Control(gateway.control, key) as control, Control(gateway.control, "wrong-" + canary) as stranger:
+        browser = Browser(gateway.edge, with_query("/ws", token=good, streams="a", note=canary))
+        browser.send_text(canary)
+        browser.send_json({"action": "auth", "token": expired})
+        browser.send_json({"action": canary, "id": canary})
+        assert [browser.receive_error()["code"] for _ in range(3)]
+        control.to_stream("a", event(json=json.dumps(canary), meta={"note": canary}))
+        assert browser.receive()["data"] == canary
+        control.refused("BroadcastAll", pb.BroadcastAllRequest(event=event(json=canary)))
+        assert stranger.refused("Kick", pb.KickRequest(user_id="a")).code == grpc.StatusCode.UNAUTHENTICATED
+        browser.send_frame(BINARY, canary.encode())
+        assert browser.receive_close()[0] == 1003
+        metrics = gateway.metrics().text
+    gateway.stop()
+
+    for secret in secrets:
+        assert secret not in gateway.log_text()
+        assert secret not in metrics
+
+
+def test_a_log_that_nobody_reads_stops_nothing(start_gateway: Callable[..., Gateway]) -> None:
+    """Standard error is a full pipe: lines are dropped and counted, and every broadcast still arrives."""
+    reading, writing = os.pipe()
+    gateway = start_gateway(stderr=writing)
+    os.close(writing)
+    try:
+        write_many_lines(gateway, scaled(12_000, 1500))
+        browser = Browser(gateway.edge, "/ws/a")
+        with Control(gateway.control) as control:
+            for number in range(100):
+                assert control.to_stream("a", event(json=str(number))).sessions == 1
+                assert browser.receive()["data"] == number
+        if scaled(12_000) >= 10_000:  # more than the pipe and the ring of lines hold
+            assert gateway.metrics().value("carillon_log_dropped_total") > 0
+        browser.leave()
+    finally:
+        os.set_blocking(reading, False)
+        drain_until_ended(gateway, reading)
+        os.close(reading)
+
+
+def test_a_log_that_nobody_reads_does_not_keep_it_alive(binary: str, tmp_path: Path) -> None:
+    """SIGTERM ends it although its last lines cannot be written."""
+    reading, writing = os.pipe()
+    gateway = Gateway(binary, tmp_path, {"edge": {"endpoints": [{"path": "/ws", "anonymous": True}]}}, stderr=writing)
+    os.close(writing)
+    try:
+        write_many_lines(gateway, 1500)
+
+        gateway.begin_stop()
+
+        assert gateway.wait() == 0
+    finally:
+        os.close(reading)
+
+
+def test_a_log_that_has_gone_away_is_no_reason_to_end(start_gateway: Callable[..., Gateway]) -> None:
+    """EPIPE on standard error: the collector died, the gateway did not."""
+    reading, writing = os.pipe()
+    gateway = start_gateway(stderr=writing)
+    os.close(writing)
+    os.close(reading)
+
+    write_many_lines(gateway, 100)
+
+    assert http.get(gateway.admin, "/healthz").status == 200
+
+
+def write_many_lines(gateway: Gateway, count: int) -> None:
+    """Each kick is a line."""
+    with Control(gateway.control) as control:
+        kick = control.channel.unary_unary(
+            "/carillon.v1.ControlService/Kick", request_serializer=pb.KickRequest.SerializeToString
+        )
+        request = pb.KickRequest(user_id="nobody")
+        for first in range(0, count, 50):
+            calls = [kick.future(request, timeout=PATIENCE) for _ in range(min(50, count - first))]
+            assert all(call.result() is not None for call in calls)
+
+
+def drain_until_ended(gateway: Gateway, reading: int) -> None:
+    """Reads its log from now on, so that it can say its last words."""
+    gateway.begin_stop()
+    os.set_blocking(reading, True)
+    while os.read(reading, 65536):
+        pass
+    gateway.wait()
+
+
+# --- Descriptors ---
+
+
+def test_it_lives_within_its_limit_on_open_files(start_gateway: Callable[..., Gateway]) -> None:
+    """With few descriptors it starts, says how many sessions it takes, refuses one more with 503 and Retry-After, and
+    takes another as soon as one has left."""
+    gateway = start_gateway({"hub": {"shards": 3}}, open_files=300)
+    limit = int(gateway.metrics().value("carillon_connections_limit"))
+    assert 0 < limit < 300
+    browsers = [Browser(gateway.edge) for _ in range(limit)]
+    try:
+        with gateway.rises("carillon_handshakes_rejected_total", by=3, reason="capacity"):
+            for _ in range(3):
+                response = refused(gateway.edge, "/ws")
+                assert response.status == 503
+                assert response.error["setting"] == "edge.max_connections"
+                assert 1 <= int(response.headers["retry-after"]) <= 10
+
+        browsers.pop().leave()
+        gateway.wait_for_metric("carillon_connections", limit - 1)
+
+        browsers.append(Browser(gateway.edge))
+        assert browsers[-1].ask("ping")["event"] == "pong"
+        assert browsers[0].ask("ping")["event"] == "pong"
+    finally:
+        for browser in browsers:
+            browser.close()
+
+
+def test_it_survives_running_out_of_descriptors(start_gateway: Callable[..., Gateway]) -> None:
+    """More silent connections than it may have files: sessions that are there are served, and when the flood ends, new
+    ones come in again."""
+    gateway = start_gateway(open_files=300)
+    with Control(gateway.control) as control:
+        browser = Browser(gateway.edge, "/ws/a")
+        assert control.to_stream("a").sessions == 1
+
+        flood = [http.RawConnection(gateway.edge) for _ in range(400)]
+        assert browser.receive()["event"] == "note"
+        for _ in range(20):
+            assert control.to_stream("a").sessions == 1
+            assert browser.receive()["event"] == "note"
+        for connection in flood:
+            connection.close()
+
+        newcomer = Browser(gateway.edge, "/ws/a")
+        assert control.to_stream("a").sessions == 2
+        browser.close()
+        newcomer.close()
+
+
+def test_max_connections_can_be_set_lower(start_gateway: Callable[..., Gateway]) -> None:
+    """edge.max_connections, where the limit on files allows more."""
+    gateway = start_gateway({"edge": {"max_connections": 2}})
+    browsers = [Browser(gateway.edge) for _ in range(2)]
+
+    assert gateway.metrics().value("carillon_connections_limit") == 2
+    assert refused(gateway.edge, "/ws").status == 503
+    for browser in browsers:
+        browser.close()

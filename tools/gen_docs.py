@@ -1,0 +1,132 @@
+#!/usr/bin/env python3
+"""Writes docs/configuration.md from the comments and options of config.proto; with --check only compares."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TARGET = ROOT / "docs" / "configuration.md"
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: E402
+
+HEAD = """# Configuration
+
+Generated from `proto/carillon/v1/config.proto` by `tools/gen_docs.py`. The file is YAML (JSON is YAML too); each setting
+is also an environment variable, and a flag unless it is a secret. Flag beats environment beats file beats default.
+Durations are written `500ms`, `54s`, `2m` or `1h`; sizes `512`, `64KiB` or `1MiB`. A list of words may be written `a,b`
+in a variable; a list of groups as YAML or JSON. A secret may also come from a file that the variable with `_FILE`
+behind its name points to. `carillon check-config -c FILE` says everything that is wrong, with its place.
+
+A change of any setting needs a restart.
+"""
+
+
+def load():
+    """The schema with its comments, as protoc tells it."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "set"
+        subprocess.run(["protoc", "-I", str(ROOT / "proto"), "--include_imports", "--include_source_info",
+                        f"--descriptor_set_out={out}", "carillon/v1/config.proto"], check=True)
+        raw = out.read_bytes()
+    files = descriptor_pb2.FileDescriptorSet.FromString(raw)
+    pool = descriptor_pool.DescriptorPool()
+    for file in files.file:
+        pool.Add(file)
+    # Parsed again with our own option known, so that it can be read.
+    options = message_factory.MessageFactory(pool).GetPrototype(pool.FindMessageTypeByName("google.protobuf.FieldOptions"))
+    setting = pool.FindExtensionByName("carillon.v1.setting")
+    config = next(file for file in files.file if file.name == "carillon/v1/config.proto")
+    return config, lambda field: options.FromString(field.options.SerializeToString()).Extensions[setting]
+
+
+def comments(config):
+    """Path in the descriptor to comment."""
+    return {tuple(location.path): " ".join(location.leading_comments.split())
+            for location in config.source_code_info.location if location.leading_comments}
+
+
+def enum_words(config, name):
+    enum = next(enum for enum in config.enum_type if enum.name == name)
+    prefix = "".join("_" + c if c.isupper() else c.upper() for c in enum.name).lstrip("_") + "_"
+    return [value.name[len(prefix):].lower() for value in enum.value[1:]]
+
+
+def type_of(config, field):
+    kind = descriptor_pb2.FieldDescriptorProto
+    short = field.type_name.split(".")[-1]
+    if field.type == kind.TYPE_ENUM:
+        word = " or ".join(f"`{word}`" for word in enum_words(config, short))
+    elif short == "Duration":
+        word = "duration"
+    elif field.type == kind.TYPE_BOOL:
+        word = "`true` or `false`"
+    elif field.type == kind.TYPE_STRING:
+        word = "text"
+    elif field.type == kind.TYPE_MESSAGE:
+        word = "group"
+    else:
+        word = "size" if field.name.endswith("_bytes") else "number"
+    return f"list of: {word}" if field.label == kind.LABEL_REPEATED else word
+
+
+def bounds(setting):
+    words = []
+    if setting.min:
+        words.append(f"at least {setting.min}")
+    if setting.max:
+        words.append(f"at most {setting.max}")
+    return f" ({', '.join(words)})" if words else ""
+
+
+def render():
+    config, setting_of = load()
+    notes = comments(config)
+    messages = {message.name: index for index, message in enumerate(config.message_type)}
+    lines = [HEAD]
+
+    def section(title, name, prefix, in_list):
+        index = messages[name]
+        message = config.message_type[index]
+        lines.extend([f"## {title}", "", notes.get((4, index), ""), "", "| Setting | Type | Default | Meaning |", "|---|---|---|---|"])
+        nested = []
+        for number, field in enumerate(message.field):
+            path = prefix + field.name
+            setting = setting_of(field)
+            short = field.type_name.split(".")[-1]
+            is_group = field.type == descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE and short != "Duration"
+            if is_group:
+                nested.append((path, short))
+            default = f"`{setting.default}`" if setting.default else ""
+            if not default and field.type == descriptor_pb2.FieldDescriptorProto.TYPE_BOOL:
+                default = "`false`"
+            meaning = notes.get((4, index, 2, number), "") + bounds(setting)
+            if setting.secret and not in_list:
+                meaning += f" Secret: `CARILLON_{path.replace('.', '_').upper()}` or `…_FILE`."
+            lines.append(f"| `{path}` | {type_of(config, field)} | {default} | {meaning} |".replace("  ", " "))
+        lines.append("")
+        for path, short in nested:
+            section(f"{path}[]", short, f"{path}[].", True)
+
+    root = config.message_type[messages["Config"]]
+    for field in root.field:
+        section(field.name, field.type_name.split(".")[-1], field.name + ".", False)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def main():
+    text = render()
+    if "--check" in sys.argv[1:]:
+        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
+            print("docs/configuration.md differs from config.proto: run ./dev generate")
+            return 1
+        print("docs/configuration.md is current")
+        return 0
+    TARGET.write_text(text, encoding="utf-8")
+    print(f"wrote {TARGET.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
