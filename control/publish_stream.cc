@@ -21,11 +21,14 @@ constexpr int kMaxPendingFailures = 1024;
 class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse> {
  public:
   Stream(ControlContext& context, const Status& admitted) : context_(context), publish_(context.publisher) {
-    if (!admitted.ok()) {
-      finished_ = true;
-      Finish(ToGrpc(admitted));
-    } else {
+    {
+      std::lock_guard lock(mutex_);  // what was made here is used by other threads, under the lock
+      finished_ = !admitted.ok();
+    }
+    if (admitted.ok()) {
       StartRead(&request_);
+    } else {
+      Finish(ToGrpc(admitted));
     }
   }
 

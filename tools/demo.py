@@ -51,7 +51,8 @@ class Gateway:
             "auth": {"hs256_secret": secrets.token_hex(32)},
             "log": {"level": "warn"},
         }, indent=1))
-        self.process = subprocess.Popen([binary, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([binary, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, text=True,
+                                        start_new_session=True)  # Ctrl-C is for us; we end the gateway in order
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the gateway did not start (exit code {self.process.wait()})")
@@ -142,7 +143,7 @@ A token for other clients (user alice, 12 hours):
 
 Ctrl-C ends it.
 """, flush=True)
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
         signal.signal(number, lambda *_: None)
     while gateway.process.poll() is None:
         signal.pause()

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes docs/configuration.md from the comments and options of config.proto; with --check only compares."""
+"""Writes docs/configuration.md from the comments and options of config.proto. With --check it only compares, and also
+holds README.md to the envelope and the JSON that the unit tests hold the code to (tests/golden/envelopes/readme)."""
 
 import pathlib
 import subprocess
@@ -121,7 +122,12 @@ def main():
         if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
             print("docs/configuration.md differs from config.proto: run ./dev generate")
             return 1
-        print("docs/configuration.md is current")
+        readme = (ROOT / "README.md").read_text(encoding="utf-8")
+        for golden in sorted((ROOT / "tests" / "golden" / "envelopes").glob("readme.*")):
+            if golden.read_text(encoding="utf-8") not in readme:
+                print(f"README.md does not show {golden.relative_to(ROOT)}")
+                return 1
+        print("docs/configuration.md and README.md are current")
         return 0
     TARGET.write_text(text, encoding="utf-8")
     print(f"wrote {TARGET.relative_to(ROOT)}")

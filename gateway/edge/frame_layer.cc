@@ -47,11 +47,10 @@ void FrameLayer::Write(bool first_try) {
 
 void FrameLayer::WaitWritable() {
   waiting_ = true;
-  owner_.KeepAlive();
-  socket_.async_wait(Socket::wait_write, [this](const boost::system::error_code& error) {
+  boost::intrusive_ptr<Owner> keep(&owner_);
+  socket_.async_wait(Socket::wait_write, [this, keep](const boost::system::error_code& error) {
     waiting_ = false;
     if (!error && !outbox_.empty()) Write(false);
-    owner_.Release();  // may destroy this
   });
 }
 

@@ -8,6 +8,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/smart_ptr/intrusive_ptr.hpp>
+#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -33,8 +35,9 @@ using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asi
 // Thread: the session's shard.
 class FrameLayer {
  public:
-  // What the layer tells the session. Called from within Flush or a read.
-  class Owner {
+  // What the layer tells the session. Called from within Flush or a read. Counted, because the layer keeps its owner, and
+  // so itself, while it waits for the socket.
+  class Owner : public boost::intrusive_ref_counter<Owner, boost::thread_unsafe_counter> {
    public:
     virtual ~Owner() = default;
     virtual void OnHeard(size_t bytes) = 0;           // the client has sent something
@@ -44,8 +47,6 @@ class FrameLayer {
     virtual void OnSent(size_t bytes) = 0;            // for metrics: one system call
     virtual void OnViolation(wire::CloseCode code) = 0;  // the meter's verdict; the read fails after it
     virtual void OnBeastClose(uint16_t code) = 0;     // Beast says goodbye: it answers one, or found an error
-    virtual void KeepAlive() = 0;                     // a wait begins: the session must not go until Release
-    virtual void Release() = 0;                       // ... it is over
   };
 
   using executor_type = Socket::executor_type;

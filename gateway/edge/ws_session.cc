@@ -64,10 +64,7 @@ bool WorthALine(wire::CloseCode code) {
 //
 // Each later state may be reached from each earlier one, and a broken socket or a passed deadline leads to kDone from
 // everywhere.
-class WsSession final : public boost::intrusive_ref_counter<WsSession, boost::thread_unsafe_counter>,
-                        public hub::Transport,
-                        public hub::TimerWheel::Timer,
-                        public FrameLayer::Owner {
+class WsSession final : public FrameLayer::Owner, public hub::Transport, public hub::TimerWheel::Timer {
  public:
   using Ptr = boost::intrusive_ptr<WsSession>;
 
@@ -102,8 +99,6 @@ class WsSession final : public boost::intrusive_ref_counter<WsSession, boost::th
   }
   void OnViolation(wire::CloseCode code) override { session_.Close(code, wire::InfoOf(code).reason); }
   void OnBeastClose(uint16_t code) override;
-  void KeepAlive() override { intrusive_ptr_add_ref(this); }
-  void Release() override { intrusive_ptr_release(this); }
 
  private:
   enum class State : uint8_t { kHandshake, kOpen, kClosing, kDraining, kLingering, kDone };

@@ -177,8 +177,14 @@ void Shard::Admit(Session& session) {
 
 void Shard::Unregister(Session& session, wire::CloseCode code) {
   CARILLON_DCHECK(home_.Check());
-  std::erase(retired_, &session);
-  LeaveTopics(session);
+  if (in_turn_) {
+    // Somebody may be walking the topics: a send to a session that just fell behind can fail. Its pending read keeps the
+    // session until that has been told, which is after this turn.
+    if (std::find(retired_.begin(), retired_.end(), &session) == retired_.end()) retired_.push_back(&session);
+  } else {
+    std::erase(retired_, &session);
+    LeaveTopics(session);
+  }
   if (session.dirty_) std::replace(dirty_.begin(), dirty_.end(), &session, static_cast<Session*>(nullptr));
   stats_.sessions.Sub();
   stats_.closed[RowOf(code)].Add();

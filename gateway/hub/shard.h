@@ -112,16 +112,14 @@ class Shard {
 
   const ShardIndex index_;
   engine::Engine* engine_ = nullptr;
-  boost::asio::io_context io_{1};
-  boost::asio::steady_timer tick_{io_};
   Mailbox mailbox_;
   absl::AnyInvocable<void()> on_half_empty_;
   ShardStats stats_;
   Clock::time_point now_ = Clock::now();
   TimerWheel wheel_{now_};
 
-  std::vector<Mail> batch_;  // taken from the mailbox
-  size_t batch_at_ = 0;      // the next one to handle
+  std::vector<Mail> batch_;      // taken from the mailbox
+  size_t batch_at_ = 0;          // the next one to handle
   std::vector<Session*> dirty_;  // sessions to flush; null: gone meanwhile
   size_t dirty_at_ = 0;
   std::vector<Session*> retired_;
@@ -131,6 +129,10 @@ class Shard {
   absl::flat_hash_map<uint64_t, Session*> sessions_;
   TopicIndex index_of_topics_;
   HomeThread home_;
+
+  // Behind all that sessions refer to: what still waits in the loop owns them, and goes with it.
+  boost::asio::io_context io_{1};
+  boost::asio::steady_timer tick_{io_};
   std::thread thread_;
 };
 

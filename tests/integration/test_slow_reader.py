@@ -191,18 +191,19 @@ def test_a_client_that_asks_and_does_not_listen_is_let_go(gateway: Any, websocke
     eventually(ask_and_look, lambda now: now == before + 1, SLOW)
 
 
+@pytest.mark.parametrize("code", [4005, 4101, 4201])
 def test_a_goodbye_to_a_full_queue_still_arrives(
-    control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]
+    control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str], code: int
 ) -> None:
-    """A kick stands behind what was accepted before it, and both arrive when the reader reads on."""
+    """A kick stands behind what was accepted before it, whatever its code, and all of it arrives when the reader reads."""
     stream = fresh("stream")
     reader = connect(with_query("/deadline", streams=stream), receive_buffer=4096)
     for number in range(5):
         control.to_stream(stream, numbered(number, 30_000))
-    control.kick(stream=stream)
+    control.kick(stream=stream, code=code)
 
     assert [reader.receive()["data"][0] for _ in range(5)] == [0, 1, 2, 3, 4]
-    assert reader.receive_close() == (4005, "kicked")
+    assert reader.receive_close() == (code, "kicked")
 
 
 def test_a_clients_goodbye_is_answered_behind_what_waits(

@@ -123,15 +123,24 @@ TEST(ConfigLoaderTest, EachProblemHasItsPlace) {
       {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!}\n    - {name: b, secret: sixteen bytes!!!, verb: [read]}\n",
        "c.yaml:7:43: control.keys[1].verb: unknown setting; did you mean verbs?"},
       {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!, verbs: [write]}\n",
-       "c.yaml:6:52: control.keys[0].verbs[0]: \"write\" is none of publish, read, admin"},
+       "c.yaml:6:51: control.keys[0].verbs[0]: \"write\" is none of publish, read, admin"},
       {"  listen: 127.0.0.1\n", "c.yaml:4:11: edge.listen: \"127.0.0.1\" is not an address and a port"},
       {"log: {level: loud}\n", "c.yaml:4:14: log.level: \"loud\" is none of debug, info, warn, error"},
       {"log:\n  level: info\n  level: warn\n", "c.yaml:6:3: log.level: is there twice"},
       {"log: {}\nlog: {}\n", "c.yaml:5:1: log: is there twice"},
       {"? [a, b]\n: c\n", "a key must be a word"},
-      {"hub: {shards: 1\n", "c.yaml:"},
-      {"\thub: x\n", "c.yaml:4:"},
-      {"hub: *nowhere\n", "c.yaml:4:"},
+  };
+  for (const PlaceCase& c : kCases) {
+    EXPECT_THAT(Problems(kLeast + c.text), ElementsAre(HasSubstr(c.problem))) << c.text;
+  }
+}
+
+// What a file that is no YAML would have set is not known, so nothing else can be said of it.
+TEST(ConfigLoaderTest, AFileThatIsNoYamlIsOneProblem) {
+  const PlaceCase kCases[] = {
+      {"hub: {shards: 1\n", "c.yaml:5:1: "},
+      {"\thub: x\n", "c.yaml:4:1: "},
+      {"hub: *nowhere\n", "c.yaml:4:6: "},
   };
   for (const PlaceCase& c : kCases) {
     EXPECT_THAT(Problems(kLeast + c.text), ElementsAre(HasSubstr(c.problem))) << c.text;

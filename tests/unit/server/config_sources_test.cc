@@ -232,7 +232,14 @@ TEST_F(SecretFileTest, AFileThatCannotBeReadIsNamed) {
 }
 
 TEST_F(SecretFileTest, ADirectoryIsNoConfiguration) {
-  EXPECT_FALSE(GatherSources(std::filesystem::temp_directory_path().string(), {}).ok());
+  std::string directory = std::filesystem::temp_directory_path().string();
+  EXPECT_NO_THROW(EXPECT_FALSE(GatherSources(directory, {}).ok()));
+}
+
+TEST_F(SecretFileTest, ADirectoryIsNoSecret) {
+  SetEnvironment("AUTH_HS256_SECRET_FILE", std::filesystem::temp_directory_path().string());
+
+  EXPECT_NO_THROW(EXPECT_THAT(Problem(), HasSubstr("CARILLON_AUTH_HS256_SECRET_FILE: cannot read")));
 }
 
 }  // namespace
