@@ -74,7 +74,9 @@ StatusOr<std::optional<Time>> TimeClaim(const json::object& claims, const char* 
   if (error || !(seconds >= 0.0 && seconds <= kYear9999)) {
     return Refuse(fmt::format("the token's \"{}\" is not a time", name));
   }
-  return std::optional<Time>(Time(std::chrono::seconds(static_cast<int64_t>(seconds))));
+  // The clock counts nanoseconds and ends in 2262; what is later is as good as never.
+  constexpr double kNever = 9'000'000'000.0;
+  return std::optional<Time>(Time(std::chrono::seconds(static_cast<int64_t>(std::min(seconds, kNever)))));
 }
 
 // A list of short strings; one string counts as a list of one.

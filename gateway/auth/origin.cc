@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/url.hpp>
+#include <charconv>
 #include <optional>
 
 namespace carillon::auth {
@@ -39,7 +40,12 @@ std::optional<Parts> ParseOrigin(std::string_view text) {
   parts.scheme = Lower({scheme.data(), scheme.size()});
   auto host = url.encoded_host();
   parts.host = Lower({host.data(), host.size()});
-  parts.port = url.has_port() && !url.port().empty() ? url.port_number() : DefaultPort(parts.scheme);
+  if (parts.host.find('*') != std::string::npos) return std::nullopt;
+  parts.port = DefaultPort(parts.scheme);
+  if (auto port = url.port(); !port.empty()) {
+    auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), parts.port);
+    if (error != std::errc() || end != port.data() + port.size()) return std::nullopt;
+  }
   if (parts.port == 0) return std::nullopt;
   return parts;
 }

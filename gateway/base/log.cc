@@ -7,6 +7,7 @@
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "gateway/base/json_escape.h"
@@ -74,6 +75,16 @@ bool IsPlainWord(std::string_view text) {
   return !text.empty();
 }
 
+// Messages are ours, but gRPC's may quote a peer: where one could break the line, it is escaped like a value.
+void AppendMessage(std::string& out, std::string_view message) {
+  auto plain = [](char c) { return (c >= ' ' && c < 0x7F) || static_cast<signed char>(c) < 0; };
+  if (std::all_of(message.begin(), message.end(), plain)) {
+    out.append(message);
+  } else {
+    AppendJsonString(out, message);
+  }
+}
+
 std::string Timestamp(std::chrono::system_clock::time_point now) {
   auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count() % 1000;
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms);
@@ -96,7 +107,8 @@ std::string FormatLine(Format format, Level level, std::string_view room, std::s
     }
     line.push_back('}');
   } else {
-    line = fmt::format("{} {:5} {}: {}", Timestamp(now), name, room, message);
+    line = fmt::format("{} {:5} {}: ", Timestamp(now), name, room);
+    AppendMessage(line, message);
     for (const Field& field : fields) {
       fmt::format_to(std::back_inserter(line), "  {}=", field.key);
       if (field.is_text && field.text.size() <= kMaxValueBytes && IsPlainWord(field.text)) {

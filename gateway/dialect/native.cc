@@ -38,7 +38,7 @@ bool ReadId(const json::object& object, RequestId* id) {
   if (value == nullptr || value->is_null()) return true;
   if (!value->is_number() && !value->is_string()) return false;
   RequestId text = json::serialize(*value);
-  if (text.size() > kMaxIdBytes) return false;
+  if (text.size() > kMaxIdBytes || !wire::CheckJson(text).ok()) return false;  // 1e999 would come back as Infinity
   *id = std::move(text);
   return true;
 }
@@ -86,6 +86,9 @@ Command ParseObject(const json::object& object) {
     if (const json::value* data = object.if_contains("data")) echo = json::serialize(*data);
     if (echo.size() > kMaxEchoBytes) {
       return Bad(std::move(id), "too_big", fmt::format("\"data\" of a ping has at most {} bytes", kMaxEchoBytes));
+    }
+    if (!echo.empty() && !wire::CheckJson(echo).ok()) {
+      return Bad(std::move(id), "bad_data", "\"data\" holds a number that is too large to be sent back");
     }
     return Ping{std::move(id), std::move(echo)};
   }

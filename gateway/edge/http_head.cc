@@ -84,8 +84,12 @@ std::optional<HttpError> CheckHeaders(const HttpRequest& request) {
   if (!boost::urls::parse_authority({host.data(), host.size()}).has_value() || host.find('@') != std::string_view::npos) {
     return Malformed("the header Host is malformed");
   }
-  bool sized = !request.Header("content-length").empty();
-  bool coded = !request.Header("transfer-encoding").empty();
+  auto has = [&request](std::string_view name) {
+    return std::any_of(request.headers.begin(), request.headers.end(),
+                       [name](const auto& header) { return header.first == name; });
+  };
+  bool sized = has("content-length");
+  bool coded = has("transfer-encoding");
   if (sized && coded) return HttpError{400, "smuggling", "Content-Length beside Transfer-Encoding", "", {}};
   if (coded || (sized && request.Header("content-length") != "0")) {
     return HttpError{400, "smuggling", "no request takes a body here", "", {}};
@@ -122,6 +126,9 @@ bool HttpRequest::HeaderHasToken(std::string_view lower_case_name, std::string_v
 
 HeadResult ParseHead(std::string_view bytes) {
   // Empty lines before a request are forgiven (RFC 9112 section 2.2), but only the one that old clients send.
+  if (bytes == "\r") return Incomplete{};
+  size_t skipped = bytes.starts_with("\r\n") ? 2 : 0;
+  bytes.remove_prefix(skipped);
   if (auto error = CheckRequestLine(bytes)) return *std::move(error);
   size_t end = bytes.find("\r\n\r\n");
   size_t line_end = std::min(bytes.find('\n'), bytes.size());
@@ -138,10 +145,13 @@ HeadResult ParseHead(std::string_view bytes) {
   parser.skip(true);  // the body is judged by the headers; none is read
   boost::system::error_code error;
   parser.put(boost::asio::buffer(head.data(), head.size()), error);
+  if (error == http::error::bad_content_length || error == http::error::bad_transfer_encoding) {
+    return HttpError{400, "smuggling", "Content-Length and Transfer-Encoding do not go together", "", {}};
+  }
   if (error || !parser.is_header_done()) return Malformed(fmt::format("malformed: {}", error.message()));
 
   ParsedHead parsed;
-  parsed.size = head.size();
+  parsed.size = skipped + head.size();
   HttpRequest& request = parsed.request;
   const auto& message = parser.get();
   request.method = std::string(message.method_string());

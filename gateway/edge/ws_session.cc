@@ -9,6 +9,7 @@
 #include <random>
 
 #include "gateway/base/log.h"
+#include "gateway/base/utf8.h"
 #include "gateway/edge/http_connection.h"
 #include "gateway/hub/answers.h"
 
@@ -246,6 +247,10 @@ void WsSession::OnRead(error_code error, size_t size) {
 
 // A fault of ours in one session's message ends that session, not the process.
 void WsSession::Handle(std::string_view payload) {
+  // Beast 1.81 does not look at the end of a text whose last fragment is empty.
+  if (ws_.got_text() && !message_.empty() && !IsUtf8(payload)) {
+    return session_.Close(wire::CloseCode::kInvalidText, wire::InfoOf(wire::CloseCode::kInvalidText).reason);
+  }
   try {
     handler_.Handle(session_, state_, ws_.got_text() ? wire::Opcode::kText : wire::Opcode::kBinary, payload);
   } catch (const std::exception& error) {
@@ -283,10 +288,9 @@ void WsSession::Close(wire::CloseCode code, std::string_view reason) {
   SetEnd(code);
   if (phase_ == State::kOpen) phase_ = State::kClosing;
   hub::Outbox& outbox = session_.outbox();
-  if (code == wire::CloseCode::kSlowConsumer) outbox.DropUnsent();
   outbox.Push(hub::MakePacket(wire::CloseFrame(code, reason), hub::Packet::Kind::kProtocol));
   outbox.Seal();
-  deadline_ = shard_.now() + (code == wire::CloseCode::kPingTimeout ? kDeadCloseTimeout : kCloseTimeout);
+  deadline_ = shard_.now() + kCloseTimeout;
   ArmTimer();
   Flush();
 }
@@ -392,6 +396,8 @@ void WsSession::OnTimer() {
   if (phase_ == State::kOpen) {
     if (settings.peer_timeout.count() > 0 && heard_at_ + settings.peer_timeout <= now) {
       session_.Close(wire::CloseCode::kPingTimeout, wire::InfoOf(wire::CloseCode::kPingTimeout).reason);
+      deadline_ = std::min(deadline_, now + kDeadCloseTimeout);
+      ArmTimer();
       return;
     }
     if (layer().blocked() && blocked_since_ + settings.write_deadline <= now) {

@@ -8,7 +8,10 @@ Node::Node(const NodeOptions& options, boost::asio::io_context& timers) : timers
   CARILLON_CHECK(options.shards >= 1 && options.shards <= kMaxShards);
   for (ShardIndex index = 0; index < options.shards; ++index) {
     shards_.push_back(std::make_unique<Shard>(index, options.mailbox_messages, options.mailbox_bytes, [this] {
-      if (has_waiters_.load(std::memory_order_relaxed)) LetWaitersGo();
+      // Only when every shard has room again: whoever waits does not know which one was full.
+      bool room = has_waiters_.load(std::memory_order_relaxed);
+      for (const auto& shard : shards_) room = room && shard->mailbox().HalfEmpty();
+      if (room) LetWaitersGo();
     }));
   }
 }

@@ -29,10 +29,19 @@ bool Session::TooFarBehind(size_t arriving) {
   return shard_.now() - over_since_ >= settings_.outbox_patience;
 }
 
+// Some of what waits may wait for this turn's flush only, which is not the reader's fault.
+bool Session::FlushHelps(size_t arriving) {
+  if (!dirty_) return false;
+  transport_.Flush();
+  return !closing_ && !TooFarBehind(arriving);
+}
+
 void Session::Offer(const PacketPtr& packet) {
   if (closing_) return;
-  if (TooFarBehind(packet->bytes().size())) {
+  if (TooFarBehind(packet->bytes().size()) && !FlushHelps(packet->bytes().size())) {
+    if (closing_) return;
     shard_.stats().slow_consumers.Add();
+    outbox_.DropUnsent();
     Close(wire::CloseCode::kSlowConsumer, wire::InfoOf(wire::CloseCode::kSlowConsumer).reason);
     return;
   }

@@ -89,6 +89,7 @@ class Session {
   friend class Shard;
 
   bool TooFarBehind(size_t arriving);
+  bool FlushHelps(size_t arriving);
 
   Shard& shard_;
   const SessionSettings& settings_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "absl/cleanup/cleanup.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 
@@ -57,6 +58,11 @@ void Shard::Wake() {
 
 void Shard::Turn() {
   CARILLON_DCHECK(home_.Check());
+  // A fault in one message or task must not leave the rest lying: whatever happens, the shard looks again.
+  absl::Cleanup look_again = [this] {
+    in_turn_ = false;
+    Wake();
+  };
   now_ = Clock::now();
   // What earlier messages dirtied is flushed before more are taken, so that each session keeps their order and one
   // flush serves all of a turn's messages.
@@ -67,6 +73,7 @@ void Shard::Turn() {
     SettleRetired();
   }
   bool flushed = FlushDirty();
+  std::move(look_again).Cancel();
   if (!flushed || batch_at_ < batch_.size() || mailbox_.Take(batch_)) Wake();
 }
 
@@ -85,8 +92,8 @@ void Shard::TakeMail() {
       continue;
     }
     const auto& delivery = std::get<engine::Delivery>(mail);
+    absl::Cleanup done = [&] { mailbox_.Done(delivery); };
     Deliver(delivery);
-    mailbox_.Done(delivery);
   }
   if (batch_at_ == batch_.size()) {
     batch_.clear();

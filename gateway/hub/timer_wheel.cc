@@ -1,6 +1,9 @@
 #include "gateway/hub/timer_wheel.h"
 
 #include <algorithm>
+#include <exception>
+
+#include "gateway/base/log.h"
 
 namespace carillon::hub {
 
@@ -31,7 +34,12 @@ void TimerWheel::Advance(Clock::time_point now) {
     while (!due.empty()) {
       Timer& timer = due.front();
       timer.unlink();
-      timer.OnTimer();
+      try {
+        timer.OnTimer();
+      } catch (const std::exception& error) {
+        // One timer's fault must not take the others of its tick with it, nor the ticks after it.
+        log::Error("hub", "a timer failed", {{"why", error.what()}});
+      }
     }
   }
 }

@@ -4,8 +4,9 @@
 
 #include <cstring>
 #include <fstream>
-#include <iterator>
+#include <optional>
 #include <set>
+#include <sstream>
 
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
@@ -19,6 +20,16 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+// Nothing where it cannot be read; errno says why. (Iterators over a file throw where the path is a directory.)
+std::optional<std::string> ReadFile(const std::string& path) {
+  std::ifstream in(path);
+  if (!in) return std::nullopt;
+  std::ostringstream text;
+  text << in.rdbuf();
+  if (text.bad()) return std::nullopt;
+  return std::move(text).str();
+}
+
 class Loader {
  public:
   explicit Loader(const ConfigSources& sources) : sources_(sources) { SetDefaults(loaded_.config); }
@@ -29,6 +40,7 @@ class Loader {
     for (const auto& [path, text] : sources_.flags) {
       SetByPath(path, text, FlagName(path));
     }
+    if (!readable_) return InvalidArgument("{}", fmt::join(problems_, "\n"));  // the rest would be guesswork
     CheckRules(loaded_.config, [this](const std::string& path, const std::string& message) {
       problems_.push_back(fmt::format("{}{}: {}", PlaceOf(path), path, message));
     });
@@ -54,6 +66,7 @@ class Loader {
       if (root.IsNull()) return;
       LoadMessage(root, "", loaded_.config);
     } catch (const YAML::Exception& error) {
+      readable_ = false;
       Problem(error.mark, "", error.msg);
     }
   }
@@ -153,10 +166,9 @@ class Loader {
   }
 
   void SetFromFile(const std::string& path, const std::string& file, const std::string& place) {
-    std::ifstream in(file);
-    std::string text((std::istreambuf_iterator<char>(in)), std::istreambuf_iterator<char>());
+    std::string text = ReadFile(file).value_or("");
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.pop_back();
-    if (!in || text.empty()) {
+    if (text.empty()) {
       problems_.push_back(fmt::format("{}: cannot read {}, or it is empty", place, file));
       return;
     }
@@ -224,6 +236,7 @@ class Loader {
   LoadedConfig loaded_;
   std::map<std::string, std::string> places_;  // path to "file:line:column: "
   std::vector<std::string> problems_;
+  bool readable_ = true;  // the file is YAML
 };
 
 }  // namespace
@@ -234,10 +247,10 @@ StatusOr<ConfigSources> GatherSources(const std::string& path, std::map<std::str
   ConfigSources sources;
   sources.flags = std::move(flags);
   if (!path.empty()) {
-    std::ifstream in(path);
-    if (!in) return InvalidArgument("cannot read {}: {}", path, std::strerror(errno));
+    auto text = ReadFile(path);
+    if (!text.has_value()) return InvalidArgument("cannot read {}: {}", path, std::strerror(errno));
     sources.file_name = path;
-    sources.file_text.assign(std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>());
+    sources.file_text = *std::move(text);
   }
   for (char** entry = environ; *entry != nullptr; ++entry) {
     std::string_view text = *entry;

@@ -127,7 +127,8 @@ BAD_TOKENS = {
 @pytest.mark.parametrize("kind", BAD_TOKENS)
 def test_a_bad_token_closes_a_session_that_was_accepted(connect: Callable[..., Browser], kind: str) -> None:
     """As first frame, every bad token ends the session with 4001 and says nothing about any user."""
-    browser = connect("/first", early=frame_bytes(TEXT, json.dumps({"action": "auth", "token": BAD_TOKENS[kind]()}).encode()))
+    auth = json.dumps({"action": "auth", "token": BAD_TOKENS[kind]()}).encode()
+    browser = connect("/first", early=frame_bytes(TEXT, auth))
 
     code, reason = browser.receive_close()
 
@@ -267,7 +268,9 @@ def test_a_first_frame_may_bring_the_token(connect: Callable[..., Browser]) -> N
     assert sorted(browser.welcome["streams"]) == ["news", "private-a"]
 
 
-@pytest.mark.parametrize("command", [{"action": "subscribe", "streams": ["news"]}, {"action": "unsubscribe", "streams": []}])
+@pytest.mark.parametrize(
+    "command", [{"action": "subscribe", "streams": ["news"]}, {"action": "unsubscribe", "streams": []}]
+)
 def test_nothing_is_granted_before_the_first_frame(connect: Callable[..., Browser], command: dict[str, Any]) -> None:
     """Commands before the token are refused; the token is still taken after them."""
     browser = connect("/first", early=frame_bytes(TEXT, json.dumps({**command, "id": 1}).encode()))

@@ -174,7 +174,9 @@ def test_nobody_listening_is_a_count_of_zero(control: Control, fresh: Callable[[
     assert len({receipt.message_id for receipt in receipts}) == 6
 
 
-def test_who_has_left_is_not_counted(control: Control, tab: Callable[..., Browser], fresh: Callable[[str], str]) -> None:
+def test_who_has_left_is_not_counted(
+    control: Control, tab: Callable[..., Browser], fresh: Callable[[str], str]
+) -> None:
     """A session that said goodbye is no audience any more; its other tab is."""
     alice, stream = fresh("alice"), fresh("stream")
     stays, leaves = tab(alice, stream), tab(alice, stream)
@@ -271,7 +273,9 @@ def test_typed_payloads_are_not_spoken_yet(control: Control) -> None:
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED")
 
 
-def test_annotations_arrive_in_meta(control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]) -> None:
+def test_annotations_arrive_in_meta(
+    control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]
+) -> None:
     """Beside the message's id and the time, in milliseconds, when the gateway accepted it."""
     stream = fresh("stream")
     browser = connect(with_query("/ws", streams=stream))
@@ -287,7 +291,9 @@ def test_annotations_arrive_in_meta(control: Control, connect: Callable[..., Bro
     assert not receipt.HasField("position")
 
 
-def test_32_annotations_are_taken(control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]) -> None:
+def test_32_annotations_are_taken(
+    control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]
+) -> None:
     """The bound is where it is said to be."""
     stream = fresh("stream")
     browser = connect(with_query("/ws", streams=stream))

@@ -141,7 +141,9 @@ BAD_FIELDS = {
     "a stream with an umlaut": ("BroadcastStream", pb.BroadcastStreamRequest(stream="ä", event=event()), "stream"),
     "a stream beginning with @": ("BroadcastAll", pb.BroadcastAllRequest(stream="@all", event=event()), "stream"),
     "no session": ("SendToSession", pb.SendToSessionRequest(event=event()), "session_id"),
-    "a session of 19 digits": ("SendToSession", pb.SendToSessionRequest(session_id="0" * 19, event=event()), "session_id"),
+    "a session of 19 digits": (
+        "SendToSession", pb.SendToSessionRequest(session_id="0" * 19, event=event()), "session_id"
+    ),
     "a session in upper case": (
         "SendToSession", pb.SendToSessionRequest(session_id="A" * 20, event=event()), "session_id"
     ),
@@ -166,7 +168,9 @@ BAD_FIELDS = {
         *with_event(event(value=struct_pb2.Value(list_value=struct_pb2.ListValue(values=[struct_pb2.Value()])))),
         "event.value",
     ),
-    "a value that is not a number": (*with_event(event(value=struct_pb2.Value(number_value=float("nan")))), "event.value"),
+    "a value that is not a number": (
+        *with_event(event(value=struct_pb2.Value(number_value=float("nan")))), "event.value"
+    ),
     "an infinite value": (*with_event(event(value=struct_pb2.Value(number_value=float("inf")))), "event.value"),
     "a value of 33 levels": (*with_event(event(value=deep_value(33))), "event.value"),
     "33 annotations": (*with_event(event(meta={str(number): "" for number in range(33)})), "event.meta"),

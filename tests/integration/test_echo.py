@@ -71,8 +71,8 @@ def test_empty_messages_come_back(websocket: Callable[..., WebSocket]) -> None:
     client.send(frame_bytes(BINARY, fin=False) + frame_bytes(CONTINUATION, fin=False) + frame_bytes(CONTINUATION))
     client.send(frame_bytes(TEXT, b"end"))
 
-    messages = [client.next_message() for _ in range(4)]
-    assert [(each.opcode, each.payload) for each in messages] == [(TEXT, b""), (BINARY, b""), (BINARY, b""), (TEXT, b"end")]
+    messages = [(each.opcode, each.payload) for each in (client.next_message() for _ in range(4))]
+    assert messages == [(TEXT, b""), (BINARY, b""), (BINARY, b""), (TEXT, b"end")]
 
 
 def test_random_conversations_come_back(websocket: Callable[..., WebSocket]) -> None:

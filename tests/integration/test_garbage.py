@@ -1,5 +1,5 @@
-"""Random damage at every door: requests, frames and calls that are almost right. Nothing crashes, nothing hangs, nothing
-is left behind, and whoever behaves notices nothing."""
+"""Random damage at every door: requests, frames and calls that are almost right. Nothing crashes, nothing hangs,
+nothing is left behind, and whoever behaves notices nothing."""
 
 from __future__ import annotations
 
@@ -101,8 +101,8 @@ def test_damaged_requests_hurt_nobody(gateway: Any, connect: Callable[..., Brows
     random = dice()
     bystander = connect()
     target = with_query("/ws/a", token=token("alice"), streams="b,c", access_token=None)
-    headers = [*http.upgrade_headers(gateway.edge, Origin="http://localhost", Sec_WebSocket_Protocol="carillon.v1.json")]
-    good = http.request_bytes(target, headers)
+    more = {"Origin": "http://localhost", "Sec_WebSocket_Protocol": "carillon.v1.json"}
+    good = http.request_bytes(target, http.upgrade_headers(gateway.edge, **more))
 
     for _ in range(scaled(25, 5)):
         connections = [http.RawConnection(gateway.edge) for _ in range(20)]

@@ -80,6 +80,7 @@ REFUSED = {
     "Transfer-Encoding that does not end in chunked": (
         with_lines("Transfer-Encoding: chunked, gzip"), 400, ("smuggling", "malformed")
     ),
+    "an empty Transfer-Encoding": (with_lines("Transfer-Encoding: "), 400, ("smuggling", "malformed")),
     "a chunked body": (with_lines("Transfer-Encoding: chunked"), 400, "smuggling"),
     "a body": (with_lines("Content-Length: 5") + b"hello", 400, "smuggling"),
     "a Content-Length that is no number": (with_lines("Content-Length: x"), 400, ("smuggling", "malformed")),
@@ -188,7 +189,9 @@ def test_100_headers_are_taken_and_101_are_not(tcp: Callable[..., RawConnection]
     assert connection.read_response().status == status
 
 
-def test_a_tls_hello_on_the_plain_port_is_closed_without_a_word(gateway: Any, tcp: Callable[..., RawConnection]) -> None:
+def test_a_tls_hello_on_the_plain_port_is_closed_without_a_word(
+    gateway: Any, tcp: Callable[..., RawConnection]
+) -> None:
     """Plain text would only confuse who expects TLS."""
     with gateway.rises(REJECTED, reason="malformed"):
         connection = tcp()

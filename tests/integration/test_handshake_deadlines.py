@@ -18,8 +18,12 @@ def config() -> dict[str, Any]:
     return {"edge": {"request_timeout": "300ms", "accept_timeout": "300ms"}}
 
 
-@pytest.mark.parametrize("begun", [b"G", b"GET /ws HTTP/1.1\r\n", GOOD_REQUEST[:-2]], ids=["a byte", "a line", "nearly all"])
-def test_headers_that_do_not_come_in_time_get_408(gateway: Any, tcp: Callable[..., RawConnection], begun: bytes) -> None:
+@pytest.mark.parametrize(
+    "begun", [b"G", b"GET /ws HTTP/1.1\r\n", GOOD_REQUEST[:-2]], ids=["a byte", "a line", "nearly all"]
+)
+def test_headers_that_do_not_come_in_time_get_408(
+    gateway: Any, tcp: Callable[..., RawConnection], begun: bytes
+) -> None:
     """A slow loris does not keep its connection."""
     with gateway.rises(REJECTED, reason="timeout"):
         connection = tcp()
@@ -51,7 +55,9 @@ def test_more_bytes_do_not_buy_a_slow_request_more_time(tcp: Callable[..., RawCo
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
-def test_a_connection_that_says_nothing_is_closed_without_a_word(gateway: Any, tcp: Callable[..., RawConnection]) -> None:
+def test_a_connection_that_says_nothing_is_closed_without_a_word(
+    gateway: Any, tcp: Callable[..., RawConnection]
+) -> None:
     """Whoever connects and is silent gets no answer to a question that was never asked."""
     with gateway.rises(REJECTED, reason="timeout"):
         assert tcp().is_ended()

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,7 @@ import pytest
 from support import http
 from support.control import Control, event, pb
 from support.gateway import JWT_SECRET, Gateway, sign, token
-from support.patience import PATIENCE, scaled
+from support.patience import PATIENCE, eventually, scaled
 from support.ws import BINARY, CLOSE, TEXT, Browser, close_payload, with_query
 
 
@@ -310,3 +312,32 @@ def test_max_connections_can_be_set_lower(start_gateway: Callable[..., Gateway])
     assert refused(gateway.edge, "/ws").status == 503
     for browser in browsers:
         browser.close()
+
+
+def test_descriptors_come_back_after_every_kind_of_end(
+    gateway: Gateway, control: Control, connect: Callable[..., Browser]
+) -> None:
+    """I7: goodbyes, resets, kicks, broken frames and refused requests leave no file open."""
+
+    def churn(rounds: int) -> None:
+        for _ in range(rounds):
+            polite, rude, kicked, broken = (connect("/ws/a") for _ in range(4))
+            polite.leave()
+            rude.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset
+            rude.close()
+            control.kick(session_id=kicked.session)
+            kicked.receive_close()
+            broken.send_frame(3)
+            broken.receive_close()
+            assert refused(gateway.edge, "/nothing").status == 404
+            http.RawConnection(gateway.edge).close()
+        gateway.wait_until_empty()
+
+    def open_files() -> int:
+        return len(os.listdir(f"/proc/{gateway.process.pid}/fd"))
+
+    churn(3)  # after it, whatever is made once has been made
+    before = open_files()
+    churn(scaled(60, 10))
+
+    eventually(open_files, lambda now: now <= before, "open files")

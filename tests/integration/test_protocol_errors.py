@@ -62,6 +62,9 @@ BROKEN = {
     "a surrogate": (text(b'"\xed\xa0\x80"'), 1007),
     "beyond Unicode": (text(b'"\xf4\x90\x80\x80"'), 1007),
     "bad UTF-8 over two fragments": (text(b'"\xe2\x82', fin=False) + frame_bytes(CONTINUATION, b'x"'), 1007),
+    "text that ends within a character, before an empty last fragment": (
+        text(b'"\xe2\x82', fin=False) + frame_bytes(CONTINUATION, b""), 1007
+    ),
     "a bad first fragment, the rest still to come": (text(b'"\xff"', fin=False), 1007),
     "a close reason that is not UTF-8": (closing(1000, b"\xff\xfe"), 1007),
     # R23

@@ -1,5 +1,5 @@
-"""SIGTERM: every client is told to come back, those that do not listen are not waited for, and the process ends well. And
-the other end of a life: a gateway whose port is taken does not start."""
+"""SIGTERM: every client is told to come back, those that do not listen are not waited for, and the process ends well.
+And the other end of a life: a gateway whose port is taken does not start."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def test_without_clients_it_ends_at_once(start: Callable[..., Gateway]) -> None:
     assert gateway.wait() == 0
 
 
-def test_clients_that_do_not_leave_are_not_waited_for(start: Callable[..., Gateway], keep: Callable[[Any], Any]) -> None:
+def test_clients_that_do_not_leave_are_not_waited_for(
+    start: Callable[..., Gateway], keep: Callable[[Any], Any]
+) -> None:
     """Neither those that never answer nor those that never read hold the process beyond the timeout."""
     gateway = start("300ms")
     mute = keep(Browser(gateway.edge))
@@ -87,7 +89,9 @@ def test_clients_that_do_not_leave_are_not_waited_for(start: Callable[..., Gatew
     deaf.close()
 
 
-def test_while_it_drains_it_says_so_and_still_delivers(start: Callable[..., Gateway], keep: Callable[[Any], Any]) -> None:
+def test_while_it_drains_it_says_so_and_still_delivers(
+    start: Callable[..., Gateway], keep: Callable[[Any], Any]
+) -> None:
     """/readyz and gRPC health tell balancers to go elsewhere, no connection is accepted, and backends may publish until
     the last client has gone."""
     gateway = start()
@@ -118,8 +122,8 @@ def accepts(address: str) -> bool:
 
 
 def test_nobody_is_let_in_while_it_drains(start: Callable[..., Gateway], keep: Callable[[Any], Any]) -> None:
-    """A client whose request was under way at the signal is sent away, or told to come back like all others: it does not
-    become a session that is cut off without a word."""
+    """A client whose request was under way at the signal is sent away, or told to come back like all others: it does
+    not become a session that is cut off without a word."""
     gateway = start("5s")
     lingering = keep(Browser(gateway.edge))
     late = keep(http.RawConnection(gateway.edge))

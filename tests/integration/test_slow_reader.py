@@ -145,7 +145,7 @@ def test_a_burst_to_a_thousand_healthy_readers_closes_nobody(
 def test_a_reader_that_takes_nothing_for_too_long_is_reset(
     gateway: Any, control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]
 ) -> None:
-    """write_deadline: a peer at 0 bytes a second holds nothing back; it is recorded as 4101, within all other bounds."""
+    """write_deadline: a peer at 0 bytes a second is reset, though within all bounds, and recorded as 4101."""
     stream = fresh("stream")
     stopped = connect(with_query("/deadline", streams=stream), receive_buffer=4096)
     with gateway.rises(CLOSED, code="4101"), gateway.rises(SLOW):
@@ -195,7 +195,7 @@ def test_a_client_that_asks_and_does_not_listen_is_let_go(gateway: Any, websocke
 def test_a_goodbye_to_a_full_queue_still_arrives(
     control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str], code: int
 ) -> None:
-    """A kick stands behind what was accepted before it, whatever its code, and all of it arrives when the reader reads."""
+    """A kick stands behind what was accepted before it, whatever its code, and all of it arrives when it reads."""
     stream = fresh("stream")
     reader = connect(with_query("/deadline", streams=stream), receive_buffer=4096)
     for number in range(5):

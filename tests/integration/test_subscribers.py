@@ -66,7 +66,9 @@ def test_a_page_may_hold_one(control: Control, connect: Callable[..., Browser], 
     assert [[each.session_id for each in page] for page in pages] == [[session] for session in sessions]
 
 
-def test_a_subscriber_is_described(control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]) -> None:
+def test_a_subscriber_is_described(
+    control: Control, connect: Callable[..., Browser], fresh: Callable[[str], str]
+) -> None:
     """Session, user, when it connected, and the labels of its token; an anonymous one has no user."""
     stream = fresh("stream")
     before = time.time()

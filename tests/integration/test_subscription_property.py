@@ -76,7 +76,7 @@ class Interval:
         if not self.numbers:
             return
         first, last = self.numbers[0], self.numbers[-1]
-        assert first > self.acked_before, f"{first} was sequenced before the subscribe, as were all to {self.acked_before}"
+        assert first > self.acked_before, f"{first} came before the subscribe, as did all to {self.acked_before}"
         assert first <= self.sent_at_reply + 1, f"began with {first}, but {self.sent_at_reply + 1} came after the reply"
         assert self.numbers == list(range(first, last + 1)), "a hole or a repetition"
 

@@ -221,7 +221,7 @@ class Publisher:
         return self._next - 1
 
     def send(self, items: Iterable[Any], seq: int | None = None) -> int:
-        """One request; returns its last item's number. Blocks while gRPC takes no more; raises CallOver after the end."""
+        """One request; returns its last item's number. Blocks while gRPC takes no more; raises CallOver at the end."""
         items = list(items)
         request = pb.PublishStreamRequest(seq=self._next if seq is None else seq, items=items)
         self._next += len(items)

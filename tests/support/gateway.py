@@ -150,7 +150,7 @@ class Gateway:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-            raise AssertionError(f"still running {patience:g} s after it should have ended:\n{self.log_text()}") from None
+            raise AssertionError(f"still running after {patience:g} s:\n{self.log_text()}") from None
         finally:
             if self.process.stdout is not None:
                 self.process.stdout.close()
@@ -184,7 +184,8 @@ def merged(base: Mapping[str, Any], top: Mapping[str, Any]) -> dict[str, Any]:
     result = deepcopy(dict(base))
     for key, value in top.items():
         inner = result.get(key)
-        result[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, Mapping) else deepcopy(value)
+        both = isinstance(inner, dict) and isinstance(value, Mapping)
+        result[key] = merged(inner, value) if both else deepcopy(value)
     return result
 
 

@@ -270,8 +270,8 @@ class WebSocket(http.RawConnection):
                 return frame
 
     def receive_close(self) -> tuple[int | None, str]:
-        """Insists that the gateway closes now: the next message is its close frame, and after our answer the stream ends
-        in good order. Returns the code and the reason."""
+        """Insists that the gateway closes now: the next message is its close frame, and after our answer the stream
+        ends in good order. Returns the code and the reason."""
         try:
             message = self.next_message()
         except ClosedByGateway as closed:

@@ -150,6 +150,20 @@ TEST(NativeParseTest, BoundsHoldTheLargestThatTheyName) {
   EXPECT_NE(ParseAs<Ping>("{\"action\":\"ping\",\"data\":" + std::string(31, '[') + std::string(31, ']') + "}").echo, "");
 }
 
+// What is echoed goes into a reply: a number that no double holds must not become the word Infinity there.
+TEST(NativeParseTest, NumbersBeyondADoubleAreStillEchoedAsJson) {
+  for (std::string_view number : {"1e400", "-1e400", "1e-400", "123456789012345678901234567890"}) {
+    for (std::string_view key : {"data", "id"}) {
+      Command command = Parse(R"({"action":"ping",")" + std::string(key) + "\":" + std::string(number) + "}");
+
+      const auto* ping = std::get_if<Ping>(&command);
+      if (ping == nullptr) continue;  // refusing is fine, too
+      EXPECT_TRUE(ping->echo.empty() || wire::CheckJson(ping->echo).ok()) << ping->echo;
+      EXPECT_TRUE(ping->id.empty() || wire::CheckJson(ping->id).ok()) << ping->id;
+    }
+  }
+}
+
 TEST(NativeParseTest, TheLastOfTwoActionsOrTheFirstButNeverACrash) {
   Command command = Parse(R"({"action":"ping","action":"auth","token":"x"})");
 
