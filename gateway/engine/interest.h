@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <memory>
 #include <new>
 
@@ -44,7 +43,7 @@ class Interest {
  private:
   explicit Interest(const wire::TopicView& topic)
       : app_(topic.app), size_(static_cast<uint16_t>(topic.name.size())), kind_(topic.kind) {
-    std::memcpy(name_, topic.name.data(), topic.name.size());
+    std::copy(topic.name.begin(), topic.name.end(), name_);
   }
 
   ShardSet shards_ = 0;

@@ -2,7 +2,9 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <set>
@@ -20,8 +22,13 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
-// Nothing where it cannot be read; errno says why. (Iterators over a file throw where the path is a directory.)
+// Nothing where it cannot be read; errno says why.
 std::optional<std::string> ReadFile(const std::string& path) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {  // which opens well, and then reads as nothing
+    errno = EISDIR;
+    return std::nullopt;
+  }
   std::ifstream in(path);
   if (!in) return std::nullopt;
   std::ostringstream text;

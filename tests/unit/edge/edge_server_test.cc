@@ -83,13 +83,15 @@ TEST(EdgeServerTest, ATlsHelloIsAnsweredWithSilence) {
 }
 
 TEST(EdgeServerTest, ASlowRequestGets408AndASilentOneNothing) {
-  EdgeOptions options = TestEdge::Options();
-  options.timeouts.request = std::chrono::milliseconds(50);
-  options.timeouts.accept = std::chrono::milliseconds(50);
-  TestEdge edge(options);
+  EdgeOptions slow = TestEdge::Options();
+  slow.timeouts.request = std::chrono::milliseconds(50);
+  EdgeOptions silent = TestEdge::Options();
+  silent.timeouts.accept = std::chrono::milliseconds(50);
+  TestEdge slow_edge(slow);
+  TestEdge silent_edge(silent);
 
-  EXPECT_THAT(Ask(edge, "GET /ws HTTP/1.1\r\n"), StartsWith("HTTP/1.1 408 "));
-  EXPECT_EQ(Ask(edge, ""), "");
+  EXPECT_THAT(Ask(slow_edge, "GET /ws HTTP/1.1\r\n"), StartsWith("HTTP/1.1 408 "));
+  EXPECT_EQ(Ask(silent_edge, ""), "");
 }
 
 TEST(EdgeServerTest, WhenItIsFullItSaysWhenToComeBack) {
