@@ -113,7 +113,7 @@ class Run:
     def pytest(self, name, cwd, folder):
         report = self.reports / f"{name}.xml"
         report.unlink(missing_ok=True)
-        code = self.call([PYTHON, "-m", "pytest", "-q", "-x" if self.sanitizer else "-q", "--no-header", "-rs",
+        code = self.call([PYTHON, "-m", "pytest", "-q", "--no-header", "-rs",
                           "-p", "no:cacheprovider", f"--junitxml={report}", folder], cwd=cwd)
         return self.from_junit(report, code)
 

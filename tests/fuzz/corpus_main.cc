@@ -38,7 +38,8 @@ int main(int argc, char** argv) {
   for (const std::string& bytes : corpus) Feed(bytes);
   carillon::test::Random random;
   for (int i = 0; i < kGenerated; ++i) {
-    std::string bytes = random.OneIn(10) ? random.Bytes(random.Below(200)) : random.Mutated(corpus[random.Below(corpus.size())]);
+    std::string bytes =
+        random.OneIn(10) ? random.Bytes(random.Below(200)) : random.Mutated(corpus[random.Below(corpus.size())]);
     Feed(bytes);
   }
   std::printf("%zu files and %d changed ones: nothing broke\n", corpus.size(), kGenerated);

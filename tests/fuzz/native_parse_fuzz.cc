@@ -15,24 +15,38 @@ std::string TextOf(const Reply& reply) {
   return frame.substr(length < 126 ? 2 : length == 126 ? 4 : 10);
 }
 
-void ExpectValid(const Reply& reply) { FUZZ_EXPECT(carillon::wire::CheckJson(TextOf(reply)).ok()); }
+void ExpectValid(const Reply& reply) {
+  FUZZ_EXPECT(carillon::wire::CheckJson(TextOf(reply)).ok());
+}
 
 void Answer(const Subscribe& command) {
   Subscribed reply{command.id, command.streams, {}};
   for (const std::string& stream : command.streams) reply.refused.push_back({stream, {"bad_stream", stream}});
   ExpectValid(reply);
 }
-void Answer(const Unsubscribe& command) { ExpectValid(Unsubscribed{command.id, command.streams}); }
+void Answer(const Unsubscribe& command) {
+  ExpectValid(Unsubscribed{command.id, command.streams});
+}
 void Answer(const Ping& command) {
   // What is echoed may nest as deep as a message may; the reply around it adds two levels.
   FUZZ_EXPECT(command.echo.empty() || carillon::wire::CheckJson(command.echo).ok());
   if (command.echo.find_first_of("[{") == std::string::npos) ExpectValid(Pong{command.id, command.echo});
 }
-void Answer(const Auth& command) { ExpectValid(Error{command.id, {"unauthorized", command.token}}); }
-void Answer(const Publish& command) { ExpectValid(Error{command.id, {"publish_unsupported", ""}}); }
-void Answer(const Nonsense& command) { ExpectValid(Error{command.id, {command.code, command.message}}); }
-void Answer(const Echo&) { FUZZ_EXPECT(false); }
-void Answer(const Refused&) { FUZZ_EXPECT(false); }
+void Answer(const Auth& command) {
+  ExpectValid(Error{command.id, {"unauthorized", command.token}});
+}
+void Answer(const Publish& command) {
+  ExpectValid(Error{command.id, {"publish_unsupported", ""}});
+}
+void Answer(const Nonsense& command) {
+  ExpectValid(Error{command.id, {command.code, command.message}});
+}
+void Answer(const Echo&) {
+  FUZZ_EXPECT(false);
+}
+void Answer(const Refused&) {
+  FUZZ_EXPECT(false);
+}
 
 }  // namespace
 

@@ -103,7 +103,9 @@ std::string RawWsClient::ReadToEnd() {
   return std::exchange(unread_, "");
 }
 
-void RawWsClient::ShutDown() { ::shutdown(socket_, SHUT_WR); }
+void RawWsClient::ShutDown() {
+  ::shutdown(socket_, SHUT_WR);
+}
 
 void RawWsClient::Reset() {
   linger now{1, 0};

@@ -18,7 +18,9 @@ TestNode::TestNode(ShardIndex shards, hub::NodeOptions options) : node_(WithShar
   timers_thread_ = std::thread([this] { timers_.run(); });
 }
 
-TestNode::~TestNode() { Stop(); }
+TestNode::~TestNode() {
+  Stop();
+}
 
 void TestNode::Stop() {
   node_.Stop();

@@ -70,8 +70,14 @@ class TestNode {
 // A frame of an envelope with this event, on this stream.
 wire::FramePtr MakeFrame(const std::string& event, const std::string& stream = "chat", size_t payload_bytes = 0);
 
-inline wire::TopicView StreamTopic(std::string_view name) { return {wire::kDefaultApp, wire::TopicKind::kStream, name}; }
-inline wire::TopicView UserTopic(std::string_view name) { return {wire::kDefaultApp, wire::TopicKind::kUser, name}; }
-inline wire::TopicView Everyone() { return {wire::kDefaultApp, wire::TopicKind::kEveryone, ""}; }
+inline wire::TopicView StreamTopic(std::string_view name) {
+  return {wire::kDefaultApp, wire::TopicKind::kStream, name};
+}
+inline wire::TopicView UserTopic(std::string_view name) {
+  return {wire::kDefaultApp, wire::TopicKind::kUser, name};
+}
+inline wire::TopicView Everyone() {
+  return {wire::kDefaultApp, wire::TopicKind::kEveryone, ""};
+}
 
 }  // namespace carillon::test

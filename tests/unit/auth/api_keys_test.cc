@@ -35,8 +35,7 @@ TEST(ApiKeysTest, AKeyMayDoWhatItsVerbsSay) {
     keys.Add("one", "the key of one verb", {granted});
 
     for (Verb asked : kVerbs) {
-      EXPECT_EQ(keys.Check("the key of one verb", asked),
-                asked == granted ? Verdict::kAllowed : Verdict::kVerbMissing);
+      EXPECT_EQ(keys.Check("the key of one verb", asked), asked == granted ? Verdict::kAllowed : Verdict::kVerbMissing);
     }
   }
 }

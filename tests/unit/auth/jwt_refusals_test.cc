@@ -7,10 +7,10 @@
 namespace carillon::auth {
 namespace {
 
-using ::testing::HasSubstr;
 using test::Base64Url;
 using test::MakeToken;
 using test::SignatureOf;
+using ::testing::HasSubstr;
 
 constexpr std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'700'000'000)};
 constexpr char kHeader[] = R"({"alg":"HS256","typ":"JWT"})";
@@ -34,7 +34,9 @@ std::string Labels(int entries) {
   return labels + "}";
 }
 
-std::string With(const std::string& claim) { return R"({"sub":"alice","exp":1700003600,)" + claim + "}"; }
+std::string With(const std::string& claim) {
+  return R"({"sub":"alice","exp":1700003600,)" + claim + "}";
+}
 
 struct RefusalCase {
   std::string_view what;
@@ -116,8 +118,8 @@ TEST_F(JwtRefusalTest, Signature) {
   same_bytes.back() = kDigits[kDigits.find(signature.back()) ^ 1];
   const RefusalCase kCases[] = {
       {"none", input + ".", "signature"},
-      {"of other claims", Base64Url(kHeader) + "." + Base64Url(R"({"sub":"mallory","exp":1700003600})") + "." + signature,
-       "signature"},
+      {"of other claims",
+       Base64Url(kHeader) + "." + Base64Url(R"({"sub":"mallory","exp":1700003600})") + "." + signature, "signature"},
       {"of another key", MakeToken(kClaims, kHeader, "another secret of at least 32 bytes"), "signature"},
       {"of the empty key", MakeToken(kClaims, kHeader, ""), "signature"},
       {"cut short", good.substr(0, good.size() - 4), "signature"},
@@ -132,7 +134,8 @@ TEST_F(JwtRefusalTest, Signature) {
 
 TEST_F(JwtRefusalTest, NonCanonicalParts) {
   const RefusalCase kCases[] = {
-      {"a padded header", MakeRaw(Base64Url(R"({"alg":"HS256"})") + "=", Base64Url(kClaims)), "header is not base64url"},
+      {"a padded header", MakeRaw(Base64Url(R"({"alg":"HS256"})") + "=", Base64Url(kClaims)),
+       "header is not base64url"},
       {"padded claims", MakeRaw(Base64Url(kHeader), Base64Url(kClaims) + "="), "claims is not base64url"},
       {"white space in the claims", MakeRaw(Base64Url(kHeader), Base64Url(kClaims).insert(4, " ")),
        "claims is not base64url"},

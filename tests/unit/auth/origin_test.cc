@@ -75,8 +75,9 @@ TEST(OriginTest, WithoutRulesItsOwnHostAndLoopbackMay) {
 
 TEST(OriginTest, AHostWithoutAPortMeansTheSchemesOwn) {
   const OriginCase kCases[] = {
-      {"http://gw.example.com", true},       {"https://gw.example.com", true},     {"http://gw.example.com:80", true},
-      {"https://gw.example.com:443", true},  {"http://gw.example.com:443", false}, {"https://gw.example.com:80", false},
+      {"http://gw.example.com", true},        {"https://gw.example.com", true},
+      {"http://gw.example.com:80", true},     {"https://gw.example.com:443", true},
+      {"http://gw.example.com:443", false},   {"https://gw.example.com:80", false},
       {"https://gw.example.com:8443", false},
   };
   ExpectTable(Rules({}), "gw.example.com", kCases);
@@ -130,10 +131,10 @@ TEST(OriginTest, AStarIsForEveryone) {
 }
 
 TEST(OriginTest, RulesThatAreNoOriginsAreNamed) {
-  for (std::string_view bad : {"", "app.example.com", "https://", "https://app.example.com/", "https://a.com/path",
-                               "*.", "**", "https://*.example.com", "*.example.com:8443", "*.example.com/",
-                               "*example.com", "*.*.example.com", "https://u@a.com", "https://a.com?x", "null",
-                               "ftp://a.com", "https://a b.com"}) {
+  for (std::string_view bad :
+       {"", "app.example.com", "https://", "https://app.example.com/", "https://a.com/path", "*.", "**",
+        "https://*.example.com", "*.example.com:8443", "*.example.com/", "*example.com", "*.*.example.com",
+        "https://u@a.com", "https://a.com?x", "null", "ftp://a.com", "https://a b.com"}) {
     auto rules = OriginRules::Parse({"https://good.example.com", std::string(bad)});
 
     EXPECT_EQ(rules.status().code(), absl::StatusCode::kInvalidArgument) << bad;
@@ -151,8 +152,10 @@ TEST(OriginTest, NoTextGetsPastWithoutARuleThatFits) {
   test::Random random;
   OriginRules rules = Rules({"https://app.example.com", "*.example.org"});
   for (int i = 0; i < 5000; ++i) {
-    std::string origin = random.OneIn(3) ? random.Bytes(1 + random.Below(40)) : random.Mutated("https://evil.test:8443");
-    bool plausible = origin.find("example.com") != std::string::npos || origin.find(".example.org") != std::string::npos ||
+    std::string origin =
+        random.OneIn(3) ? random.Bytes(1 + random.Below(40)) : random.Mutated("https://evil.test:8443");
+    bool plausible = origin.find("example.com") != std::string::npos ||
+                     origin.find(".example.org") != std::string::npos ||
                      origin.find("localhost") != std::string::npos || origin.find("127.") != std::string::npos ||
                      origin.find("::1") != std::string::npos || origin.empty();
 
@@ -164,8 +167,8 @@ TEST(LoopbackTest, IsKnownByNameAndAddress) {
   for (std::string_view host : {"localhost", "127.0.0.1", "127.255.255.254", "::1", "[::1]"}) {
     EXPECT_TRUE(IsLoopbackHost(host)) << host;
   }
-  for (std::string_view host : {"", "localhos", "localhost.", "127.0.0", "126.0.0.1", "127.0.0.1:80", "[::1]:80", "::",
-                                "[::]", "0.0.0.0", "[127.0.0.1", "example.com"}) {
+  for (std::string_view host : {"", "localhos", "localhost.", "127.0.0", "126.0.0.1", "127.0.0.1:80", "[::1]:80",
+                                "::", "[::]", "0.0.0.0", "[127.0.0.1", "example.com"}) {
     EXPECT_FALSE(IsLoopbackHost(host)) << host;
   }
 }

@@ -35,9 +35,9 @@ TEST(SessionIdTest, NothingElseIsRead) {
       good + "0",
       " " + good.substr(1),
       good.substr(0, 19) + " ",
-      "003F0123456789ABCDEF",               // upper case
-      "00400123456789abcdef",               // shard 64
-      "ffff0123456789abcdef",               // no such shard
+      "003F0123456789ABCDEF",  // upper case
+      "00400123456789abcdef",  // shard 64
+      "ffff0123456789abcdef",  // no such shard
       "0x3f0123456789abcdef",
       "+03f0123456789abcdef",
       "003f-123456789abcdef",

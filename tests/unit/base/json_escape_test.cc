@@ -38,20 +38,21 @@ TEST(JsonEscapeTest, QuotesAndControlsAreEscaped) {
 
 TEST(JsonEscapeTest, WellFormedUtf8Passes) {
   for (std::string_view text : {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
-                                "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "Gl\xc3\xbc"
-                                                                         "ck \xf0\x9f\x94\x94"}) {
+                                "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
+                                "Gl\xc3\xbc"
+                                "ck \xf0\x9f\x94\x94"}) {
     EXPECT_EQ(Escaped(text), '"' + std::string(text) + '"');
   }
 }
 
 TEST(JsonEscapeTest, EachByteThatIsNoUtf8IsReplaced) {
-  EXPECT_EQ(Escaped("\x80"), kReplaced);              // a tail without a lead
+  EXPECT_EQ(Escaped("\x80"), kReplaced);  // a tail without a lead
   EXPECT_EQ(Escaped("\xff"), kReplaced);
-  EXPECT_EQ(Escaped("\xc3"), kReplaced);              // cut short
-  EXPECT_EQ(Escaped("\xc0\xaf").size(), 8u);          // overlong: two bytes, two replacements
-  EXPECT_EQ(Escaped("\xe0\x80\xaf").size(), 11u);     // overlong
-  EXPECT_EQ(Escaped("\xed\xa0\x80").size(), 11u);     // a surrogate
-  EXPECT_EQ(Escaped("\xf4\x90\x80\x80").size(), 14u); // beyond U+10FFFF
+  EXPECT_EQ(Escaped("\xc3"), kReplaced);               // cut short
+  EXPECT_EQ(Escaped("\xc0\xaf").size(), 8u);           // overlong: two bytes, two replacements
+  EXPECT_EQ(Escaped("\xe0\x80\xaf").size(), 11u);      // overlong
+  EXPECT_EQ(Escaped("\xed\xa0\x80").size(), 11u);      // a surrogate
+  EXPECT_EQ(Escaped("\xf4\x90\x80\x80").size(), 14u);  // beyond U+10FFFF
   EXPECT_EQ(Escaped("a\xe2\x82z"), "\"a\xEF\xBF\xBD\xEF\xBF\xBDz\"");
 }
 

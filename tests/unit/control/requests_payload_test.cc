@@ -47,7 +47,9 @@ class RequestsPayloadTest : public ::testing::Test {
   Drafter drafter_{kMaxBytes};
 };
 
-TEST_F(RequestsPayloadTest, AnAbsentPayloadIsNull) { EXPECT_EQ(Payload(Event()), "null"); }
+TEST_F(RequestsPayloadTest, AnAbsentPayloadIsNull) {
+  EXPECT_EQ(Payload(Event()), "null");
+}
 
 TEST_F(RequestsPayloadTest, JsonIsCheckedAndKeptByteForByte) {
   EXPECT_EQ(Payload(Event(R"(json: '{ "b":1.0, "a":[ ] }')")), R"({ "b":1.0, "a":[ ] })");
@@ -75,7 +77,8 @@ TEST_F(RequestsPayloadTest, ValuesBecomeJson) {
   EXPECT_EQ(Payload(Event("value { string_value: 'a\"\\n' }")), R"("a\"\n")");
   EXPECT_EQ(Payload(Event("value { list_value {} }")), "[]");
   EXPECT_EQ(Payload(Event("value { struct_value { fields { key: 'id' value { number_value: 1 } } } }")), R"({"id":1})");
-  EXPECT_EQ(Payload(Event("value { list_value { values { string_value: '' } values { struct_value {} } } }")), R"(["",{}])");
+  EXPECT_EQ(Payload(Event("value { list_value { values { string_value: '' } values { struct_value {} } } }")),
+            R"(["",{}])");
 }
 
 TEST_F(RequestsPayloadTest, LargeNumbersKeepTheirValue) {
@@ -151,8 +154,8 @@ TEST_F(RequestsPayloadTest, NamesHaveOneTo128Bytes) {
     event.set_name(good);
     EXPECT_TRUE(Read(event).ok()) << good;
   }
-  for (const std::string& bad : {std::string(), std::string(129, 'n'), std::string("a\nb"), std::string("\x7f"),
-                                 std::string("a\0b", 3)}) {
+  for (const std::string& bad :
+       {std::string(), std::string(129, 'n'), std::string("a\nb"), std::string("\x7f"), std::string("a\0b", 3)}) {
     event.set_name(bad);
     EXPECT_EQ(FieldOf(Read(event).status()), "event.name") << bad;
   }
@@ -165,10 +168,21 @@ TEST_F(RequestsPayloadTest, MetaIsJudgedByTheTable) {
     bool good;
   };
   const MetaCase kCases[] = {
-      {"trace", 3, true},          {"a", 0, true},       {"A.b_c-9", 1024, true}, {std::string(64, 'k'), 1, true},
-      {"ID", 1, true},             {"", 1, false},       {std::string(65, 'k'), 1, false},
-      {"a b", 1, false},           {"a:b", 1, false},    {"\xc3\xbc", 1, false},  {"a", 1025, false},
-      {"id", 1, false},            {"ts", 1, false},     {"offset", 1, false},    {"epoch", 1, false},
+      {"trace", 3, true},
+      {"a", 0, true},
+      {"A.b_c-9", 1024, true},
+      {std::string(64, 'k'), 1, true},
+      {"ID", 1, true},
+      {"", 1, false},
+      {std::string(65, 'k'), 1, false},
+      {"a b", 1, false},
+      {"a:b", 1, false},
+      {"\xc3\xbc", 1, false},
+      {"a", 1025, false},
+      {"id", 1, false},
+      {"ts", 1, false},
+      {"offset", 1, false},
+      {"epoch", 1, false},
       {"log", 1, false},
   };
   for (const MetaCase& c : kCases) {

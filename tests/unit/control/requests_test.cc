@@ -39,7 +39,9 @@ void ExpectFields(const Read& read, const FieldCase (&cases)[N]) {
   }
 }
 
-std::string Quoted(const std::string& text) { return '"' + text + '"'; }
+std::string Quoted(const std::string& text) {
+  return '"' + text + '"';
+}
 
 const std::string kEvent = R"( event { name: "x" } )";
 const std::string kLongUser(257, 'u');
@@ -137,8 +139,10 @@ TEST_F(RequestsTest, BroadcastStreamFields) {
 
 TEST_F(RequestsTest, BroadcastAllFields) {
   using Request = v1::BroadcastAllRequest;
-  const FieldCase kCases[] = {
-      {kEvent, ""}, {"stream: 'chat'" + kEvent, ""}, {"stream: '@all'" + kEvent, "stream"}, {"stream: 'x'", "event.name"}};
+  const FieldCase kCases[] = {{kEvent, ""},
+                              {"stream: 'chat'" + kEvent, ""},
+                              {"stream: '@all'" + kEvent, "stream"},
+                              {"stream: 'x'", "event.name"}};
   ExpectFields<Request>(Reader<Request>(), kCases);
   EXPECT_EQ(Read<Request>(kEvent).frame->envelope().stream(), "@all");
   EXPECT_EQ(Read<Request>(kEvent).topics[0].kind, TopicKind::kEveryone);
@@ -234,7 +238,8 @@ TEST_F(RequestsTest, SubscribersFields) {
 
 TEST_F(RequestsTest, PagesHaveAHundredUnlessToldOtherwiseAndAThousandAtMost) {
   auto size = [](int asked) {
-    return ReadSubscribers(Text<v1::SubscribersRequest>("stream: 'chat' page_size: " + std::to_string(asked)))->page_size;
+    return ReadSubscribers(Text<v1::SubscribersRequest>("stream: 'chat' page_size: " + std::to_string(asked)))
+        ->page_size;
   };
   EXPECT_EQ(size(0), 100u);
   EXPECT_EQ(size(1), 1u);
@@ -254,7 +259,8 @@ TEST_F(RequestsTest, APageTokenContinuesAfterItsSession) {
 
 TEST_F(RequestsTest, CountFields) {
   using Request = v1::CountSubscribersRequest;
-  const FieldCase kCases[] = {{"", ""}, {"stream: 'chat'", ""}, {"user_id: 'a'", ""}, {"stream: ''", "stream"}, {"user_id: ''", "user_id"}};
+  const FieldCase kCases[] = {
+      {"", ""}, {"stream: 'chat'", ""}, {"user_id: 'a'", ""}, {"stream: ''", "stream"}, {"user_id: ''", "user_id"}};
   ExpectFields<Request>([](const Request& request) { return ReadCount(request).status(); }, kCases);
   EXPECT_EQ(ReadCount(Request())->kind, TopicKind::kEveryone);
 }

@@ -7,8 +7,8 @@ namespace {
 
 TEST(EchoDialectTest, EveryMessageIsToBeSentBackAsItCame) {
   for (wire::Opcode opcode : {wire::Opcode::kText, wire::Opcode::kBinary}) {
-    for (std::string_view payload : {std::string_view(), std::string_view("{\"action\":\"ping\"}"),
-                                     std::string_view("\x00\xff{", 3)}) {
+    for (std::string_view payload :
+         {std::string_view(), std::string_view("{\"action\":\"ping\"}"), std::string_view("\x00\xff{", 3)}) {
       Command command = EchoBack().Parse(opcode, payload);
 
       const auto* echo = std::get_if<Echo>(&command);

@@ -11,7 +11,9 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-Command Parse(std::string_view text) { return Native().Parse(wire::Opcode::kText, text); }
+Command Parse(std::string_view text) {
+  return Native().Parse(wire::Opcode::kText, text);
+}
 
 template <class Kind>
 Kind ParseAs(std::string_view text) {
@@ -61,10 +63,13 @@ TEST(NativeParseTest, AuthCarriesAToken) {
   EXPECT_EQ(command.id, "1");
 }
 
-TEST(NativeParseTest, PublishIsUnderstood) { EXPECT_EQ(ParseAs<Publish>(R"({"action":"publish","id":3})").id, "3"); }
+TEST(NativeParseTest, PublishIsUnderstood) {
+  EXPECT_EQ(ParseAs<Publish>(R"({"action":"publish","id":3})").id, "3");
+}
 
 TEST(NativeParseTest, UnknownFieldsAreForNewerGateways) {
-  auto command = ParseAs<Subscribe>(R"({"action":"subscribe","streams":["a"],"recover":{"a":{"epoch":"x","offset":4}}})");
+  auto command =
+      ParseAs<Subscribe>(R"({"action":"subscribe","streams":["a"],"recover":{"a":{"epoch":"x","offset":4}}})");
 
   EXPECT_THAT(command.streams, ElementsAre("a"));
 }
@@ -77,8 +82,14 @@ struct IdCase {
 TEST(NativeParseTest, IdsAreKeptAsTheyCame) {
   const std::string longest = '"' + std::string(62, 'x') + '"';
   const IdCase kCases[] = {
-      {"0", "0"},     {"-12", "-12"},       {"9007199254740993", "9007199254740993"}, {"18446744073709551615", "18446744073709551615"},
-      {"\"\"", "\"\""}, {"\"a\\\"b\"", "\"a\\\"b\""}, {"\"\xc3\xbc\"", "\"\xc3\xbc\""},   {"null", ""},
+      {"0", "0"},
+      {"-12", "-12"},
+      {"9007199254740993", "9007199254740993"},
+      {"18446744073709551615", "18446744073709551615"},
+      {"\"\"", "\"\""},
+      {"\"a\\\"b\"", "\"a\\\"b\""},
+      {"\"\xc3\xbc\"", "\"\xc3\xbc\""},
+      {"null", ""},
       {longest, longest},
   };
   for (const IdCase& c : kCases) {
@@ -147,7 +158,8 @@ TEST(NativeParseTest, NonsenseIsNamedByTheTable) {
 TEST(NativeParseTest, BoundsHoldTheLargestThatTheyName) {
   EXPECT_EQ(ParseAs<Subscribe>(R"({"action":"subscribe","streams":)" + Streams(1000) + "}").streams.size(), 1000u);
   EXPECT_EQ(ParseAs<Ping>(R"({"action":"ping","data":")" + std::string(1022, 'x') + "\"}").echo.size(), 1024u);
-  EXPECT_NE(ParseAs<Ping>("{\"action\":\"ping\",\"data\":" + std::string(31, '[') + std::string(31, ']') + "}").echo, "");
+  EXPECT_NE(ParseAs<Ping>("{\"action\":\"ping\",\"data\":" + std::string(31, '[') + std::string(31, ']') + "}").echo,
+            "");
 }
 
 // What is echoed goes into a reply: a number that no double holds must not become the word Infinity there.

@@ -211,7 +211,8 @@ TEST_F(CommandHandlerTest, BeforeItsTokenASessionMayOnlyAuthenticate) {
 TEST_F(CommandHandlerTest, TheFirstTokenBringsTheWelcome) {
   Begin({}, {.owes_auth = true, .wanted = {"chat", "private-x"}});
 
-  json::value reply = Say(R"({"action":"auth","token":")" + Token(R"(,"streams":["news","chat"],"roles":["r"])") + "\"}");
+  json::value reply =
+      Say(R"({"action":"auth","token":")" + Token(R"(,"streams":["news","chat"],"roles":["r"])") + "\"}");
 
   EXPECT_EQ(Kind(reply), "welcome");
   EXPECT_EQ(reply.at("data").at("user"), json::parse(R"({"id":"alice","name":"Alice","roles":["r"]})"));

@@ -106,9 +106,9 @@ struct CodeCase {
 };
 
 TEST(FrameMeterTest, CloseCodesThatNobodyMaySendAreViolations) {
-  const CodeCase kCases[] = {{1000, true},  {1001, true},  {1003, true},  {1004, false}, {1005, false}, {1006, false},
-                             {1007, true},  {1014, true},  {1015, false}, {1016, false}, {2999, false}, {3000, true},
-                             {4999, true},  {5000, false}, {65535, false}, {0, false},   {999, false}};
+  const CodeCase kCases[] = {{1000, true}, {1001, true},  {1003, true},   {1004, false}, {1005, false}, {1006, false},
+                             {1007, true}, {1014, true},  {1015, false},  {1016, false}, {2999, false}, {3000, true},
+                             {4999, true}, {5000, false}, {65535, false}, {0, false},    {999, false}};
   for (const CodeCase& c : kCases) {
     Verdict expected = c.good ? Verdict() : Verdict(CloseCode::kProtocolError);
 
@@ -123,7 +123,10 @@ TEST(FrameMeterTest, CloseFramesWithoutACodeAreBeastsBusiness) {
 }
 
 TEST(FrameMeterTest, CloseReasonsMustBeUtf8) {
-  EXPECT_EQ(Judge(Close(1000, "Gl\xc3\xbc" "ck")), std::nullopt);
+  EXPECT_EQ(Judge(Close(1000,
+                        "Gl\xc3\xbc"
+                        "ck")),
+            std::nullopt);
   EXPECT_EQ(Judge(Close(1000, "\xff")), CloseCode::kInvalidText);
   EXPECT_EQ(Judge(Close(1000, std::string(122, 'x') + "\xc3")), CloseCode::kInvalidText);
   EXPECT_EQ(Judge(Close(5000, "\xff")), CloseCode::kProtocolError);
@@ -140,7 +143,11 @@ TEST(FrameMeterTest, MasksOfAllKindsAreTakenOff) {
 }
 
 TEST(FrameMeterTest, UnmaskedFramesKeepTheirPlaceToo) {
-  std::string bytes = std::string("\x81\x03" "abc", 5) + std::string("\x88\x02\x13\x88", 4);
+  std::string bytes = std::string(
+                          "\x81\x03"
+                          "abc",
+                          5) +
+                      std::string("\x88\x02\x13\x88", 4);
 
   EXPECT_EQ(Judge(bytes), CloseCode::kProtocolError);
 }
@@ -152,7 +159,9 @@ TEST(FrameMeterTest, PayloadThatLooksLikeFramesIsPayload) {
 }
 
 TEST(FrameMeterTest, LengthsBeyondAllMemoryAreSkippedNotAdded) {
-  std::string header = "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff" "mask";
+  std::string header =
+      "\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff"
+      "mask";
 
   EXPECT_EQ(Judge(header + std::string(100000, 'x')), std::nullopt);
 }
@@ -164,8 +173,9 @@ TEST(FrameMeterTest, HowTheBytesAreCutChangesNothing) {
     for (size_t frames = random.Below(30); frames > 0; --frames) {
       uint8_t opcode = static_cast<uint8_t>(random.OneIn(3) ? random.Below(16) : random.Below(3));
       size_t size = random.OneIn(10) ? random.Below(70000) : random.Below(140);
-      bytes.append(opcode == 8 ? Close(static_cast<int>(random.Below(6000)))
-                               : ClientFrame(opcode, random.Bytes(size), random.OneIn(2), static_cast<uint32_t>(random.Bits())));
+      bytes.append(
+          opcode == 8 ? Close(static_cast<int>(random.Below(6000)))
+                      : ClientFrame(opcode, random.Bytes(size), random.OneIn(2), static_cast<uint32_t>(random.Bits())));
     }
     if (random.OneIn(4)) bytes = random.Mutated(bytes);
 

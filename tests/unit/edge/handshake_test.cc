@@ -127,13 +127,13 @@ TEST_F(HandshakeTest, R7AndR8UpgradeHeadersAreJudgedByTheTable) {
       {"sec-websocket-key", "-", "400 key"},
       {"sec-websocket-key", "", "400 key"},
       {"sec-websocket-key", "abcd", "400 key"},
-      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ", "400 key"},         // no padding
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ", "400 key"},  // no padding
       {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ===", "400 key"},
-      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZR==", "400 key"},       // bits that belong to no byte
-      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZSE=", "400 key"},       // 17 bytes
-      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25j", "400 key"},           // 15 bytes
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZR==", "400 key"},  // bits that belong to no byte
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25jZSE=", "400 key"},  // 17 bytes
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25j", "400 key"},      // 15 bytes
       {"sec-websocket-key", "dGhlIHNhbXBs ZSBub25jZQ==", "400 key"},
-      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25-ZQ==", "400 key"},       // another alphabet
+      {"sec-websocket-key", "dGhlIHNhbXBsZSBub25-ZQ==", "400 key"},  // another alphabet
   };
   auto headers = request_.headers;
   for (const HeaderCase& c : kCases) {
@@ -308,53 +308,6 @@ TEST_F(HandshakeTest, ChecksComeInTheirOrder) {
   EXPECT_EQ(Outcome(), "400 subprotocol");
   endpoint().require_subprotocol = false;
   EXPECT_EQ(Outcome(), "401 invalid_token");
-}
-
-class FindEndpointTest : public ::testing::Test {
- protected:
-  FindEndpointTest() {
-    for (const char* path : {"/ws", "/ws/deep", "/echo"}) {
-      endpoints_.emplace_back().path = path;
-      endpoints_.back().session.dialect = std::string_view(path) == "/echo" ? &dialect::EchoBack() : &dialect::Native();
-    }
-  }
-
-  // "PATH" or "PATH + stream", or "".
-  std::string Find(std::string_view path) {
-    std::string stream;
-    const EndpointRules* found = FindEndpoint(endpoints_, path, &stream);
-    if (found == nullptr) return "";
-    return stream.empty() ? found->path : found->path + " + " + stream;
-  }
-
-  std::vector<EndpointRules> endpoints_;
-};
-
-TEST_F(FindEndpointTest, PathsAreWholeAndMayNameOneStream) {
-  EXPECT_EQ(Find("/ws"), "/ws");
-  EXPECT_EQ(Find("/ws/chat"), "/ws + chat");
-  EXPECT_EQ(Find("/ws/deep"), "/ws/deep");  // an endpoint before a stream
-  EXPECT_EQ(Find("/ws/deep/chat"), "/ws/deep + chat");
-  EXPECT_EQ(Find("/echo"), "/echo");
-  EXPECT_EQ(Find("/echo/chat"), "");
-  EXPECT_EQ(Find("/ws/"), "");
-  EXPECT_EQ(Find("/ws/a/b"), "");
-  EXPECT_EQ(Find("/wsx"), "");
-  EXPECT_EQ(Find("/w"), "");
-  EXPECT_EQ(Find("ws"), "");
-  EXPECT_EQ(Find(""), "");
-}
-
-TEST(JudgeStreamTest, PrivateAndPresenceStreamsWantAUser) {
-  auto alice = std::make_shared<const auth::Identity>();
-
-  EXPECT_FALSE(JudgeStream("chat", nullptr).has_value());
-  EXPECT_EQ(JudgeStream("private-x", nullptr)->code, "forbidden");
-  EXPECT_EQ(JudgeStream("presence-x", nullptr)->code, "forbidden");
-  EXPECT_FALSE(JudgeStream("private-x", alice).has_value());
-  EXPECT_EQ(JudgeStream("system", alice)->code, "bad_stream");
-  EXPECT_EQ(JudgeStream("a b", alice)->code, "bad_stream");
-  EXPECT_EQ(JudgeStream("", alice)->code, "bad_stream");
 }
 
 }  // namespace

@@ -111,7 +111,8 @@ const std::vector<RowCase>& Rows() {
       {"ok: repeated harmless headers", Request("GET / HTTP/1.1", "Host: gw\r\nCookie: a=1\r\nCookie: b=2\r\n"), "ok"},
       {"ok: the longest request line", Request("GET /" + std::string(8191 - 14, 'a') + " HTTP/1.1"), "ok"},
       {"ok: 100 fields", Request("GET / HTTP/1.1", "Host: gw\r\n" + Repeated("X: y\r\n", 99)), "ok"},
-      {"ok: nearly 8 KiB of headers", Request("GET / HTTP/1.1", "Host: gw\r\nX: " + std::string(8000, 'x') + "\r\n"), "ok"},
+      {"ok: nearly 8 KiB of headers", Request("GET / HTTP/1.1", "Host: gw\r\nX: " + std::string(8000, 'x') + "\r\n"),
+       "ok"},
 
       // R1: 400 malformed.
       {"R1 text", "hello\r\n\r\n", "400 malformed"},
@@ -134,7 +135,8 @@ const std::vector<RowCase>& Rows() {
       {"R1 folded by a space", Request("GET / HTTP/1.1", "Host: gw\r\nX: a\r\n b\r\n"), "400 malformed"},
       {"R1 folded by a tab", Request("GET / HTTP/1.1", "Host: gw\r\nX: a\r\n\tb\r\n"), "400 malformed"},
       {"R1 folded at once", Request("GET / HTTP/1.1", " X: a\r\nHost: gw\r\n"), "400 malformed"},
-      {"R1 NUL in a value", Request("GET / HTTP/1.1", std::string_view("Host: gw\r\nX: a\0b\r\n", 18)), "400 malformed"},
+      {"R1 NUL in a value", Request("GET / HTTP/1.1", std::string_view("Host: gw\r\nX: a\0b\r\n", 18)),
+       "400 malformed"},
       {"R1 a control byte in a value", Request("GET / HTTP/1.1", "Host: gw\r\nX: a\x01\r\n"), "400 malformed"},
       {"R1 DEL in a value", Request("GET / HTTP/1.1", "Host: gw\r\nX: a\x7f\r\n"), "400 malformed"},
       {"R1 a space before the colon", Request("GET / HTTP/1.1", "Host : gw\r\n"), "400 malformed"},
@@ -184,8 +186,8 @@ const std::vector<RowCase>& Rows() {
       {"R4 a line without end", "GET /" + std::string(20000, 'a'), "414 too_large"},
       {"R4 a long header", Request("GET / HTTP/1.1", "Host: gw\r\nX: " + std::string(8192, 'x') + "\r\n"),
        "431 too_large"},
-      {"R4 headers without end", "GET / HTTP/1.1\r\nHost: gw\r\n" + Repeated("X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 300),
-       "431 too_large"},
+      {"R4 headers without end",
+       "GET / HTTP/1.1\r\nHost: gw\r\n" + Repeated("X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n", 300), "431 too_large"},
       {"R4 101 fields", Request("GET / HTTP/1.1", "Host: gw\r\n" + Repeated("X: y\r\n", 100)), "431 too_large"},
       {"R4 a thousand fields", Request("GET / HTTP/1.1", "Host: gw\r\n" + Repeated("X:\r\n", 1000)), "431 too_large"},
   };
@@ -239,9 +241,10 @@ TEST(HttpHeadTest, MutationsNeverCrashAndAreJudgedAliveOrDeadBothWays) {
 }
 
 TEST(HttpResponseTest, AResponseIsWholeAndEndsTheConnection) {
-  EXPECT_EQ(MakeResponse(200, "text/plain", "ok\n", {{"X-A", "b"}}),
-            "HTTP/1.1 200 OK\r\nServer: carillon\r\nConnection: close\r\nContent-Length: 3\r\n"
-            "Content-Type: text/plain\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-A: b\r\n\r\nok\n");
+  EXPECT_EQ(
+      MakeResponse(200, "text/plain", "ok\n", {{"X-A", "b"}}),
+      "HTTP/1.1 200 OK\r\nServer: carillon\r\nConnection: close\r\nContent-Length: 3\r\n"
+      "Content-Type: text/plain\r\nCache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nX-A: b\r\n\r\nok\n");
 }
 
 TEST(HttpResponseTest, AnAnswerToHeadHasTheLengthButNoBody) {
@@ -252,8 +255,8 @@ TEST(HttpResponseTest, AnAnswerToHeadHasTheLengthButNoBody) {
 }
 
 TEST(HttpResponseTest, ARefusalNamesTheRuleAndTheSetting) {
-  std::string response = MakeErrorResponse(
-      {403, "origin", "pages of \"x\" may not", "edge.allowed_origins", {{"Retry-After", "3"}}});
+  std::string response =
+      MakeErrorResponse({403, "origin", "pages of \"x\" may not", "edge.allowed_origins", {{"Retry-After", "3"}}});
 
   EXPECT_TRUE(response.starts_with("HTTP/1.1 403 Forbidden\r\n"));
   EXPECT_THAT(response, HasSubstr("Retry-After: 3\r\n"));

@@ -6,7 +6,7 @@
 #include <stdexcept>
 
 #include "gateway/hub/answers.h"
-#include "tests/support/test_edge.h"
+#include "tests/unit/edge/ws_session_fixture.h"
 
 namespace carillon::edge {
 namespace {
@@ -14,48 +14,8 @@ namespace {
 using std::chrono::milliseconds;
 using test::ClientFrame;
 using test::MakeFrame;
-using test::RawWsClient;
 using test::StreamTopic;
-using test::TestEdge;
 using ::testing::HasSubstr;
-
-constexpr char kPing[] = R"({"action":"ping"})";
-
-class WsSessionTest : public ::testing::Test {
- protected:
-  EndpointRules& endpoint() { return options_.rules.endpoints[0]; }
-  hub::SessionSettings& settings() { return endpoint().session; }
-
-  // The edge of these options; made when first asked for.
-  TestEdge& edge() {
-    if (edge_ == nullptr) edge_ = std::make_unique<TestEdge>(options_);
-    return *edge_;
-  }
-
-  // Says these bytes and expects to be closed with the code, after which the connection ends.
-  void ExpectClose(std::string_view bytes, int code) {
-    RawWsClient client = edge().Join();
-    client.Send(bytes);
-    RawWsClient::Frame frame;
-    while ((frame = client.ReadFrame()).opcode != 8) ASSERT_NE(frame.opcode, -1) << "ended without a close frame";
-    EXPECT_EQ(frame.code(), code);
-    client.SendClose(static_cast<uint16_t>(frame.code()));
-    EXPECT_EQ(client.ReadFrame().opcode, -1);
-  }
-
-  // Waits until the gateway has counted that many sessions as ended with the code.
-  void ExpectEnded(wire::CloseCode code, uint64_t times) {
-    size_t row = static_cast<size_t>(&wire::InfoOf(code) - wire::CloseTable().data());
-    auto deadline = std::chrono::steady_clock::now() + test::kPatience;
-    while (edge().node().shard(0).stats().closed[row].value() < times) {
-      ASSERT_LT(std::chrono::steady_clock::now(), deadline) << wire::InfoOf(code).name;
-      std::this_thread::yield();
-    }
-  }
-
-  EdgeOptions options_ = TestEdge::Options();
-  std::unique_ptr<TestEdge> edge_;
-};
 
 TEST_F(WsSessionTest, TalksAndHears) {
   RawWsClient client = edge().Join("/ws/chat");
@@ -81,7 +41,8 @@ TEST_F(WsSessionTest, AFragmentedMessageIsOneMessage) {
 TEST_F(WsSessionTest, MessagesOfManySizesAndCutsArriveWhole) {
   for (size_t size : {1u, 200u, 255u, 256u, 257u, 600u, 8191u, 8192u, 8193u, 20000u, 60000u}) {
     RawWsClient client = edge().Join();
-    std::string text = R"({"action":"dance","x":")" + std::string(size, 'x') + R"(","id":)" + std::to_string(size) + "}";
+    std::string text =
+        R"({"action":"dance","x":")" + std::string(size, 'x') + R"(","id":)" + std::to_string(size) + "}";
     client.SendFrame(1, text.substr(0, size / 2), false);
     client.SendFrame(0, text.substr(size / 2), true);
 
@@ -91,75 +52,15 @@ TEST_F(WsSessionTest, MessagesOfManySizesAndCutsArriveWhole) {
 
 TEST_F(WsSessionTest, WhatComesWithTheRequestIsHeardAfterIt) {
   RawWsClient client = edge().Connect();
-  client.Send("GET /ws HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-              "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n" +
-              ClientFrame(1, kPing) + ClientFrame(1, R"({"action":"ping","id":2})"));
+  client.Send(
+      "GET /ws HTTP/1.1\r\nHost: gateway\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n" +
+      ClientFrame(1, kPing) + ClientFrame(1, R"({"action":"ping","id":2})"));
 
   EXPECT_THAT(client.ReadHead(), HasSubstr("101"));
   EXPECT_THAT(client.ReadFrame().payload, HasSubstr("welcome"));
   EXPECT_THAT(client.ReadFrame().payload, HasSubstr("pong"));
   EXPECT_THAT(client.ReadFrame().payload, HasSubstr("\"id\":2"));
-}
-
-TEST_F(WsSessionTest, R21ProtocolErrorsClose1002) {
-  ExpectClose(std::string("\x81\x02hi", 4), 1002);                        // unmasked
-  ExpectClose("\xc1" + ClientFrame(1, "x").substr(1), 1002);              // RSV1
-  ExpectClose("\xa1" + ClientFrame(1, "x").substr(1), 1002);              // RSV2
-  ExpectClose(ClientFrame(3, "x"), 1002);                                 // a reserved opcode
-  ExpectClose(ClientFrame(11, "x"), 1002);                                // a reserved control opcode
-  ExpectClose(ClientFrame(9, "x", false), 1002);                          // a fragmented ping
-  ExpectClose(ClientFrame(9, std::string(126, 'x')), 1002);               // a long ping
-  ExpectClose(ClientFrame(0, "x"), 1002);                                 // a continuation of nothing
-  ExpectClose(ClientFrame(1, "x", false) + ClientFrame(1, "y"), 1002);    // a new message inside another
-  ExpectClose(ClientFrame(8, "\x03"), 1002);                              // half a code
-  for (int code : {999, 1004, 1005, 1006, 1015, 2999, 5000, 65535}) {
-    ExpectClose(ClientFrame(8, std::string{static_cast<char>(code >> 8), static_cast<char>(code)}), 1002);
-  }
-}
-
-TEST_F(WsSessionTest, R22BadUtf8Closes1007) {
-  ExpectClose(ClientFrame(1, "\xff"), 1007);
-  ExpectClose(ClientFrame(1, "\xc3", false) + ClientFrame(0, "x"), 1007);
-  ExpectClose(ClientFrame(1, "\xc3", false) + ClientFrame(0, ""), 1007);
-  ExpectClose(ClientFrame(8, "\x03\xe8\xff"), 1007);
-}
-
-TEST_F(WsSessionTest, R22ACharacterMayBeCutByFragments) {
-  RawWsClient client = edge().Join();
-  client.SendFrame(1, "{\"action\":\"ping\",\"data\":\"\xe2", false);
-  client.SendFrame(0, "\x82", false);
-  client.SendFrame(0, "\xac\"}", true);
-
-  EXPECT_THAT(client.ReadFrame().payload, HasSubstr("\xe2\x82\xac"));
-}
-
-TEST_F(WsSessionTest, R23TooBigCloses1009OnTheHeaderAlone) {
-  settings().max_message_bytes = 1000;
-  ExpectClose(ClientFrame(1, std::string(1001, 'x')).substr(0, 8), 1009);
-  ExpectClose(ClientFrame(1, std::string(600, 'x'), false) + ClientFrame(0, std::string(600, 'x')), 1009);
-  ExpectClose(std::string("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff", 10) + "mask", 1009);
-}
-
-TEST_F(WsSessionTest, R24FloodsClose1008) {
-  std::string fragments = ClientFrame(1, "", false);
-  for (int i = 0; i < 1100; ++i) fragments.append(ClientFrame(0, "", false));
-  ExpectClose(fragments, 1008);
-  std::string pings;
-  for (int i = 0; i < 30; ++i) pings.append(ClientFrame(9, "x"));
-  ExpectClose(pings, 1008);
-  ExpectEnded(wire::CloseCode::kPolicy, 2);
-}
-
-TEST_F(WsSessionTest, R26BinaryCloses1003) { ExpectClose(ClientFrame(2, "x"), 1003); }
-
-TEST_F(WsSessionTest, R27NonsenseKeepsTheSession) {
-  RawWsClient client = edge().Join();
-  for (int i = 0; i < 20; ++i) {
-    client.SendText("{");
-    EXPECT_THAT(client.ReadFrame().payload, HasSubstr("not_json"));
-  }
-  client.SendText(kPing);
-  EXPECT_THAT(client.ReadFrame().payload, HasSubstr("pong"));
 }
 
 TEST_F(WsSessionTest, AGoodbyeIsAnsweredInKindAndTheConnectionEnds) {
@@ -311,7 +212,9 @@ class FaultyDialect : public dialect::Dialect {
     if (payload == "fault") throw std::runtime_error("a fault of ours");
     return dialect::Echo{wire::Opcode::kText, payload};
   }
-  void AppendReply(std::string& out, const dialect::Reply& reply) const override { dialect::Native().AppendReply(out, reply); }
+  void AppendReply(std::string& out, const dialect::Reply& reply) const override {
+    dialect::Native().AppendReply(out, reply);
+  }
   wire::Encoding encoding() const override { return dialect::Native().encoding(); }
   wire::Frame::Encode encode() const override { return dialect::Native().encode(); }
   bool receives_broadcasts() const override { return true; }

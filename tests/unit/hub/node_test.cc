@@ -73,9 +73,8 @@ TEST_F(NodeTest, OneEncodingServesEveryShard) {
   (void)node_.node().Publish(StreamTopic("chat"), frame);
   node_.Settle();
 
-  std::string_view shared = frame->Encoded(wire::Encoding::kNativeJson, [](const v1::Envelope&, std::string&) {
-    FAIL() << "was not encoded yet";
-  });
+  std::string_view shared = frame->Encoded(wire::Encoding::kNativeJson,
+                                           [](const v1::Envelope&, std::string&) { FAIL() << "was not encoded yet"; });
   for (auto& session : sessions) EXPECT_EQ(session->Written(), shared);
   EXPECT_EQ(frame->use_count(), 1u);  // nobody keeps it
 }

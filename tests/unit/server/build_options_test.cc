@@ -26,10 +26,11 @@ v1::Endpoint& AddEndpoint(v1::Config& config) {
 // All of an endpoint's options as one text, to see which changed.
 std::string Describe(const edge::EndpointRules& rules) {
   const hub::SessionSettings& s = rules.session;
-  return fmt::format("{} {} {} {} {} | {} {} {} {} {} {} {} {} {} {}", rules.path, rules.anonymous, rules.close_on_refusal,
-                     rules.require_subprotocol, rules.send_buffer_bytes, s.dialect == &dialect::EchoBack(),
-                     s.ping_interval.count(), s.peer_timeout.count(), s.auth_timeout.count(), s.write_deadline.count(),
-                     s.outbox_patience.count(), s.max_message_bytes, s.outbox_bytes, s.outbox_messages, s.max_subscriptions);
+  return fmt::format("{} {} {} {} {} | {} {} {} {} {} {} {} {} {} {}", rules.path, rules.anonymous,
+                     rules.close_on_refusal, rules.require_subprotocol, rules.send_buffer_bytes,
+                     s.dialect == &dialect::EchoBack(), s.ping_interval.count(), s.peer_timeout.count(),
+                     s.auth_timeout.count(), s.write_deadline.count(), s.outbox_patience.count(), s.max_message_bytes,
+                     s.outbox_bytes, s.outbox_messages, s.max_subscriptions);
 }
 
 TEST(BuildOptionsTest, EveryEndpointSettingReachesTheEdge) {

@@ -94,7 +94,8 @@ TEST(ConfigLoaderTest, QuotedAndPlainValuesAreTheSame) {
 }
 
 TEST(ConfigLoaderTest, AnchorsWork) {
-  v1::Config config = Good("edge:\n  endpoints:\n    - &a {path: /a, anonymous: true}\n    - path: /b\n      anonymous: true\n");
+  v1::Config config =
+      Good("edge:\n  endpoints:\n    - &a {path: /a, anonymous: true}\n    - path: /b\n      anonymous: true\n");
 
   EXPECT_EQ(config.edge().endpoints(1).path(), "/b");
 }
@@ -120,7 +121,8 @@ TEST(ConfigLoaderTest, EachProblemHasItsPlace) {
       {"  allowed_origins: [[x]]\n", "c.yaml:4:21: edge.allowed_origins[0]: must be one value"},
       {"  allowed_origins:\n    - https://a.com\n    - nonsense\n",
        "c.yaml:6:7: edge.allowed_origins[1]: \"nonsense\" is no origin"},
-      {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!}\n    - {name: b, secret: sixteen bytes!!!, verb: [read]}\n",
+      {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!}\n    - {name: b, secret: sixteen bytes!!!, verb: "
+       "[read]}\n",
        "c.yaml:7:43: control.keys[1].verb: unknown setting; did you mean verbs?"},
       {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!, verbs: [write]}\n",
        "c.yaml:6:51: control.keys[0].verbs[0]: \"write\" is none of publish, read, admin"},
@@ -162,14 +164,15 @@ log:
   level: loud
 )");
 
-  EXPECT_THAT(problems, ::testing::UnorderedElementsAre(
-                            HasSubstr("c.yaml:2:11: edge.listen:"), HasSubstr("c.yaml:3:20: edge.request_timeout:"),
-                            HasSubstr("c.yaml:5:13: edge.endpoints[0].path:"),
-                            HasSubstr("c.yaml:6:18: edge.endpoints[0].anonymous:"),
-                            HasSubstr("c.yaml:7:21: edge.endpoints[0].peer_timeout:"),
-                            HasSubstr("c.yaml:8:7: edge.endpoints[0].outbox_mesages: unknown setting; did you mean outbox_messages?"),
-                            HasSubstr("c.yaml:10:11: control.listen:"), HasSubstr("c.yaml:12:10: log.level:"),
-                            HasSubstr("nobody can connect")));
+  EXPECT_THAT(
+      problems,
+      ::testing::UnorderedElementsAre(
+          HasSubstr("c.yaml:2:11: edge.listen:"), HasSubstr("c.yaml:3:20: edge.request_timeout:"),
+          HasSubstr("c.yaml:5:13: edge.endpoints[0].path:"), HasSubstr("c.yaml:6:18: edge.endpoints[0].anonymous:"),
+          HasSubstr("c.yaml:7:21: edge.endpoints[0].peer_timeout:"),
+          HasSubstr("c.yaml:8:7: edge.endpoints[0].outbox_mesages: unknown setting; did you mean outbox_messages?"),
+          HasSubstr("c.yaml:10:11: control.listen:"), HasSubstr("c.yaml:12:10: log.level:"),
+          HasSubstr("nobody can connect")));
 }
 
 TEST(ConfigLoaderTest, TheFileIsOneGroup) {

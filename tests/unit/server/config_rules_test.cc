@@ -35,7 +35,8 @@ v1::Config Config(const std::string& text) {
 // "path: message" of each problem.
 std::vector<std::string> Problems(const v1::Config& config) {
   std::vector<std::string> problems;
-  CheckRules(config, [&](const std::string& path, const std::string& message) { problems.push_back(path + ": " + message); });
+  CheckRules(config,
+             [&](const std::string& path, const std::string& message) { problems.push_back(path + ": " + message); });
   return problems;
 }
 
@@ -80,20 +81,23 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
        "control.keys[0].name: "},
       {std::string(kSecret) + "control { keys { name: 'a' secret: 'fifteen bytes!!' } }",
        "control.keys[0].secret: at least 16 bytes"},
-      {std::string(kSecret) + "control { keys { " + kKey + " } keys { " + kKey + " } }", "control.keys[1].name: two keys"},
+      {std::string(kSecret) + "control { keys { " + kKey + " } keys { " + kKey + " } }",
+       "control.keys[1].name: two keys"},
 
       // Endpoints.
       {std::string(kSecret) + "edge { endpoints { path: 'ws' } }", "edge.endpoints[0].path: must begin with /"},
       {std::string(kSecret) + "edge { endpoints { path: '/ws/' } }", "edge.endpoints[0].path: "},
       {std::string(kSecret) + "edge { endpoints { path: '/' } }", "edge.endpoints[0].path: "},
-      {std::string(kSecret) + "edge { endpoints {} endpoints {} }", "edge.endpoints[1].path: two endpoints have the path /ws"},
+      {std::string(kSecret) + "edge { endpoints {} endpoints {} }",
+       "edge.endpoints[1].path: two endpoints have the path /ws"},
       {std::string(kSecret) + "edge { endpoints { path: '/a/b' } endpoints { path: '/a' } }", ""},
       {std::string(kSecret) + "edge { endpoints { dialect: DIALECT_KIND_ECHO } }", ""},
       {std::string(kSecret) + "edge { listen: '0.0.0.0:80' endpoints { dialect: DIALECT_KIND_ECHO } }",
        "edge.endpoints[0].dialect: echo"},
       {std::string(kSecret) + "edge { endpoints { ping_interval { seconds: 60 } } }",
        "edge.endpoints[0].peer_timeout: must be longer than ping_interval"},
-      {std::string(kSecret) + "edge { endpoints { outbox_bytes: 4096 } }", "edge.endpoints[0].outbox_bytes: is smaller"},
+      {std::string(kSecret) + "edge { endpoints { outbox_bytes: 4096 } }",
+       "edge.endpoints[0].outbox_bytes: is smaller"},
 
       // Origins.
       {std::string(kSecret) + "edge { allowed_origins: '*' allowed_origins: '*.example.com' }", ""},
@@ -123,7 +127,8 @@ TEST(ConfigRulesTest, HeartbeatsMayBeOff) {
 }
 
 TEST(ConfigRulesTest, AllProblemsAreTold) {
-  EXPECT_EQ(Problems(Config("edge { listen: 'x' endpoints { path: 'y' } } control { listen: 'z' keys {} }")).size(), 6u);
+  EXPECT_EQ(Problems(Config("edge { listen: 'x' endpoints { path: 'y' } } control { listen: 'z' keys {} }")).size(),
+            6u);
 }
 
 }  // namespace

@@ -27,7 +27,9 @@ class ConfigSourcesTest : public ::testing::Test {
     sources_.file_text = kLeast;
   }
 
-  void SetEnvironment(const std::string& name, const std::string& value) { sources_.environment["CARILLON_" + name] = value; }
+  void SetEnvironment(const std::string& name, const std::string& value) {
+    sources_.environment["CARILLON_" + name] = value;
+  }
 
   v1::Config Good() {
     auto loaded = LoadConfig(sources_);

@@ -21,10 +21,31 @@ struct DurationCase {
 
 TEST(ConfigValuesTest, DurationsHaveAUnit) {
   const DurationCase kCases[] = {
-      {"0", 0},       {"0s", 0},      {"1ms", 1},    {"500ms", 500}, {"54s", 54'000}, {"2m", 120'000}, {"1h", 3'600'000},
-      {"007s", 7000}, {"", -1},       {"5", -1},     {"s", -1},      {"-1s", -1},     {"+1s", -1},     {"1.5s", -1},
-      {"1 s", -1},    {" 1s", -1},    {"1s ", -1},   {"1S", -1},     {"1sec", -1},    {"1d", -1},      {"1h30m", -1},
-      {"0x1s", -1},   {"99999999999999999999s", -1}, {"18446744073709551615h", -1},   {"9223372036855h", -1},
+      {"0", 0},
+      {"0s", 0},
+      {"1ms", 1},
+      {"500ms", 500},
+      {"54s", 54'000},
+      {"2m", 120'000},
+      {"1h", 3'600'000},
+      {"007s", 7000},
+      {"", -1},
+      {"5", -1},
+      {"s", -1},
+      {"-1s", -1},
+      {"+1s", -1},
+      {"1.5s", -1},
+      {"1 s", -1},
+      {" 1s", -1},
+      {"1s ", -1},
+      {"1S", -1},
+      {"1sec", -1},
+      {"1d", -1},
+      {"1h30m", -1},
+      {"0x1s", -1},
+      {"99999999999999999999s", -1},
+      {"18446744073709551615h", -1},
+      {"9223372036855h", -1},
   };
   for (const DurationCase& c : kCases) {
     auto duration = ParseDuration(c.text);
@@ -48,9 +69,10 @@ struct SizeCase {
 
 TEST(ConfigValuesTest, SizesAreBytesOrHaveAUnit) {
   const SizeCase kCases[] = {
-      {"0", 0},        {"512", 512},  {"512B", 512}, {"64KiB", 65536}, {"1MiB", 1 << 20}, {"4GiB", 4LL << 30},
-      {"", -1},        {"-1", -1},    {"64K", -1},   {"64kB", -1},     {"64kib", -1},     {"1.5MiB", -1},
-      {"64 KiB", -1},  {"KiB", -1},   {"1TiB", -1},  {"18446744073709551615GiB", -1},
+      {"0", 0},          {"512", 512},        {"512B", 512}, {"64KiB", 65536},
+      {"1MiB", 1 << 20}, {"4GiB", 4LL << 30}, {"", -1},      {"-1", -1},
+      {"64K", -1},       {"64kB", -1},        {"64kib", -1}, {"1.5MiB", -1},
+      {"64 KiB", -1},    {"KiB", -1},         {"1TiB", -1},  {"18446744073709551615GiB", -1},
   };
   for (const SizeCase& c : kCases) {
     auto size = ParseSize(c.text);
@@ -121,7 +143,8 @@ TEST(ConfigValuesTest, EnumsAreWrittenShort) {
     for (int i = 1; i < type->value_count(); ++i) texts.push_back(EnumText(*type->value(i)));
   }
 
-  EXPECT_THAT(texts, ::testing::ElementsAre("native", "echo", "debug", "info", "warn", "error", "publish", "read", "admin"));
+  EXPECT_THAT(texts,
+              ::testing::ElementsAre("native", "echo", "debug", "info", "warn", "error", "publish", "read", "admin"));
 }
 
 // Every scalar field of every message of the schema.
@@ -143,7 +166,8 @@ TEST(ConfigSchemaTest, EveryDefaultAndBoundCanBeSet) {
     for (const std::string& text : {setting.default_(), setting.min(), setting.max()}) {
       if (text.empty()) continue;
       ++set;
-      const auto* prototype = google::protobuf::MessageFactory::generated_factory()->GetPrototype(field.containing_type());
+      const auto* prototype =
+          google::protobuf::MessageFactory::generated_factory()->GetPrototype(field.containing_type());
       std::unique_ptr<google::protobuf::Message> message(prototype->New());
       Status status = SetScalar(*message, field, text);
       EXPECT_TRUE(status.ok()) << field.full_name() << ": " << MessageOf(status);

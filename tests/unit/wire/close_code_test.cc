@@ -46,16 +46,10 @@ struct RangeCase {
 
 TEST(CloseCodeTest, RangesAreAsInRfc6455AndItsRegistry) {
   const RangeCase kCases[] = {
-      {0, 999, false, false},
-      {1000, 1000, true, true},
-      {1001, 1003, false, true},
+      {0, 999, false, false},     {1000, 1000, true, true}, {1001, 1003, false, true},
       {1004, 1006, false, false},  // reserved, and two that stand for something that was not sent
-      {1007, 1007, false, true},
-      {1008, 1008, true, true},
-      {1009, 1014, false, true},
-      {1015, 2999, false, false},
-      {3000, 4999, true, true},
-      {5000, 65535, false, false},
+      {1007, 1007, false, true},  {1008, 1008, true, true}, {1009, 1014, false, true},
+      {1015, 2999, false, false}, {3000, 4999, true, true}, {5000, 65535, false, false},
   };
   uint32_t covered = 0;
   for (const RangeCase& c : kCases) {

@@ -22,9 +22,24 @@ std::string Nested(int depth, std::string_view open, std::string_view inside, st
 
 TEST(JsonCheckTest, TakesEveryJsonValue) {
   for (std::string_view text : {
-           "null", "true", "false", "0", "-0", "1", "-1.5e-10", "1E+400", "123456789012345678901234567890",
-           R"("")", R"("a\u00e9\ud83d\udd14\"\\\/\b\f\n\r\t")", "\"caf\xc3\xa9 \xf0\x9f\x94\x94\"", "[]", "{}",
-           R"([1,"a",null,{"b":[]}])", R"({"a":1,"b":{"c":2}})", " \t\r\n1 \t\r\n", "\"\x7f\"",
+           "null",
+           "true",
+           "false",
+           "0",
+           "-0",
+           "1",
+           "-1.5e-10",
+           "1E+400",
+           "123456789012345678901234567890",
+           R"("")",
+           R"("a\u00e9\ud83d\udd14\"\\\/\b\f\n\r\t")",
+           "\"caf\xc3\xa9 \xf0\x9f\x94\x94\"",
+           "[]",
+           "{}",
+           R"([1,"a",null,{"b":[]}])",
+           R"({"a":1,"b":{"c":2}})",
+           " \t\r\n1 \t\r\n",
+           "\"\x7f\"",
            R"({"twice":1,"twice":2})",  // duplicates are the sender's affair
            R"({"":0})",
        }) {
@@ -54,16 +69,16 @@ TEST(JsonCheckTest, RefusesEverythingElse) {
       std::string("\"a\0b\"", 5),
       R"("\x41")",
       R"("\u12")",
-      R"("\ud800")",         // half of a pair
+      R"("\ud800")",  // half of a pair
       R"("\ud800\u0041")",
       R"("\udc00")",
       "\"\xff\"",
       "\"\xc3\"",
-      "\"\xc0\xaf\"",        // overlong
-      "\"\xed\xa0\x80\"",    // a surrogate
+      "\"\xc0\xaf\"",      // overlong
+      "\"\xed\xa0\x80\"",  // a surrogate
       "\"\xf4\x90\x80\x80\"",
       "\xef\xbb\xbf"
-      "1",                   // a byte order mark
+      "1",  // a byte order mark
       "[1,]",
       "[,1]",
       "[1 2]",

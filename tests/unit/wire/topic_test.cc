@@ -83,9 +83,9 @@ TEST(NeedsIdentityTest, GoesByThePrefix) {
 
 TEST(TopicTest, AppsKindsAndNamesKeepTopicsApart) {
   const TopicView kViews[] = {
-      {0, TopicKind::kStream, "alice"},   {0, TopicKind::kUser, "alice"}, {0, TopicKind::kSession, "alice"},
-      {1, TopicKind::kStream, "alice"},   {0, TopicKind::kStream, "Alice"}, {0, TopicKind::kEveryone, ""},
-      {1, TopicKind::kEveryone, ""},      {0, TopicKind::kStream, ""},
+      {0, TopicKind::kStream, "alice"}, {0, TopicKind::kUser, "alice"},   {0, TopicKind::kSession, "alice"},
+      {1, TopicKind::kStream, "alice"}, {0, TopicKind::kStream, "Alice"}, {0, TopicKind::kEveryone, ""},
+      {1, TopicKind::kEveryone, ""},    {0, TopicKind::kStream, ""},
   };
   std::unordered_set<size_t> hashes;
   for (const TopicView& a : kViews) {

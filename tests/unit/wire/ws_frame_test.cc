@@ -69,7 +69,9 @@ TEST(CloseFrameTest, HoldsCodeAndReason) {
   EXPECT_EQ(CloseFrame(CloseCode::kNormal, ""), Bytes({0x88, 2, 0x03, 0xE8}));
 }
 
-std::string ReasonOf(const std::string& close_frame) { return close_frame.substr(4); }
+std::string ReasonOf(const std::string& close_frame) {
+  return close_frame.substr(4);
+}
 
 TEST(CloseFrameTest, AReasonThatFitsIsWhole) {
   std::string reason(123, 'r');

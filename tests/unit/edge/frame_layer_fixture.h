@@ -1,0 +1,125 @@
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/beast/core/role.hpp>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/edge/frame_layer.h"
+
+// What the tests of the frame layer share.
+namespace carillon::edge {
+
+namespace asio = boost::asio;
+
+inline std::string Frame(wire::Opcode opcode, std::string_view payload) {
+  std::string frame;
+  wire::AppendFrame(frame, opcode, payload);
+  return frame;
+}
+
+// Writes down what the layer says.
+class FakeOwner : public FrameLayer::Owner {
+ public:
+  FakeOwner() { intrusive_ptr_add_ref(this); }  // the fixture's own: no count of the layer's is the last
+
+  void OnHeard(size_t bytes) override { heard += bytes; }
+  void OnBlocked(bool anew) override { (anew ? blocked_anew : still_blocked)++; }
+  void OnFlushed() override { ++flushed; }
+  void OnWriteError() override { ++write_errors; }
+  void OnSent(size_t bytes) override {
+    ++sends;
+    sent += bytes;
+  }
+  void OnViolation(wire::CloseCode code) override { violations.push_back(static_cast<int>(code)); }
+  void OnBeastClose(uint16_t code) override { beast_closes.push_back(code); }
+
+  size_t heard = 0;
+  int blocked_anew = 0;
+  int still_blocked = 0;
+  int flushed = 0;
+  int write_errors = 0;
+  int sends = 0;
+  size_t sent = 0;
+  std::vector<int> violations;
+  std::vector<int> beast_closes;
+};
+
+// A layer over one end of a loopback connection with the smallest buffers that the kernel grants; the test holds the
+// other end.
+class FrameLayerTest : public ::testing::Test {
+ protected:
+  FrameLayerTest() {
+    asio::ip::tcp::acceptor acceptor(io_, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    peer_.open(asio::ip::tcp::v4());
+    peer_.set_option(asio::socket_base::receive_buffer_size(2048));
+    peer_.connect(acceptor.local_endpoint());
+    Socket socket(io_.get_executor());
+    socket.assign(asio::ip::tcp::v4(),
+                  ::accept4(acceptor.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    socket.set_option(asio::socket_base::send_buffer_size(2048));
+    socket.set_option(asio::ip::tcp::no_delay(true));
+    peer_.non_blocking(true);
+    layer_ = std::make_unique<FrameLayer>(std::move(socket), outbox_, owner_, unread_);
+    layer_->BeginFrames();
+  }
+
+  ~FrameLayerTest() override {
+    boost::system::error_code ignored;
+    layer_->socket().close(ignored);
+    Run();
+  }
+
+  void Run() {
+    io_.restart();
+    io_.poll();
+  }
+
+  void Push(std::string bytes) { outbox_.Push(hub::MakePacket(std::move(bytes))); }
+
+  // As Beast writes: one contiguous control frame; the completion says that all of it was written.
+  void BeastWrites(const std::string& bytes) {
+    layer_->async_write_some(asio::buffer(bytes), [this, size = bytes.size()](auto error, size_t written) {
+      EXPECT_FALSE(error);
+      EXPECT_EQ(written, size);
+      ++beast_completions_;
+    });
+  }
+
+  // Takes at most `limit` bytes of what has come to the peer.
+  size_t PeerReads(size_t limit) {
+    std::string buffer(limit, '\0');
+    boost::system::error_code error;
+    size_t size = peer_.read_some(asio::buffer(buffer), error);
+    received_.append(buffer, 0, size);
+    return size;
+  }
+
+  // Until nothing waits and nothing comes.
+  void Drain() {
+    for (int idle = 0; idle < 3 || !outbox_.empty();) {
+      idle = PeerReads(1 << 16) > 0 ? 0 : idle + 1;
+      io_.restart();
+      if (!outbox_.empty()) {
+        io_.run_one_for(std::chrono::milliseconds(100));
+      } else {
+        io_.poll();
+      }
+    }
+  }
+
+  asio::io_context io_{1};
+  asio::ip::tcp::socket peer_{io_};
+  hub::Outbox outbox_;
+  FakeOwner owner_;
+  std::string unread_;
+  std::unique_ptr<FrameLayer> layer_;
+  int beast_completions_ = 0;
+  std::string received_;
+};
+
+}  // namespace carillon::edge
