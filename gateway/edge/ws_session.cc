@@ -242,14 +242,15 @@ void WsSession::OnRead(error_code error, size_t size) {
   } else {
     message_.clear();
   }
-  if (phase_ != State::kDone) Read();
+  if (phase_ < State::kDraining) Read();
 }
 
 // A fault of ours in one session's message ends that session, not the process.
 void WsSession::Handle(std::string_view payload) {
   // Beast 1.81 does not look at the end of a text whose last fragment is empty.
   if (ws_.got_text() && !message_.empty() && !IsUtf8(payload)) {
-    return session_.Close(wire::CloseCode::kInvalidText, wire::InfoOf(wire::CloseCode::kInvalidText).reason);
+    session_.Close(wire::CloseCode::kInvalidText, wire::InfoOf(wire::CloseCode::kInvalidText).reason);
+    return Drain();  // as Beast does where it finds the error itself: nothing more is read
   }
   try {
     handler_.Handle(session_, state_, ws_.got_text() ? wire::Opcode::kText : wire::Opcode::kBinary, payload);
