@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import struct
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from support import http
 from support.control import Control, event, pb
 from support.gateway import JWT_SECRET, Gateway, sign, token
@@ -71,24 +70,22 @@ def test_the_admin_port_takes_get_and_head_only(gateway: Gateway, path: str) -> 
     assert http.get(gateway.admin, path + "x").status == 404
 
 
-def test_the_metrics_satisfy_their_own_linter(
-    gateway: Gateway, control: Control, connect: Callable[..., Browser]
-) -> None:
-    """promtool check metrics, after something of everything has happened."""
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool is not installed")
+def test_the_metrics_are_prometheus_text(gateway: Gateway, control: Control, connect: Callable[..., Browser]) -> None:
+    """As Prometheus' own parser reads them, after something of everything has happened: each family has its help and type,
+    and counters end in _total."""
     browser = connect("/ws/a")
     control.to_stream("a")
     browser.send_text("nonsense")
     control.kick(stream="a")
     refused(gateway.edge, "/nothing")
 
-    checked = subprocess.run(
-        [promtool, "check", "metrics"], input=gateway.metrics().text, capture_output=True, text=True, timeout=PATIENCE
-    )
+    families = list(text_string_to_metric_families(gateway.metrics().text))
 
-    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+    assert len(families) > 15
+    for family in families:
+        assert family.documentation and family.name.startswith("carillon_")
+        assert family.type in ("counter", "gauge")
+        assert all(sample.name.endswith("_total") for sample in family.samples) == (family.type == "counter")
 
 
 def test_metrics_count_what_happens(gateway: Gateway, control: Control, connect: Callable[..., Browser]) -> None:
