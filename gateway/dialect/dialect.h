@@ -82,6 +82,7 @@ struct UserInfo {
 
 // The first message of a session.
 struct Welcome {
+  RequestId id;  // of the first frame that brought the token; else nothing
   std::string session;
   std::optional<UserInfo> user;  // nothing: anonymous
   std::vector<std::string> streams;

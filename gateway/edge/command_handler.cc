@@ -41,7 +41,9 @@ void SubscribeAll(hub::Session& session, const std::vector<std::string>& wanted,
   }
 }
 
-dialect::UserInfo InfoOf(const auth::Identity& identity) { return {identity.user_id, identity.name, identity.roles}; }
+dialect::UserInfo InfoOf(const auth::Identity& identity) {
+  return {identity.user_id, identity.name, identity.roles};
+}
 
 void LogIgnored(hub::Session& session, std::string_view code) {
   static log::Sampler sampler;
@@ -58,8 +60,9 @@ void Refuse(hub::Session& session, const dialect::RequestId& id, dialect::Refusa
 
 }  // namespace
 
-void CommandHandler::Welcome(hub::Session& session, SessionState& state) const {
+void CommandHandler::Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id) const {
   dialect::Welcome welcome;
+  welcome.id = id;
   welcome.session = session.id().ToString();
   if (session.identity() != nullptr) welcome.user = InfoOf(*session.identity());
   SubscribeAll(session, state.wanted, &welcome.streams, &welcome.refused);
@@ -70,7 +73,8 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state) const {
   welcome.max_message_bytes = settings.max_message_bytes;
   welcome.max_subscriptions = settings.max_subscriptions;
   welcome.server_time_ms =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
   session.Reply(welcome);
 }
 
@@ -82,14 +86,16 @@ void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Op
 }
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Subscribe& command) const {
-  if (state.owes_auth) return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
+  if (state.owes_auth)
+    return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
   dialect::Subscribed reply{command.id, {}, {}};
   SubscribeAll(session, command.streams, &reply.streams, &reply.refused);
   session.Reply(reply);
 }
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Unsubscribe& command) const {
-  if (state.owes_auth) return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
+  if (state.owes_auth)
+    return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
   for (const std::string& stream : command.streams) session.shard().Unsubscribe(session, StreamTopic(stream));
   session.Reply(dialect::Unsubscribed{command.id, command.streams});
 }
@@ -112,7 +118,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   state.wanted.insert(state.wanted.end(), streams.begin(), streams.end());
   bool first = std::exchange(state.owes_auth, false);
   if (first) {
-    Welcome(session, state);
+    Welcome(session, state, command.id);
     return;
   }
   std::vector<std::string> taken;

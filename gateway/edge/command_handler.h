@@ -18,8 +18,9 @@ class CommandHandler {
  public:
   explicit CommandHandler(const auth::JwtSettings& jwt) : jwt_(jwt) {}
 
-  // The session begins: subscribes it to what it asked for and welcomes it.
-  void Welcome(hub::Session& session, SessionState& state) const;
+  // The session begins: subscribes it to what it asked for and welcomes it. `id` is that of the frame that brought the
+  // token, where one did.
+  void Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id = {}) const;
 
   // A whole message came.
   void Handle(hub::Session& session, SessionState& state, wire::Opcode opcode, std::string_view payload) const;

@@ -276,8 +276,8 @@ def test_nothing_is_granted_before_the_first_frame(connect: Callable[..., Browse
     browser = connect("/first", early=frame_bytes(TEXT, json.dumps({**command, "id": 1}).encode()))
 
     assert browser.receive_error()["code"] == "auth_required"
-    browser.send_json({"action": "auth", "token": good()})
-    assert browser.receive_welcome()["streams"] == []
+    answer = browser.ask("auth", token=good(), id="now")
+    assert answer["event"] == "welcome" and answer["data"]["streams"] == []
 
 
 def test_a_session_that_owes_its_token_hears_nothing(
