@@ -25,9 +25,12 @@ Status Unauthenticated() {
 
 constexpr std::string_view NameOf(auth::Verb verb) {
   switch (verb) {
-    case auth::Verb::kPublish: return "publish";
-    case auth::Verb::kRead: return "read";
-    case auth::Verb::kAdmin: return "admin";
+    case auth::Verb::kPublish:
+      return "publish";
+    case auth::Verb::kRead:
+      return "read";
+    case auth::Verb::kAdmin:
+      return "admin";
   }
   return "";
 }
@@ -36,11 +39,15 @@ constexpr std::string_view NameOf(auth::Verb verb) {
 
 Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& keys, auth::Verb verb) {
   switch (keys.Check(BearerOf(context), verb)) {
-    case auth::ApiKeys::Verdict::kAllowed: return absl::OkStatus();
-    case auth::ApiKeys::Verdict::kUnknownKey: return Unauthenticated();
-    case auth::ApiKeys::Verdict::kVerbMissing: break;
+    case auth::ApiKeys::Verdict::kAllowed:
+      return absl::OkStatus();
+    case auth::ApiKeys::Verdict::kUnknownKey:
+      return Unauthenticated();
+    case auth::ApiKeys::Verdict::kVerbMissing:
+      break;
   }
-  return absl::PermissionDeniedError(fmt::format("this key lacks the verb {} (config: control.keys[].verbs)", NameOf(verb)));
+  return absl::PermissionDeniedError(
+      fmt::format("this key lacks the verb {} (config: control.keys[].verbs)", NameOf(verb)));
 }
 
 Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& keys) {

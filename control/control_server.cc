@@ -45,7 +45,9 @@ struct ControlServer::Impl {
 ControlServer::ControlServer(ControlOptions options, hub::Node& node)
     : impl_(std::make_unique<Impl>(std::move(options), node)) {}
 
-ControlServer::~ControlServer() { Shutdown(std::chrono::milliseconds(0)); }
+ControlServer::~ControlServer() {
+  Shutdown(std::chrono::milliseconds(0));
+}
 
 Status ControlServer::Start() {
   gpr_set_log_function(&LogFromGrpc);
@@ -83,7 +85,9 @@ Status ControlServer::Start() {
   return absl::OkStatus();
 }
 
-const std::string& ControlServer::address() const { return impl_->listen; }
+const std::string& ControlServer::address() const {
+  return impl_->listen;
+}
 
 void ControlServer::BeginShutdown() {
   if (impl_->server != nullptr) impl_->server->GetHealthCheckService()->SetServingStatus(false);
@@ -97,6 +101,8 @@ void ControlServer::Shutdown(std::chrono::milliseconds patience) {
   impl_->server.reset();
 }
 
-void ControlServer::Collect(MetricsWriter& writer) const { impl_->context.publisher.Collect(writer); }
+void ControlServer::Collect(MetricsWriter& writer) const {
+  impl_->context.publisher.Collect(writer);
+}
 
 }  // namespace carillon::control

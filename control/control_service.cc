@@ -44,7 +44,8 @@ class Service final : public v1::ControlService::CallbackService {
 
   ServerUnaryReactor* BroadcastToUser(CallbackServerContext* call, const v1::BroadcastToUserRequest* request,
                                       v1::BroadcastToUserResponse* response) override {
-    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request,
+                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
   }
 
   ServerUnaryReactor* BroadcastToUsers(CallbackServerContext* call, const v1::BroadcastToUsersRequest* request,
@@ -57,17 +58,20 @@ class Service final : public v1::ControlService::CallbackService {
 
   ServerUnaryReactor* BroadcastStream(CallbackServerContext* call, const v1::BroadcastStreamRequest* request,
                                       v1::BroadcastStreamResponse* response) override {
-    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request,
+                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
   }
 
   ServerUnaryReactor* BroadcastAll(CallbackServerContext* call, const v1::BroadcastAllRequest* request,
                                    v1::BroadcastAllResponse* response) override {
-    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request,
+                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
   }
 
   ServerUnaryReactor* SendToSession(CallbackServerContext* call, const v1::SendToSessionRequest* request,
                                     v1::SendToSessionResponse* response) override {
-    return Publish(call, *request, [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request,
+                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
   }
 
   grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* PublishStream(
@@ -81,7 +85,8 @@ class Service final : public v1::ControlService::CallbackService {
     if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
     StatusOr<KickOrder> order = ReadKick(*request);
     if (!order.ok()) return Finish(reactor, order.status());
-    log::Info("control", "kick", {{"kind", static_cast<int>(order->topic.kind)}, {"code", static_cast<int>(order->code)}});
+    log::Info("control", "kick",
+              {{"kind", static_cast<int>(order->topic.kind)}, {"code", static_cast<int>(order->code)}});
     context_.node.Ask(
         ShardsFor(context_.node, order->topic),
         [order = *order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
@@ -133,7 +138,8 @@ class Service final : public v1::ControlService::CallbackService {
 
  private:
   Status Admit(const CallbackServerContext* call, auth::Verb verb) const {
-    if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError("the gateway is shutting down");
+    if (context_.stopping.load(std::memory_order_relaxed))
+      return absl::UnavailableError("the gateway is shutting down");
     return CheckCaller(*call, context_.keys, verb);
   }
 
@@ -156,6 +162,8 @@ class Service final : public v1::ControlService::CallbackService {
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeControlService(ControlContext& context) { return std::make_unique<Service>(context); }
+std::unique_ptr<grpc::Service> MakeControlService(ControlContext& context) {
+  return std::make_unique<Service>(context);
+}
 
 }  // namespace carillon::control

@@ -100,7 +100,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   }
 
   Status PublishItem(const v1::PublishItem& item) {
-    if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError("the gateway is shutting down");
+    if (context_.stopping.load(std::memory_order_relaxed))
+      return absl::UnavailableError("the gateway is shutting down");
     return publish_.Publish(item);
   }
 
@@ -145,8 +146,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   std::mutex mutex_;
   v1::PublishStreamResponse pending_;  // what the next answer will say
   uint64_t next_seq_ = 1;
-  uint64_t acked_to_ = 0;      // as far as answers have said
-  bool idle_ = false;          // nothing to publish: may read
+  uint64_t acked_to_ = 0;  // as far as answers have said
+  bool idle_ = false;      // nothing to publish: may read
   bool writing_ = false;
   bool reading_over_ = false;  // the caller has said everything, or has said something wrong
   bool cancelled_ = false;

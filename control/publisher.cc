@@ -47,7 +47,9 @@ Status Publisher::PublishFrom(const Draft& draft, size_t* next, Outcome* outcome
 
 void Publisher::Collect(MetricsWriter& writer) const {
   writer.Counter("carillon_broadcasts_total", "Messages that backends published.", published_.value());
-  writer.Counter("carillon_publish_refused_total", "Times that a publish found a mailbox full: unary calls are refused, PublishStream waits.", behind_.value());
+  writer.Counter("carillon_publish_refused_total",
+                 "Times that a publish found a mailbox full: unary calls are refused, PublishStream waits.",
+                 behind_.value());
 }
 
 // --- Item by item ----------------------------------------------------------------------------------------------------

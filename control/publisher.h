@@ -42,9 +42,8 @@ class Publisher {
   SharedCounter behind_;
 };
 
-// Publishes one item after another for a caller that can wait: after RESOURCE_EXHAUSTED, Publish with the same item goes
-// on where it stopped, and the message stays the same one.
-// Thread: one at a time.
+// Publishes one item after another for a caller that can wait: after RESOURCE_EXHAUSTED, Publish with the same item
+// goes on where it stopped, and the message stays the same one. Thread: one at a time.
 class ResumablePublish {
  public:
   explicit ResumablePublish(Publisher& publisher);

@@ -28,11 +28,14 @@ struct V1Alpha {
   using Response = grpc::reflection::v1alpha::ServerReflectionResponse;
 };
 
-const protobuf::DescriptorPool& Pool() { return *protobuf::DescriptorPool::generated_pool(); }
+const protobuf::DescriptorPool& Pool() {
+  return *protobuf::DescriptorPool::generated_pool();
+}
 
 // The file and all that it imports, each once.
 template <class Response>
-void AddFiles(const protobuf::FileDescriptor& file, std::set<const protobuf::FileDescriptor*>* seen, Response* response) {
+void AddFiles(const protobuf::FileDescriptor& file, std::set<const protobuf::FileDescriptor*>* seen,
+              Response* response) {
   if (!seen->insert(&file).second) return;
   protobuf::FileDescriptorProto proto;
   file.CopyTo(&proto);

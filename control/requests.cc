@@ -25,12 +25,14 @@ constexpr int32_t kDefaultPageSize = 100;
 constexpr int32_t kMaxPageSize = 1000;
 
 bool HasControl(std::string_view text) {
-  return std::any_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  return std::any_of(text.begin(), text.end(),
+                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
 bool IsMetaKey(std::string_view key) {
   return !key.empty() && key.size() <= kMaxMetaKeyBytes && std::all_of(key.begin(), key.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+           c == '-';
   });
 }
 
@@ -42,7 +44,9 @@ Status CheckStream(std::string_view field, std::string_view stream) {
   return Prefixed(field, wire::CheckStreamName(stream));
 }
 
-Status CheckUser(std::string_view field, std::string_view user) { return Prefixed(field, wire::CheckUserId(user)); }
+Status CheckUser(std::string_view field, std::string_view user) {
+  return Prefixed(field, wire::CheckUserId(user));
+}
 
 Status CheckSession(std::string_view field, std::string_view id) {
   if (SessionId::Parse(id).has_value()) return absl::OkStatus();
@@ -97,19 +101,23 @@ Status ReadPayload(const v1::Event& event, size_t max_bytes, v1::Envelope* envel
       envelope->set_binary(event.binary());
       break;
     case v1::Event::kMessage:
-      return absl::UnimplementedError("event.message: typed payloads need registered schemas, which this version lacks");
+      return absl::UnimplementedError(
+          "event.message: typed payloads need registered schemas, which this version lacks");
     case v1::Event::PAYLOAD_NOT_SET:
       break;
   }
   size_t bytes = envelope->has_binary() ? (envelope->binary().size() + 2) / 3 * 4 : envelope->json().size();
   if (bytes > max_bytes) {
     return FieldError("event", fmt::format("the payload has {} bytes as clients receive it; the limit is {} "
-                                           "(config: limits.max_publish_bytes)", bytes, max_bytes));
+                                           "(config: limits.max_publish_bytes)",
+                                           bytes, max_bytes));
   }
   return absl::OkStatus();
 }
 
-wire::Topic TopicOf(wire::TopicKind kind, const std::string& name) { return {wire::kDefaultApp, kind, name}; }
+wire::Topic TopicOf(wire::TopicKind kind, const std::string& name) {
+  return {wire::kDefaultApp, kind, name};
+}
 
 }  // namespace
 
@@ -143,7 +151,8 @@ StatusOr<Draft> Drafter::Read(const v1::BroadcastToUserRequest& request) {
   Draft draft;
   draft.topics = {TopicOf(wire::TopicKind::kUser, request.user_id())};
   draft.stream_subscribers_only = !request.stream().empty() && !request.any_session();
-  ASSIGN_OR_RETURN(draft.frame, MakeFrame(request.event(), request.stream().empty() ? wire::kUserStream : request.stream()));
+  ASSIGN_OR_RETURN(draft.frame,
+                   MakeFrame(request.event(), request.stream().empty() ? wire::kUserStream : request.stream()));
   return draft;
 }
 
@@ -158,7 +167,8 @@ StatusOr<Draft> Drafter::Read(const v1::BroadcastToUsersRequest& request) {
   Draft draft;
   for (const std::string& user : users) draft.topics.push_back(TopicOf(wire::TopicKind::kUser, user));
   draft.stream_subscribers_only = !request.stream().empty() && !request.any_session();
-  ASSIGN_OR_RETURN(draft.frame, MakeFrame(request.event(), request.stream().empty() ? wire::kUserStream : request.stream()));
+  ASSIGN_OR_RETURN(draft.frame,
+                   MakeFrame(request.event(), request.stream().empty() ? wire::kUserStream : request.stream()));
   return draft;
 }
 
@@ -174,7 +184,8 @@ StatusOr<Draft> Drafter::Read(const v1::BroadcastAllRequest& request) {
   if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
   Draft draft;
   draft.topics = {TopicOf(wire::TopicKind::kEveryone, "")};
-  ASSIGN_OR_RETURN(draft.frame, MakeFrame(request.event(), request.stream().empty() ? wire::kAllStream : request.stream()));
+  ASSIGN_OR_RETURN(draft.frame,
+                   MakeFrame(request.event(), request.stream().empty() ? wire::kAllStream : request.stream()));
   return draft;
 }
 
@@ -190,12 +201,18 @@ StatusOr<Draft> Drafter::Read(const v1::SendToSessionRequest& request) {
 
 StatusOr<Draft> Drafter::Read(const v1::PublishItem& item) {
   switch (item.target_case()) {
-    case v1::PublishItem::kBroadcastStream: return Read(item.broadcast_stream());
-    case v1::PublishItem::kBroadcastToUser: return Read(item.broadcast_to_user());
-    case v1::PublishItem::kBroadcastToUsers: return Read(item.broadcast_to_users());
-    case v1::PublishItem::kBroadcastAll: return Read(item.broadcast_all());
-    case v1::PublishItem::kSendToSession: return Read(item.send_to_session());
-    case v1::PublishItem::TARGET_NOT_SET: break;
+    case v1::PublishItem::kBroadcastStream:
+      return Read(item.broadcast_stream());
+    case v1::PublishItem::kBroadcastToUser:
+      return Read(item.broadcast_to_user());
+    case v1::PublishItem::kBroadcastToUsers:
+      return Read(item.broadcast_to_users());
+    case v1::PublishItem::kBroadcastAll:
+      return Read(item.broadcast_all());
+    case v1::PublishItem::kSendToSession:
+      return Read(item.send_to_session());
+    case v1::PublishItem::TARGET_NOT_SET:
+      break;
   }
   return FieldError("target", "an item needs a target");
 }
@@ -258,7 +275,9 @@ StatusOr<ListOrder> ReadSubscribers(const v1::SubscribersRequest& request) {
   return order;
 }
 
-std::string PageToken(SessionId last) { return absl::WebSafeBase64Escape(last.ToString()); }
+std::string PageToken(SessionId last) {
+  return absl::WebSafeBase64Escape(last.ToString());
+}
 
 StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request) {
   switch (request.target_case()) {

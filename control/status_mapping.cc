@@ -15,12 +15,9 @@ struct Row {
 };
 
 constexpr Row kReasons[] = {
-    {absl::StatusCode::kInvalidArgument, "FIELD_INVALID"},
-    {absl::StatusCode::kUnauthenticated, "KEY_INVALID"},
-    {absl::StatusCode::kPermissionDenied, "VERB_REQUIRED"},
-    {absl::StatusCode::kResourceExhausted, "GATEWAY_BEHIND"},
-    {absl::StatusCode::kUnavailable, "SHUTTING_DOWN"},
-    {absl::StatusCode::kUnimplemented, "NOT_SUPPORTED"},
+    {absl::StatusCode::kInvalidArgument, "FIELD_INVALID"},  {absl::StatusCode::kUnauthenticated, "KEY_INVALID"},
+    {absl::StatusCode::kPermissionDenied, "VERB_REQUIRED"}, {absl::StatusCode::kResourceExhausted, "GATEWAY_BEHIND"},
+    {absl::StatusCode::kUnavailable, "SHUTTING_DOWN"},      {absl::StatusCode::kUnimplemented, "NOT_SUPPORTED"},
 };
 
 }  // namespace

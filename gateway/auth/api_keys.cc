@@ -12,7 +12,9 @@ std::array<unsigned char, 32> DigestOf(std::string_view secret) {
   return digest;
 }
 
-uint8_t BitOf(Verb verb) { return static_cast<uint8_t>(1U << static_cast<unsigned>(verb)); }
+uint8_t BitOf(Verb verb) {
+  return static_cast<uint8_t>(1U << static_cast<unsigned>(verb));
+}
 
 }  // namespace
 
@@ -38,6 +40,8 @@ ApiKeys::Verdict ApiKeys::Check(std::string_view secret, Verb verb) const {
   return (key->verbs & BitOf(verb)) != 0 ? Verdict::kAllowed : Verdict::kVerbMissing;
 }
 
-bool ApiKeys::Knows(std::string_view secret) const { return keys_.empty() || Find(secret) != nullptr; }
+bool ApiKeys::Knows(std::string_view secret) const {
+  return keys_.empty() || Find(secret) != nullptr;
+}
 
 }  // namespace carillon::auth

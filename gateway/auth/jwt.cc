@@ -23,7 +23,9 @@ constexpr size_t kMacBytes = 32;
 constexpr size_t kMaxListEntries = 100;
 constexpr size_t kMaxTextBytes = 256;
 
-Status Refuse(std::string reason) { return absl::UnauthenticatedError(std::move(reason)); }
+Status Refuse(std::string reason) {
+  return absl::UnauthenticatedError(std::move(reason));
+}
 
 // Base64url without padding (RFC 7515 section 2).
 std::string EncodeBase64Url(std::string_view bytes) {
@@ -180,7 +182,9 @@ StatusOr<Identity> VerifyJwt(std::string_view token, const JwtSettings& settings
 }
 
 std::string SignJwt(const Identity& identity, const JwtSettings& settings, Time issued_at) {
-  auto seconds = [](Time time) { return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count(); };
+  auto seconds = [](Time time) {
+    return std::chrono::duration_cast<std::chrono::seconds>(time.time_since_epoch()).count();
+  };
   json::object claims;
   claims["sub"] = identity.user_id;
   if (!identity.name.empty()) claims["name"] = identity.name;
@@ -191,7 +195,8 @@ std::string SignJwt(const Identity& identity, const JwtSettings& settings, Time 
   if (!settings.audience.empty()) claims["aud"] = settings.audience;
   claims["iat"] = seconds(issued_at);
   claims["exp"] = seconds(identity.expires_at);
-  std::string input = EncodeBase64Url(R"({"alg":"HS256","typ":"JWT"})") + "." + EncodeBase64Url(json::serialize(claims));
+  std::string input =
+      EncodeBase64Url(R"({"alg":"HS256","typ":"JWT"})") + "." + EncodeBase64Url(json::serialize(claims));
   auto mac = Mac(settings.secret, input);
   return input + "." + EncodeBase64Url({reinterpret_cast<const char*>(mac.data()), mac.size()});
 }

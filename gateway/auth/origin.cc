@@ -69,8 +69,8 @@ StatusOr<OriginRules> OriginRules::Parse(const std::vector<std::string>& allowed
     } else if (std::optional<Parts> parts = ParseOrigin(entry)) {
       rules.exact_.push_back({parts->scheme, parts->host, parts->port});
     } else {
-      return InvalidArgument(
-          "\"{}\" is no origin: write https://app.example.com, *.example.com, or * for everyone", entry);
+      return InvalidArgument("\"{}\" is no origin: write https://app.example.com, *.example.com, or * for everyone",
+                             entry);
     }
   }
   return rules;

@@ -6,12 +6,12 @@
 
 // Broken invariants end the process: a restart is cheap, a gateway that has lost count is not. Input is never checked
 // with these. (Debian's abseil has no logging library, hence ours.)
-#define CARILLON_CHECK(condition)                                                          \
-  do {                                                                                     \
-    if (!(condition)) {                                                                    \
+#define CARILLON_CHECK(condition)                                                            \
+  do {                                                                                       \
+    if (!(condition)) {                                                                      \
       std::fprintf(stderr, "%s:%d: broken invariant: %s\n", __FILE__, __LINE__, #condition); \
-      std::abort();                                                                        \
-    }                                                                                      \
+      std::abort();                                                                          \
+    }                                                                                        \
   } while (false)
 
 #ifdef NDEBUG
@@ -26,7 +26,9 @@ namespace carillon {
 class HomeThread {
  public:
 #ifdef NDEBUG
-  bool Check() const { return true; }
+  bool Check() const {
+    return true;
+  }
   void Rebind() {}
 #else
   bool Check() const {
@@ -34,7 +36,9 @@ class HomeThread {
     return home_ == std::this_thread::get_id();
   }
   // The next caller's thread becomes the home: for hand-over at start and stop, when no other thread runs.
-  void Rebind() { home_ = std::thread::id(); }
+  void Rebind() {
+    home_ = std::thread::id();
+  }
 
  private:
   mutable std::thread::id home_;

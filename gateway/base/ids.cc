@@ -21,7 +21,9 @@ bool ParseHex(std::string_view text, Number* number) {
 
 }  // namespace
 
-std::string SessionId::ToString() const { return fmt::format("{:04x}{:016x}", shard, key); }
+std::string SessionId::ToString() const {
+  return fmt::format("{:04x}{:016x}", shard, key);
+}
 
 std::optional<SessionId> SessionId::Parse(std::string_view text) {
   SessionId id;

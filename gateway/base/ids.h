@@ -17,7 +17,9 @@ inline constexpr ShardIndex kMaxShards = 64;
 // A set of shards, one bit each.
 using ShardSet = uint64_t;
 
-inline constexpr ShardSet ShardBit(ShardIndex shard) { return ShardSet{1} << shard; }
+inline constexpr ShardSet ShardBit(ShardIndex shard) {
+  return ShardSet{1} << shard;
+}
 
 // The name of a session, safe to keep after the session is gone: it is never used again. It carries its shard, so that
 // a message for one session finds its way without a look-up. Written as 20 hexadecimal digits: 4 for the shard, 16

@@ -1,9 +1,9 @@
 #include "gateway/base/log.h"
 
 #include <fmt/chrono.h>
+#include <poll.h>
 #include <spdlog/async.h>
 #include <spdlog/async_logger.h>
-#include <poll.h>
 #include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
 
@@ -21,8 +21,8 @@ constexpr size_t kRingLines = 8192;
 // A field's value may come from a stranger: enough to recognise it by, not enough to fill a disk with.
 constexpr size_t kMaxValueBytes = 256;
 
-// Standard error, written so that nobody who fails to read it can hold us up: the logging thread waits for room before it
-// writes, and at the end it stops waiting. (A line is shorter than PIPE_BUF, so what poll promises, write keeps.)
+// Standard error, written so that nobody who fails to read it can hold us up: the logging thread waits for room before
+// it writes, and at the end it stops waiting. (A line is shorter than PIPE_BUF, so what poll promises, write keeps.)
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   void StopWaiting() { give_up_ns_.store(NowNs() + kPatienceNs); }
@@ -126,8 +126,8 @@ void Start(Level level, Format format) {
   auto sink = std::make_shared<StderrSink>();
   sink->set_pattern("%v");
   auto pool = std::make_shared<spdlog::details::thread_pool>(kRingLines, 1);
-  auto logger = std::make_shared<spdlog::async_logger>("carillon", sink, pool,
-                                                       spdlog::async_overflow_policy::overrun_oldest);
+  auto logger =
+      std::make_shared<spdlog::async_logger>("carillon", sink, pool, spdlog::async_overflow_policy::overrun_oldest);
   // A sink that fails (a full disk, a closed pipe) has nowhere to report that it failed.
   logger->set_error_handler([](const std::string&) {});
   logger->set_level(spdlog::level::trace);

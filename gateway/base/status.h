@@ -38,13 +38,15 @@ Status FieldError(std::string_view field, std::string_view description);
 std::string FieldOf(const Status& status);
 
 // The status's message, as the string type that the rest of the code uses.
-inline std::string MessageOf(const Status& status) { return std::string(status.message()); }
+inline std::string MessageOf(const Status& status) {
+  return std::string(status.message());
+}
 
 #define CARILLON_CONCAT_INNER(a, b) a##b
 #define CARILLON_CONCAT(a, b) CARILLON_CONCAT_INNER(a, b)
 
-#define RETURN_IF_ERROR(expression)                                        \
-  do {                                                                     \
+#define RETURN_IF_ERROR(expression)                                           \
+  do {                                                                        \
     if (::absl::Status status_ = (expression); !status_.ok()) return status_; \
   } while (false)
 

@@ -2,7 +2,9 @@
 
 namespace carillon::dialect {
 
-Command EchoDialect::Parse(wire::Opcode opcode, std::string_view payload) const { return Echo{opcode, payload}; }
+Command EchoDialect::Parse(wire::Opcode opcode, std::string_view payload) const {
+  return Echo{opcode, payload};
+}
 
 void EchoDialect::AppendReply(std::string&, const Reply&) const {}
 

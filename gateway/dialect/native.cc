@@ -71,7 +71,8 @@ Command ParseObject(const json::object& object) {
   }
   const json::value* action_value = object.if_contains("action");
   const json::string* action = action_value == nullptr ? nullptr : action_value->if_string();
-  if (action == nullptr) return Bad(std::move(id), "bad_action", "\"action\" is missing: a string such as \"subscribe\"");
+  if (action == nullptr)
+    return Bad(std::move(id), "bad_action", "\"action\" is missing: a string such as \"subscribe\"");
 
   if (*action == "subscribe" || *action == "unsubscribe") {
     std::vector<std::string> streams;
@@ -99,8 +100,7 @@ Command ParseObject(const json::object& object) {
     return Auth{std::move(id), std::string(token->data(), token->size())};
   }
   if (*action == "publish") return Publish{std::move(id)};
-  return Bad(std::move(id), "unknown_action",
-             "unknown \"action\": try subscribe, unsubscribe, ping, auth or publish");
+  return Bad(std::move(id), "unknown_action", "unknown \"action\": try subscribe, unsubscribe, ping, auth or publish");
 }
 
 // --- Gateway to client -----------------------------------------------------------------------------------------------
@@ -221,7 +221,9 @@ std::string_view EventOf(const Reply& reply) {
 }
 
 template <class T>
-concept HasId = requires(const T& reply) { reply.id; };
+concept HasId = requires(const T& reply) {
+  reply.id;
+};
 
 // The id of the request that a reply answers; replies without one are notices.
 std::string_view IdOf(const Reply& reply) {

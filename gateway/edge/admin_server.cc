@@ -41,17 +41,20 @@ void AdminServer::OnRequest(const std::shared_ptr<HttpConnection>& connection, c
   }
   if (request.path == "/readyz") {
     bool ready = ready_.load(std::memory_order_relaxed);
-    return connection->Respond(MakeResponse(ready ? 200 : 503, kText, ready ? "ready\n" : "not ready\n", {}, with_body));
+    return connection->Respond(
+        MakeResponse(ready ? 200 : 503, kText, ready ? "ready\n" : "not ready\n", {}, with_body));
   }
   if (request.path == "/healthz") {
-    node_.Ask(node_.all_shards(), [](hub::Shard&) { return true; },
-              [this, connection, with_body](Gather<bool>::Result result) {
-                std::string body = result.partial ? fmt::format("{} of {} shards answered\n", result.answers.size(), node_.shards())
-                                                  : std::string("ok\n");
-                boost::asio::post(io_, [connection, with_body, body, healthy = !result.partial] {
-                  connection->Respond(MakeResponse(healthy ? 200 : 503, kText, body, {}, with_body));
-                });
-              });
+    node_.Ask(
+        node_.all_shards(), [](hub::Shard&) { return true; },
+        [this, connection, with_body](Gather<bool>::Result result) {
+          std::string body = result.partial
+                                 ? fmt::format("{} of {} shards answered\n", result.answers.size(), node_.shards())
+                                 : std::string("ok\n");
+          boost::asio::post(io_, [connection, with_body, body, healthy = !result.partial] {
+            connection->Respond(MakeResponse(healthy ? 200 : 503, kText, body, {}, with_body));
+          });
+        });
     return;
   }
   connection->Refuse({404, "path", "try /healthz, /readyz or /metrics", "", {}});

@@ -85,7 +85,8 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
   Verdict verdict = Judge(request, options_.rules, *endpoint, std::move(stream), std::chrono::system_clock::now());
   if (auto* refused = std::get_if<HttpError>(&verdict)) return connection->Refuse(*refused);
   if (Full()) {
-    return connection->Refuse({503, "capacity",
+    return connection->Refuse({503,
+                               "capacity",
                                fmt::format("the gateway has its {} connections", options_.max_connections),
                                "edge.max_connections",
                                {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});

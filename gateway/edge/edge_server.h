@@ -46,16 +46,16 @@ class EdgeServer {
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
   static constexpr std::array<std::string_view, 17> kReasons = {
-      "malformed", "dup_header", "smuggling", "too_large", "timeout",       "method",        "path",
-      "version",   "key",        "origin",    "subprotocol", "missing_token", "invalid_token", "ambiguous_auth",
-      "capacity",  "draining",   "other"};
+      "malformed",     "dup_header",     "smuggling", "too_large", "timeout",     "method",
+      "path",          "version",        "key",       "origin",    "subprotocol", "missing_token",
+      "invalid_token", "ambiguous_auth", "capacity",  "draining",  "other"};
 
   const EdgeOptions options_;
   hub::Node& node_;
   CommandHandler commands_;
   Listener listener_;
   std::atomic<bool> draining_{false};
-  size_t next_shard_ = 0;  // of the listener's thread
+  size_t next_shard_ = 0;                          // of the listener's thread
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;
   std::array<SharedCounter, kReasons.size()> refused_;

@@ -35,18 +35,18 @@ using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asi
 // Thread: the session's shard.
 class FrameLayer {
  public:
-  // What the layer tells the session. Called from within Flush or a read. Counted, because the layer keeps its owner, and
-  // so itself, while it waits for the socket.
+  // What the layer tells the session. Called from within Flush or a read. Counted, because the layer keeps its owner,
+  // and so itself, while it waits for the socket.
   class Owner : public boost::intrusive_ref_counter<Owner, boost::thread_unsafe_counter> {
    public:
     virtual ~Owner() = default;
-    virtual void OnHeard(size_t bytes) = 0;           // the client has sent something
-    virtual void OnBlocked(bool anew) = 0;            // the socket takes no more; anew: it had taken something before
-    virtual void OnFlushed() = 0;                     // the outbox ran empty after having been blocked, or was sealed
-    virtual void OnWriteError() = 0;                  // the socket is broken
-    virtual void OnSent(size_t bytes) = 0;            // for metrics: one system call
+    virtual void OnHeard(size_t bytes) = 0;  // the client has sent something
+    virtual void OnBlocked(bool anew) = 0;   // the socket takes no more; anew: it had taken something before
+    virtual void OnFlushed() = 0;            // the outbox ran empty after having been blocked, or was sealed
+    virtual void OnWriteError() = 0;         // the socket is broken
+    virtual void OnSent(size_t bytes) = 0;   // for metrics: one system call
     virtual void OnViolation(wire::CloseCode code) = 0;  // the meter's verdict; the read fails after it
-    virtual void OnBeastClose(uint16_t code) = 0;     // Beast says goodbye: it answers one, or found an error
+    virtual void OnBeastClose(uint16_t code) = 0;        // Beast says goodbye: it answers one, or found an error
   };
 
   using executor_type = Socket::executor_type;
@@ -97,9 +97,8 @@ class FrameLayer {
 void beast_close_socket(FrameLayer& layer);
 template <class Handler>
 void async_teardown(boost::beast::role_type, FrameLayer& layer, Handler&& handler) {
-  boost::asio::post(layer.get_executor(), [handler = std::forward<Handler>(handler)]() mutable {
-    handler(boost::system::error_code());
-  });
+  boost::asio::post(layer.get_executor(),
+                    [handler = std::forward<Handler>(handler)]() mutable { handler(boost::system::error_code()); });
 }
 
 // --- Implementation of the templates ---------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ std::optional<wire::CloseCode> FrameMeter::Feed(std::span<const uint8_t> bytes,
       if (in_close_) {
         const uint8_t* mask = header_ + header_mask_at_;  // whole until the next header comes
         bool masked = (header_[1] & 0x80) != 0;
-        for (uint8_t byte : bytes.first(here)) close_.push_back(static_cast<char>(masked ? byte ^ mask[close_.size() % 4] : byte));
+        for (uint8_t byte : bytes.first(here))
+          close_.push_back(static_cast<char>(masked ? byte ^ mask[close_.size() % 4] : byte));
       }
       bytes = bytes.subspan(here);
       payload_left_ -= here;

@@ -18,10 +18,14 @@ std::optional<HttpError> CheckUpgrade(const HttpRequest& request) {
   if (request.method != "GET") {
     return HttpError{405, "method", "this path takes GET only", "", {{"Allow", "GET"}}};
   }
-  if (!request.http_1_1) return HttpError{426, "version", "a WebSocket begins with HTTP/1.1", "", {{"Upgrade", "websocket"}}};
+  if (!request.http_1_1)
+    return HttpError{426, "version", "a WebSocket begins with HTTP/1.1", "", {{"Upgrade", "websocket"}}};
   if (!request.HeaderHasToken("upgrade", "websocket") || !request.HeaderHasToken("connection", "upgrade") ||
       request.Header("sec-websocket-version") != "13") {
-    return HttpError{426, "version", "this path speaks WebSocket, version 13", "",
+    return HttpError{426,
+                     "version",
+                     "this path speaks WebSocket, version 13",
+                     "",
                      {{"Upgrade", "websocket"}, {"Sec-WebSocket-Version", "13"}}};
   }
   std::string_view key = request.Header("sec-websocket-key");
@@ -34,7 +38,9 @@ std::optional<HttpError> CheckUpgrade(const HttpRequest& request) {
 }
 
 HttpError Unauthorized(std::string message, bool had_token) {
-  return {401, had_token ? "invalid_token" : "missing_token", std::move(message),
+  return {401,
+          had_token ? "invalid_token" : "missing_token",
+          std::move(message),
           had_token ? "auth" : "edge.endpoints[].anonymous",
           {{"WWW-Authenticate", had_token ? "Bearer error=\"invalid_token\"" : "Bearer"}}};
 }
@@ -104,17 +110,23 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
               std::string path_stream, std::chrono::system_clock::time_point now) {
   if (auto error = CheckUpgrade(request)) return *std::move(error);
   if (std::string_view origin = request.Header("origin"); !rules.origins.Allows(origin, request.Header("host"))) {
-    return HttpError{403, "origin",
-                     fmt::format("pages of the origin {} may not connect; an operator can add it", origin.substr(0, 200)),
-                     "edge.allowed_origins", {}};
+    return HttpError{
+        403,
+        "origin",
+        fmt::format("pages of the origin {} may not connect; an operator can add it", origin.substr(0, 200)),
+        "edge.allowed_origins",
+        {}};
   }
   Admission admission;
   admission.endpoint = &endpoint;
   admission.websocket_key = std::string(request.Header("sec-websocket-key"));
   if (ChooseSubprotocol(request, &admission.subprotocol) && admission.subprotocol.empty() &&
       endpoint.require_subprotocol) {
-    return HttpError{400, "subprotocol", "none of the offered sub-protocols is spoken here: try carillon.v1.json",
-                     "edge.endpoints[].require_subprotocol", {}};
+    return HttpError{400,
+                     "subprotocol",
+                     "none of the offered sub-protocols is spoken here: try carillon.v1.json",
+                     "edge.endpoints[].require_subprotocol",
+                     {}};
   }
 
   auto token = FindToken(request);

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <chrono>
-#include <string>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -34,12 +34,12 @@ struct AdmissionRules {
 // What a connection is admitted as.
 struct Admission {
   const EndpointRules* endpoint = nullptr;
-  auth::IdentityPtr identity;         // null: anonymous, or not known yet
-  bool owes_auth = false;             // must send its token as the first frame
-  std::vector<std::string> streams;   // asked for by path, query or token; not judged yet
-  std::string subprotocol;            // to be confirmed; empty: none
+  auth::IdentityPtr identity;        // null: anonymous, or not known yet
+  bool owes_auth = false;            // must send its token as the first frame
+  std::vector<std::string> streams;  // asked for by path, query or token; not judged yet
+  std::string subprotocol;           // to be confirmed; empty: none
   std::string websocket_key;
-  std::string refused_because;        // not empty: accept, then close with 4001 and this
+  std::string refused_because;  // not empty: accept, then close with 4001 and this
 };
 
 using Verdict = std::variant<Admission, HttpError>;

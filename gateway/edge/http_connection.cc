@@ -79,14 +79,15 @@ void HttpConnection::Respond(std::string response) {
   phase_ = Phase::kWriting;
   response_ = std::move(response);
   ArmTimer(kWriteTimeout);
-  boost::asio::async_write(socket_, boost::asio::buffer(response_), [self = shared_from_this()](error_code error, size_t) {
-    if (error || self->phase_ != Phase::kWriting) return self->OnTimeout();
-    self->phase_ = Phase::kLingering;
-    error_code ignored;
-    self->socket_.shutdown(Socket::shutdown_send, ignored);
-    self->ArmTimer(kLinger);
-    self->Linger();
-  });
+  boost::asio::async_write(socket_, boost::asio::buffer(response_),
+                           [self = shared_from_this()](error_code error, size_t) {
+                             if (error || self->phase_ != Phase::kWriting) return self->OnTimeout();
+                             self->phase_ = Phase::kLingering;
+                             error_code ignored;
+                             self->socket_.shutdown(Socket::shutdown_send, ignored);
+                             self->ArmTimer(kLinger);
+                             self->Linger();
+                           });
 }
 
 // Closing with bytes unread would reset the connection and tear our answer out of the client's hands.
@@ -134,7 +135,9 @@ std::pair<Socket, std::string> HttpConnection::Release() {
   return {std::move(socket_), std::string(head_)};  // a copy: without the room that reading needed
 }
 
-std::string HttpConnection::PeerNetwork() const { return NetworkOf(socket_); }
+std::string HttpConnection::PeerNetwork() const {
+  return NetworkOf(socket_);
+}
 
 std::string NetworkOf(const Socket& socket) {
   error_code error;

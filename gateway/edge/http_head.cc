@@ -31,14 +31,17 @@ std::string Lower(std::string_view text) {
   return out;
 }
 
-HttpError Malformed(std::string message) { return {400, "malformed", std::move(message), "", {}}; }
+HttpError Malformed(std::string message) {
+  return {400, "malformed", std::move(message), "", {}};
+}
 
 // The request line, as soon as any of it is there: METHOD SP target SP HTTP/1.x (RFC 9112 section 3).
 std::optional<HttpError> CheckRequestLine(std::string_view bytes) {
   size_t end = bytes.find('\n');
   std::string_view line = bytes.substr(0, end);
   if (line.size() > kMaxRequestLineBytes) {
-    return HttpError{414, "too_large", fmt::format("the request line has more than {} bytes", kMaxRequestLineBytes), "", {}};
+    return HttpError{
+        414, "too_large", fmt::format("the request line has more than {} bytes", kMaxRequestLineBytes), "", {}};
   }
   bool complete = end != std::string_view::npos;
   if (complete) {
@@ -81,7 +84,8 @@ std::optional<HttpError> CheckHeaders(const HttpRequest& request) {
   }
   std::string_view host = request.Header("host");
   if (host.empty()) return HttpError{400, "dup_header", "the header Host is missing", "", {}};
-  if (!boost::urls::parse_authority({host.data(), host.size()}).has_value() || host.find('@') != std::string_view::npos) {
+  if (!boost::urls::parse_authority({host.data(), host.size()}).has_value() ||
+      host.find('@') != std::string_view::npos) {
     return Malformed("the header Host is malformed");
   }
   auto has = [&request](std::string_view name) {
@@ -170,8 +174,8 @@ HeadResult ParseHead(std::string_view bytes) {
 std::string MakeResponse(int status, std::string_view content_type, std::string_view body,
                          const std::vector<std::pair<std::string, std::string>>& headers, bool with_body) {
   auto phrase = http::obsolete_reason(static_cast<http::status>(status));
-  std::string out = fmt::format("HTTP/1.1 {} {}\r\nServer: carillon\r\nConnection: close\r\nContent-Length: {}\r\n", status,
-                                std::string_view(phrase.data(), phrase.size()), body.size());
+  std::string out = fmt::format("HTTP/1.1 {} {}\r\nServer: carillon\r\nConnection: close\r\nContent-Length: {}\r\n",
+                                status, std::string_view(phrase.data(), phrase.size()), body.size());
   if (!content_type.empty()) fmt::format_to(std::back_inserter(out), "Content-Type: {}\r\n", content_type);
   out.append("Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n");
   for (const auto& [name, value] : headers) fmt::format_to(std::back_inserter(out), "{}: {}\r\n", name, value);

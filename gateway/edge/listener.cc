@@ -61,7 +61,9 @@ Status Listener::Open(const std::string& address) {
   return absl::OkStatus();
 }
 
-void Listener::Start() { Wait(); }
+void Listener::Start() {
+  Wait();
+}
 
 void Listener::Stop() {
   error_code ignored;

@@ -154,7 +154,8 @@ void SetSocketOptions(Socket& socket, const EndpointRules& endpoint) {
 }
 
 void WsSession::Accept(const Admission& admission, const std::string& subprotocol) {
-  ws_.set_option(websocket::stream_base::timeout{websocket::stream_base::none(), websocket::stream_base::none(), false});
+  ws_.set_option(
+      websocket::stream_base::timeout{websocket::stream_base::none(), websocket::stream_base::none(), false});
   ws_.set_option(websocket::stream_base::decorator([subprotocol](websocket::response_type& response) {
     response.set(http::field::server, "carillon");
     if (!subprotocol.empty()) response.set(http::field::sec_websocket_protocol, subprotocol);
@@ -172,9 +173,8 @@ void WsSession::Accept(const Admission& admission, const std::string& subprotoco
   request->set(http::field::sec_websocket_key, admission.websocket_key);
   request->set(http::field::sec_websocket_version, "13");
   Request& borrowed = *request;
-  ws_.async_accept(borrowed, [self = Ptr(this), request = std::move(request)](error_code error) {
-    self->OnAccepted(error);
-  });
+  ws_.async_accept(borrowed,
+                   [self = Ptr(this), request = std::move(request)](error_code error) { self->OnAccepted(error); });
 }
 
 void WsSession::OnAccepted(error_code error) {
@@ -299,10 +299,17 @@ void WsSession::Close(wire::CloseCode code, std::string_view reason) {
 void WsSession::OnBeastClose(uint16_t code) {
   // Beast answers the client's goodbye with the same code, or reports an error with one of its own.
   switch (code) {
-    case 1002: SetEnd(wire::CloseCode::kProtocolError); break;
-    case 1007: SetEnd(wire::CloseCode::kInvalidText); break;
-    case 1009: SetEnd(wire::CloseCode::kTooBig); break;
-    default: break;
+    case 1002:
+      SetEnd(wire::CloseCode::kProtocolError);
+      break;
+    case 1007:
+      SetEnd(wire::CloseCode::kInvalidText);
+      break;
+    case 1009:
+      SetEnd(wire::CloseCode::kTooBig);
+      break;
+    default:
+      break;
   }
   if (phase_ == State::kOpen) phase_ = State::kClosing;
   session_.BeginClosing();

@@ -94,8 +94,7 @@ void Node::Collect(MetricsWriter& writer) const {
   }
   writer.Gauge("carillon_streams", "Streams with subscribers.",
                static_cast<double>(interests_.Count(wire::TopicKind::kStream)));
-  writer.Gauge("carillon_users", "Users with sessions.",
-               static_cast<double>(interests_.Count(wire::TopicKind::kUser)));
+  writer.Gauge("carillon_users", "Users with sessions.", static_cast<double>(interests_.Count(wire::TopicKind::kUser)));
   writer.Counter("carillon_shard_messages_total", "Messages that shards took from their mailboxes.",
                  sum(&ShardStats::messages));
   writer.Counter("carillon_deliveries_total", "Frames queued for sessions.", sum(&ShardStats::queued));

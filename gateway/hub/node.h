@@ -39,7 +39,9 @@ class Node : public engine::Door {
 
   size_t shards() const { return shards_.size(); }
   Shard& shard(ShardIndex index) { return *shards_[index]; }
-  ShardSet all_shards() const { return shards_.size() == kMaxShards ? ~ShardSet{0} : ShardBit(static_cast<ShardIndex>(shards_.size())) - 1; }
+  ShardSet all_shards() const {
+    return shards_.size() == kMaxShards ? ~ShardSet{0} : ShardBit(static_cast<ShardIndex>(shards_.size())) - 1;
+  }
 
   // See engine::Engine::Publish.
   StatusOr<engine::Published> Publish(const wire::TopicView& topic, const wire::FramePtr& frame,
@@ -58,7 +60,8 @@ class Node : public engine::Door {
   // runs on a shard's or the timers' thread and must not block.
   template <class Question, class Answer = std::invoke_result_t<Question, Shard&>>
   void Ask(ShardSet shards, Question question, typename Gather<Answer>::Callback callback) {
-    auto gather = std::make_shared<Gather<Answer>>(static_cast<size_t>(__builtin_popcountll(shards)), std::move(callback));
+    auto gather =
+        std::make_shared<Gather<Answer>>(static_cast<size_t>(__builtin_popcountll(shards)), std::move(callback));
     if (shards == 0) return gather->GiveUp();
     AtDeadline([gather] { gather->GiveUp(); });
     Tell(shards, [gather, question](Shard& shard) { gather->Add(question(shard)); });

@@ -22,7 +22,7 @@ class Packet : public boost::intrusive_ref_counter<Packet, boost::thread_unsafe_
  public:
   enum class Kind : uint8_t {
     kData,
-    kPong,   // only the newest unsent one is kept
+    kPong,      // only the newest unsent one is kept
     kProtocol,  // what Beast wrote, or a ping: never dropped
   };
 

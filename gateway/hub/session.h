@@ -95,9 +95,9 @@ class Session {
   const SessionSettings& settings_;
   Transport& transport_;
   Outbox outbox_;
-  bool dirty_ = false;     // in the shard's list of sessions to flush
-  bool admitted_ = false;  // is in its topics
-  bool closing_ = false;   // a goodbye is on its way: hears nothing more
+  bool dirty_ = false;              // in the shard's list of sessions to flush
+  bool admitted_ = false;           // is in its topics
+  bool closing_ = false;            // a goodbye is on its way: hears nothing more
   Clock::time_point over_since_{};  // since when more messages wait than allowed
   std::vector<Subscription> subscriptions_;
   const SessionId id_;

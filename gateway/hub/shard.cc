@@ -24,7 +24,9 @@ Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes, ab
   CARILLON_CHECK(wire::CloseTable().size() <= stats_.closed.size());
 }
 
-Shard::~Shard() { Stop(); }
+Shard::~Shard() {
+  Stop();
+}
 
 void Shard::Start(engine::Engine& engine) {
   engine_ = &engine;
@@ -163,7 +165,9 @@ void Shard::Tick() {
   });
 }
 
-SessionId Shard::NewSessionId() const { return {index_, RandomBits()}; }
+SessionId Shard::NewSessionId() const {
+  return {index_, RandomBits()};
+}
 
 void Shard::Register(Session& session) {
   CARILLON_DCHECK(home_.Check());
@@ -185,8 +189,8 @@ void Shard::Admit(Session& session) {
 void Shard::Unregister(Session& session, wire::CloseCode code) {
   CARILLON_DCHECK(home_.Check());
   if (in_turn_) {
-    // Somebody may be walking the topics: a send to a session that just fell behind can fail. Its pending read keeps the
-    // session until that has been told, which is after this turn.
+    // Somebody may be walking the topics: a send to a session that just fell behind can fail. Its pending read keeps
+    // the session until that has been told, which is after this turn.
     if (std::find(retired_.begin(), retired_.end(), &session) == retired_.end()) retired_.push_back(&session);
   } else {
     std::erase(retired_, &session);

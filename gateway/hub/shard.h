@@ -24,14 +24,14 @@ namespace carillon::hub {
 
 // What a shard counts. Written by the shard, read by anyone.
 struct ShardStats {
-  OwnCounter sessions;         // open now
+  OwnCounter sessions;  // open now
   OwnCounter opened;
-  OwnCounter messages;         // deliveries taken from the mailbox
-  OwnCounter queued;           // frames put into outboxes
-  OwnCounter sends;            // send and sendmsg calls
+  OwnCounter messages;  // deliveries taken from the mailbox
+  OwnCounter queued;    // frames put into outboxes
+  OwnCounter sends;     // send and sendmsg calls
   OwnCounter sent_bytes;
   OwnCounter slow_consumers;
-  OwnCounter commands;         // messages from clients
+  OwnCounter commands;  // messages from clients
   OwnCounter bad_messages;
   std::array<OwnCounter, 32> closed;  // by the row of wire::CloseTable
 };
@@ -63,8 +63,8 @@ class Shard {
   Clock::time_point now() const { return now_; }
   TimerWheel& wheel() { return wheel_; }
 
-  // A session begins and ends. Between, once it is admitted (which may have to wait for its token), it hears what is for
-  // it, for its user and for everyone.
+  // A session begins and ends. Between, once it is admitted (which may have to wait for its token), it hears what is
+  // for it, for its user and for everyone.
   SessionId NewSessionId() const;
   void Register(Session& session);
   void Admit(Session& session);

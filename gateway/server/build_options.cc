@@ -32,9 +32,12 @@ edge::EndpointRules EndpointOf(const v1::Endpoint& endpoint) {
 
 auth::Verb VerbOf(int verb) {
   switch (verb) {
-    case v1::CONTROL_VERB_READ: return auth::Verb::kRead;
-    case v1::CONTROL_VERB_ADMIN: return auth::Verb::kAdmin;
-    default: return auth::Verb::kPublish;
+    case v1::CONTROL_VERB_READ:
+      return auth::Verb::kRead;
+    case v1::CONTROL_VERB_ADMIN:
+      return auth::Verb::kAdmin;
+    default:
+      return auth::Verb::kPublish;
   }
 }
 
@@ -60,7 +63,8 @@ edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections
     SetDefaults(endpoint);
     options.rules.endpoints.push_back(EndpointOf(endpoint));
   }
-  auto origins = auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
+  auto origins =
+      auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
   CARILLON_CHECK(origins.ok());  // CheckRules looked
   options.rules.origins = *std::move(origins);
   options.rules.jwt.secret = config.auth().hs256_secret();
@@ -89,18 +93,25 @@ control::ControlOptions ControlOptionsOf(const v1::Config& config) {
 
 log::Level LogLevelOf(const v1::Config& config) {
   switch (config.log().level()) {
-    case v1::LOG_LEVEL_DEBUG: return log::Level::kDebug;
-    case v1::LOG_LEVEL_WARN: return log::Level::kWarn;
-    case v1::LOG_LEVEL_ERROR: return log::Level::kError;
-    default: return log::Level::kInfo;
+    case v1::LOG_LEVEL_DEBUG:
+      return log::Level::kDebug;
+    case v1::LOG_LEVEL_WARN:
+      return log::Level::kWarn;
+    case v1::LOG_LEVEL_ERROR:
+      return log::Level::kError;
+    default:
+      return log::Level::kInfo;
   }
 }
 
 log::Format LogFormatOf(const v1::Config& config, bool on_terminal) {
   switch (config.log().format()) {
-    case v1::LOG_FORMAT_TEXT: return log::Format::kText;
-    case v1::LOG_FORMAT_JSON: return log::Format::kJson;
-    default: return on_terminal ? log::Format::kText : log::Format::kJson;
+    case v1::LOG_FORMAT_TEXT:
+      return log::Format::kText;
+    case v1::LOG_FORMAT_JSON:
+      return log::Format::kJson;
+    default:
+      return on_terminal ? log::Format::kText : log::Format::kJson;
   }
 }
 

@@ -248,7 +248,9 @@ class Loader {
 
 }  // namespace
 
-StatusOr<LoadedConfig> LoadConfig(const ConfigSources& sources) { return Loader(sources).Load(); }
+StatusOr<LoadedConfig> LoadConfig(const ConfigSources& sources) {
+  return Loader(sources).Load();
+}
 
 StatusOr<ConfigSources> GatherSources(const std::string& path, std::map<std::string, std::string> flags) {
   ConfigSources sources;

@@ -11,7 +11,7 @@ namespace carillon::server {
 
 // Where a configuration comes from.
 struct ConfigSources {
-  std::string file_name;                           // for messages; empty: no file
+  std::string file_name;  // for messages; empty: no file
   std::string file_text;
   std::map<std::string, std::string> environment;  // CARILLON_… only
   std::map<std::string, std::string> flags;        // by setting's path

@@ -71,7 +71,8 @@ void CheckControl(const v1::Config& config, const Problem& problem) {
     const v1::ControlKey& key = control.keys(i);
     if (key.name().empty() || key.name().size() > 64) problem(at + ".name", "1 to 64 bytes are needed");
     if (!names.insert(key.name()).second) problem(at + ".name", "two keys have this name");
-    if (key.secret().size() < kMinKeyBytes) problem(at + ".secret", fmt::format("at least {} bytes are needed", kMinKeyBytes));
+    if (key.secret().size() < kMinKeyBytes)
+      problem(at + ".secret", fmt::format("at least {} bytes are needed", kMinKeyBytes));
   }
 }
 
@@ -84,7 +85,8 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckControl(config, problem);
   const std::string& secret = config.auth().hs256_secret();
   if (!secret.empty() && secret.size() < kMinSecretBytes) {
-    problem("auth.hs256_secret", fmt::format("at least {} bytes are needed; try: openssl rand -hex 32", kMinSecretBytes));
+    problem("auth.hs256_secret",
+            fmt::format("at least {} bytes are needed; try: openssl rand -hex 32", kMinSecretBytes));
   }
   for (int i = 0; i < config.edge().allowed_origins_size(); ++i) {
     auto rules = auth::OriginRules::Parse({config.edge().allowed_origins(i)});

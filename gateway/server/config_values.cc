@@ -104,7 +104,9 @@ bool IsScalar(const FieldDescriptor& field) {
   return field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || IsDuration(field);
 }
 
-const v1::Setting& SettingOf(const FieldDescriptor& field) { return field.options().GetExtension(v1::setting); }
+const v1::Setting& SettingOf(const FieldDescriptor& field) {
+  return field.options().GetExtension(v1::setting);
+}
 
 std::string EnumText(const EnumValueDescriptor& value) {
   // Enum values carry their type's name, in upper case with underscores, and one more underscore.
@@ -176,7 +178,8 @@ void SetDefaults(Message& message) {
 }
 
 void ForEachSetting(const std::function<void(const std::string&, const FieldDescriptor&)>& visit) {
-  std::function<void(const Descriptor&, const std::string&)> walk = [&](const Descriptor& type, const std::string& prefix) {
+  std::function<void(const Descriptor&, const std::string&)> walk = [&](const Descriptor& type,
+                                                                        const std::string& prefix) {
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
       if (IsScalar(field) || field.is_repeated()) {

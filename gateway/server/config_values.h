@@ -44,7 +44,8 @@ std::string EnumText(const google::protobuf::EnumValueDescriptor& value);
 
 // Every setting that has one value in the whole configuration, by its path ("edge.listen"). Lists have one as well
 // ("edge.allowed_origins"); what is inside lists of messages has none.
-void ForEachSetting(const std::function<void(const std::string& path, const google::protobuf::FieldDescriptor& field)>& visit);
+void ForEachSetting(
+    const std::function<void(const std::string& path, const google::protobuf::FieldDescriptor& field)>& visit);
 
 // edge.max_connections is CARILLON_EDGE_MAX_CONNECTIONS and --edge.max-connections.
 std::string EnvironmentName(std::string_view path);

@@ -24,7 +24,9 @@ constexpr CloseInfo kTable[] = {
 
 }  // namespace
 
-std::span<const CloseInfo> CloseTable() { return kTable; }
+std::span<const CloseInfo> CloseTable() {
+  return kTable;
+}
 
 const CloseInfo& InfoOf(CloseCode code) {
   const CloseInfo* kicked = nullptr;
@@ -35,7 +37,9 @@ const CloseInfo& InfoOf(CloseCode code) {
   return *kicked;
 }
 
-bool IsKickCode(uint32_t code) { return code == 1000 || code == 1008 || (code >= 3000 && code <= 4999); }
+bool IsKickCode(uint32_t code) {
+  return code == 1000 || code == 1008 || (code >= 3000 && code <= 4999);
+}
 
 bool IsReceivableCode(uint16_t code) {
   if (code >= 1000 && code <= 1003) return true;

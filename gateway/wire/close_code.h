@@ -14,8 +14,8 @@ enum class CloseCode : uint16_t {
   kGoingAway = 1001,  // never sent: a page was left
   kProtocolError = 1002,
   kUnsupportedData = 1003,
-  kNoStatus = 1005,   // never sent: the peer's close frame had no code
-  kAbnormal = 1006,   // never sent: the connection ended without a close frame
+  kNoStatus = 1005,  // never sent: the peer's close frame had no code
+  kAbnormal = 1006,  // never sent: the connection ended without a close frame
   kInvalidText = 1007,
   kPolicy = 1008,
   kTooBig = 1009,

@@ -4,7 +4,8 @@
 
 namespace carillon::wire {
 
-Frame::Frame(v1::Envelope envelope) : envelope_(std::move(envelope)), bytes_(envelope_.ByteSizeLong() + sizeof(Frame)) {}
+Frame::Frame(v1::Envelope envelope)
+    : envelope_(std::move(envelope)), bytes_(envelope_.ByteSizeLong() + sizeof(Frame)) {}
 
 Frame::~Frame() {
   for (auto& slot : slots_) delete slot.load(std::memory_order_relaxed);

@@ -49,7 +49,9 @@ struct Topic {
   operator TopicView() const { return {app, kind, name}; }  // NOLINT: a view of itself
 };
 
-inline size_t HashOf(const TopicView& topic) { return absl::HashOf(topic); }
+inline size_t HashOf(const TopicView& topic) {
+  return absl::HashOf(topic);
+}
 
 // The stream that replies and notices use; nobody may subscribe or publish to it.
 inline constexpr std::string_view kSystemStream = "system";

@@ -25,6 +25,8 @@ void AppendFrame(std::string& out, Opcode opcode, std::string_view payload);
 std::string CloseFrame(CloseCode code, std::string_view reason);
 
 // The opcode of an encoded frame's first byte.
-inline Opcode OpcodeOf(uint8_t first_byte) { return static_cast<Opcode>(first_byte & 0x0F); }
+inline Opcode OpcodeOf(uint8_t first_byte) {
+  return static_cast<Opcode>(first_byte & 0x0F);
+}
 
 }  // namespace carillon::wire

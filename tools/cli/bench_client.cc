@@ -56,7 +56,9 @@ uint64_t ParseHex16(const char* text) {
 
 }  // namespace
 
-int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+int64_t NowNs() {
+  return std::chrono::steady_clock::now().time_since_epoch().count();
+}
 
 std::string MakePayload(uint64_t number, int64_t due_ns, size_t bytes) {
   std::string payload = fmt::format("\"{:016x}{:016x}", number, static_cast<uint64_t>(due_ns));
@@ -96,7 +98,8 @@ Status BenchClient::ConnectOne(Connection& connection, bool expect_welcome) {
   ASSIGN_OR_RETURN(sockaddr_in address, ParseIpv4(options_.address));
   connection.descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (connection.descriptor < 0) {
-    return FailedPrecondition("out of descriptors after {} connections; raise ulimit -n", &connection - connections_.data());
+    return FailedPrecondition("out of descriptors after {} connections; raise ulimit -n",
+                              &connection - connections_.data());
   }
   if (connection.stopped) {  // a stopped reader must not hide megabytes in its own buffer
     int small = 4096;
@@ -111,7 +114,8 @@ Status BenchClient::ConnectOne(Connection& connection, bool expect_welcome) {
       "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
       options_.target, options_.address);
-  if (::send(connection.descriptor, request.data(), request.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(request.size())) {
+  if (::send(connection.descriptor, request.data(), request.size(), MSG_NOSIGNAL) !=
+      static_cast<ssize_t>(request.size())) {
     return FailedPrecondition("cannot send to {}", options_.address);
   }
   std::string answer;
@@ -123,7 +127,8 @@ Status BenchClient::ConnectOne(Connection& connection, bool expect_welcome) {
   }
   if (expect_welcome && answer.find(R"("refused":[])") == std::string::npos) {
     // The welcome may come in pieces; its tail is read by the loop. Only a refusal that is already visible matters.
-    if (answer.find(R"("refused":[{)") != std::string::npos) return FailedPrecondition("the stream was refused: {}", answer);
+    if (answer.find(R"("refused":[{)") != std::string::npos)
+      return FailedPrecondition("the stream was refused: {}", answer);
   }
   connection.rest = answer.substr(answer.find("\r\n\r\n") + 4);
   return absl::OkStatus();

@@ -60,10 +60,10 @@ class BenchClient {
  private:
   struct Connection {
     int descriptor = -1;
-    uint64_t last = 0;       // number of the newest message
-    uint32_t payload_at = 0; // where the payload's text begins in a frame; learnt from the first
+    uint64_t last = 0;        // number of the newest message
+    uint32_t payload_at = 0;  // where the payload's text begins in a frame; learnt from the first
     bool stopped = false;
-    std::string rest;        // the beginning of a frame
+    std::string rest;  // the beginning of a frame
   };
 
   Status ConnectOne(Connection& connection, bool expect_welcome);

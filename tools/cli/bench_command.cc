@@ -138,8 +138,8 @@ void Print(const FanoutArguments& arguments, const BenchClient& client, const Fi
   std::printf("latency     p50 %.1f us, p99 %.1f us, max %.1f us\n", us(latency.Quantile(0.5)),
               us(latency.Quantile(0.99)), us(latency.max()));
   if (arguments.pid != 0) {
-    std::printf("server      %.3f us of CPU a delivery (all threads), resident memory grew by %llu KiB\n", figures.cpu_us,
-                static_cast<unsigned long long>(figures.rss_growth >> 10));
+    std::printf("server      %.3f us of CPU a delivery (all threads), resident memory grew by %llu KiB\n",
+                figures.cpu_us, static_cast<unsigned long long>(figures.rss_growth >> 10));
   }
 }
 
@@ -156,7 +156,8 @@ Status RunFanout(const FanoutArguments& arguments, bool* clean) {
   if (arguments.stopped >= arguments.connections) return InvalidArgument("--stopped: fewer than --connections");
   BenchClient::Options options;
   options.address = arguments.edge;
-  options.target = arguments.path + "?streams=" + arguments.stream + (arguments.token.empty() ? "" : "&token=" + arguments.token);
+  options.target =
+      arguments.path + "?streams=" + arguments.stream + (arguments.token.empty() ? "" : "&token=" + arguments.token);
   options.connections = arguments.connections;
   options.stopped = arguments.stopped;
   options.window = arguments.rate == 0 && arguments.burst == 0;
@@ -211,8 +212,9 @@ void AddBench(CLI::App& app, int* exit_code) {
   CLI::App* bench = app.add_subcommand("bench", "Measure a running gateway");
   bench->require_subcommand(1);
   CLI::App* fanout = bench->add_subcommand(
-      "fanout", "One stream, many WebSockets: every delivery is counted and in order. Ends by itself; exit code 1 where "
-                "a message was lost or a connection closed");
+      "fanout",
+      "One stream, many WebSockets: every delivery is counted and in order. Ends by itself; exit code 1 where "
+      "a message was lost or a connection closed");
   auto arguments = std::make_shared<FanoutArguments>();
   fanout->add_option("--edge", arguments->edge, "host:port of the edge");
   fanout->add_option("--control", arguments->control, "host:port of the control plane");
@@ -222,8 +224,9 @@ void AddBench(CLI::App& app, int* exit_code) {
   fanout->add_option("--token", arguments->token, "The clients' token, where the endpoint is not anonymous");
   fanout->add_option("--stream", arguments->stream, "The stream");
   fanout->add_option("-n,--connections", arguments->connections, "How many clients")->check(CLI::Range(1, 19000));
-  fanout->add_option("-r,--rate", arguments->rate,
-                     "Messages a second; 0 publishes as fast as the slowest client allows (128 messages ahead)")
+  fanout
+      ->add_option("-r,--rate", arguments->rate,
+                   "Messages a second; 0 publishes as fast as the slowest client allows (128 messages ahead)")
       ->check(CLI::Range(0, 1'000'000));
   fanout->add_option("--burst", arguments->burst, "Publish this many at once instead, and wait for them")
       ->check(CLI::Range(0, 1'000'000));

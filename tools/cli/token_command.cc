@@ -27,7 +27,8 @@ int MakeToken(const ConfigFlags& flags, const TokenArguments& arguments) {
   if (!loaded.has_value()) return 2;
   const v1::AuthConfig& auth_config = loaded->config.auth();
   if (auth_config.hs256_secret().empty()) {
-    return Fail("auth.hs256_secret is not set: give the gateway's configuration with -c, or CARILLON_AUTH_HS256_SECRET");
+    return Fail(
+        "auth.hs256_secret is not set: give the gateway's configuration with -c, or CARILLON_AUTH_HS256_SECRET");
   }
   auth::Identity identity;
   if (Status status = wire::CheckUserId(arguments.user); !status.ok()) return Fail("--user: " + MessageOf(status));

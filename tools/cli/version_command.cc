@@ -1,8 +1,8 @@
 #include <openssl/crypto.h>
 
+#include <google/protobuf/stubs/common.h>
 #include <boost/version.hpp>
 #include <cstdio>
-#include <google/protobuf/stubs/common.h>
 
 #include "gateway/server/version.h"
 #include "tools/cli/commands.h"
