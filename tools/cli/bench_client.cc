@@ -60,6 +60,23 @@ int64_t NowNs() {
   return std::chrono::steady_clock::now().time_since_epoch().count();
 }
 
+StatusOr<int> ConnectTcp(const std::string& address, int receive_buffer_bytes) {
+  ASSIGN_OR_RETURN(sockaddr_in to, ParseIpv4(address));
+  int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (descriptor < 0) return FailedPrecondition("no socket ({}); raise ulimit -n", std::strerror(errno));
+  if (receive_buffer_bytes > 0) {
+    ::setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof receive_buffer_bytes);
+  }
+  if (::connect(descriptor, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
+    Status failed = FailedPrecondition("cannot connect to {}: {}", address, std::strerror(errno));
+    ::close(descriptor);
+    return failed;
+  }
+  int on = 1;
+  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return descriptor;
+}
+
 std::string MakePayload(uint64_t number, int64_t due_ns, size_t bytes) {
   std::string payload = fmt::format("\"{:016x}{:016x}", number, static_cast<uint64_t>(due_ns));
   payload.append(bytes - payload.size() - 1, 'x');
@@ -95,21 +112,8 @@ Status BenchClient::Connect(bool expect_welcome) {
 }
 
 Status BenchClient::ConnectOne(Connection& connection, bool expect_welcome) {
-  ASSIGN_OR_RETURN(sockaddr_in address, ParseIpv4(options_.address));
-  connection.descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (connection.descriptor < 0) {
-    return FailedPrecondition("out of descriptors after {} connections; raise ulimit -n",
-                              &connection - connections_.data());
-  }
-  if (connection.stopped) {  // a stopped reader must not hide megabytes in its own buffer
-    int small = 4096;
-    ::setsockopt(connection.descriptor, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
-  }
-  if (::connect(connection.descriptor, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
-    return FailedPrecondition("cannot connect to {}: {}", options_.address, std::strerror(errno));
-  }
-  int on = 1;
-  ::setsockopt(connection.descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  // A stopped reader must not hide megabytes in its own buffer.
+  ASSIGN_OR_RETURN(connection.descriptor, ConnectTcp(options_.address, connection.stopped ? 4096 : 0));
   std::string request = fmt::format(
       "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
@@ -223,6 +227,7 @@ void BenchClient::TakeMessage(Connection& connection, const char* frame, size_t 
     if (mark == std::string_view::npos) return;  // a notice
     connection.payload_at = static_cast<uint32_t>(mark + kDataMark.size());
   }
+  if (size < connection.payload_at + 32) return;
   const char* payload = frame + connection.payload_at;
   uint64_t number = ParseHex16(payload);
   if (number != connection.last + 1) {

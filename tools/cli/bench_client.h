@@ -21,6 +21,10 @@ inline constexpr size_t kMinPayloadBytes = 34;
 
 int64_t NowNs();
 
+// A blocking TCP connection to an IPv4 address and port, "127.0.0.1:7310". `receive_buffer_bytes` 0 leaves the kernel's
+// default.
+StatusOr<int> ConnectTcp(const std::string& address, int receive_buffer_bytes = 0);
+
 class BenchClient {
  public:
   struct Options {

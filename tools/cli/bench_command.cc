@@ -161,6 +161,13 @@ Status RunFanout(const FanoutArguments& arguments, bool* clean) {
   options.connections = arguments.connections;
   options.stopped = arguments.stopped;
   options.window = arguments.rate == 0 && arguments.burst == 0;
+  if (arguments.pid != 0 && ::access(fmt::format("/proc/{}/task", arguments.pid).c_str(), R_OK) != 0) {
+    return InvalidArgument("--pid: there is no process {} on this machine", arguments.pid);
+  }
+  auto tell = [&](const std::string& what) {
+    if (!arguments.json) std::fprintf(stderr, "%s\n", what.c_str());
+  };
+  tell(fmt::format("connecting {} clients to {}", arguments.connections, arguments.edge));
   BenchClient client(options);
   RETURN_IF_ERROR(client.Connect(arguments.floor.empty()));
 
@@ -179,7 +186,12 @@ Status RunFanout(const FanoutArguments& arguments, bool* clean) {
 
   uint64_t listeners = arguments.connections - arguments.stopped;
   uint64_t rss_before = RssBytes(arguments.pid);
-  if (arguments.burst == 0) RETURN_IF_ERROR(drive(arguments.warmup));
+  if (arguments.burst == 0) {
+    tell(fmt::format("warming up for {:g} s", arguments.warmup));
+    RETURN_IF_ERROR(drive(arguments.warmup));
+  }
+  tell(arguments.burst > 0 ? fmt::format("publishing {} messages", arguments.burst)
+                           : fmt::format("measuring for {:g} s", arguments.seconds));
   client.MeasureLatency(true);
   uint64_t deliveries = client.deliveries();
   uint64_t bytes = client.bytes();
@@ -234,7 +246,7 @@ void AddBench(CLI::App& app, int* exit_code) {
   fanout->add_option("--size", arguments->size, "Bytes of JSON a payload")->check(CLI::Range(34, 500'000));
   fanout->add_option("-s,--seconds", arguments->seconds, "How long to measure")->check(CLI::Range(0.1, 600.0));
   fanout->add_option("--warmup", arguments->warmup, "How long before that")->check(CLI::Range(0.0, 60.0));
-  fanout->add_option("--pid", arguments->pid, "The server's process, for its CPU time and memory");
+  fanout->add_option("--pid", arguments->pid, "The server's process on this machine: prints its CPU time a delivery and its memory's growth");
   fanout->add_flag("--json", arguments->json, "Print one JSON object");
   fanout->callback([=] {
     bool clean = false;

@@ -1,15 +1,13 @@
 #include "tools/cli/bench_publisher.h"
 
-#include <arpa/inet.h>
 #include <carillon/v1/control.grpc.pb.h>
 #include <grpcpp/create_channel.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
+#include <ctime>
 #include <thread>
 
 #include "gateway/dialect/native.h"
@@ -24,7 +22,7 @@ constexpr char kEventName[] = "tick";
 class GatewayPublisher final : public BenchPublisher {
  public:
   GatewayPublisher(const std::string& control, const std::string& key, std::string stream, size_t payload_bytes)
-      : stream_(std::move(stream)), payload_bytes_(payload_bytes) {
+      : control_(control), stream_(std::move(stream)), payload_bytes_(payload_bytes) {
     stub_ = v1::ControlService::NewStub(grpc::CreateChannel(control, grpc::InsecureChannelCredentials()));
     if (!key.empty()) context_.AddMetadata("authorization", "Bearer " + key);
     call_ = stub_->PublishStream(&context_);
@@ -35,9 +33,7 @@ class GatewayPublisher final : public BenchPublisher {
   }
 
   ~GatewayPublisher() override {
-    call_->WritesDone();
-    acks_.join();
-    call_->Finish();
+    if (acks_.joinable()) End();
   }
 
   Status Publish(uint64_t first, uint64_t count, int64_t due_ns) override {
@@ -53,13 +49,24 @@ class GatewayPublisher final : public BenchPublisher {
       }
       next_seq_ += items;
       done += items;
-      if (!call_->Write(request_)) return absl::UnavailableError("the gateway ended the stream");
+      if (!call_->Write(request_)) {
+        grpc::Status ended = End();
+        return FailedPrecondition("cannot publish to {}: {} (gRPC status {})", control_, ended.error_message(),
+                                  static_cast<int>(ended.error_code()));
+      }
     }
     if (failures_ > 0) return FailedPrecondition("the gateway refused {} messages", failures_.load());
     return absl::OkStatus();
   }
 
  private:
+  grpc::Status End() {
+    call_->WritesDone();
+    acks_.join();
+    return call_->Finish();
+  }
+
+  const std::string control_;
   const std::string stream_;
   const size_t payload_bytes_;
   std::unique_ptr<v1::ControlService::Stub> stub_;
@@ -112,18 +119,7 @@ std::unique_ptr<BenchPublisher> PublishToGateway(const std::string& control, con
 
 StatusOr<std::unique_ptr<BenchPublisher>> PublishToFloor(const std::string& address, const std::string& stream,
                                                          size_t payload_bytes) {
-  sockaddr_in to{};
-  to.sin_family = AF_INET;
-  size_t colon = address.rfind(':');
-  ::inet_pton(AF_INET, address.substr(0, colon).c_str(), &to.sin_addr);
-  to.sin_port = htons(static_cast<uint16_t>(std::atoi(address.c_str() + colon + 1)));
-  int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (::connect(descriptor, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
-    ::close(descriptor);
-    return FailedPrecondition("cannot connect to {}: {}", address, std::strerror(errno));
-  }
-  int on = 1;
-  ::setsockopt(descriptor, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ASSIGN_OR_RETURN(int descriptor, ConnectTcp(address));
   return std::unique_ptr<BenchPublisher>(new FloorPublisher(descriptor, stream, payload_bytes));
 }
 
