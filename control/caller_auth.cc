@@ -54,4 +54,8 @@ Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& 
   return keys.Knows(BearerOf(context)) ? absl::OkStatus() : Unauthenticated();
 }
 
+std::string_view CallerName(const grpc::ServerContextBase& context, const auth::ApiKeys& keys) {
+  return keys.NameOf(BearerOf(context));
+}
+
 }  // namespace carillon::control

@@ -16,4 +16,7 @@ Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& 
 // The same for calls that any key may make.
 Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& keys);
 
+// What the configuration calls the caller's key, for logs; empty without keys.
+std::string_view CallerName(const grpc::ServerContextBase& context, const auth::ApiKeys& keys);
+
 }  // namespace carillon::control

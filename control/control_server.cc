@@ -1,5 +1,6 @@
 #include "control/control_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/health/v1/health.grpc.pb.h>
 #include <grpc/support/log.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -18,6 +19,9 @@ constexpr int kMaxMetadataBytes = 8 << 10;
 constexpr int kMaxConcurrentStreams = 100;
 constexpr int kMinPingIntervalMs = 10'000;
 constexpr int kMaxPingStrikes = 2;
+// A backend that vanished without a word must not keep its calls, and its connection, for hours.
+constexpr int kKeepaliveMs = 60'000;
+constexpr int kKeepaliveTimeoutMs = 20'000;
 
 constexpr char kControlName[] = "carillon.v1.ControlService";
 constexpr char kHealthName[] = "grpc.health.v1.Health";
@@ -25,6 +29,13 @@ constexpr char kHealthName[] = "grpc.health.v1.Health";
 // gRPC's own messages join ours: on a terminal or in a collector, one format.
 void LogFromGrpc(gpr_log_func_args* args) {
   log::Write(args->severity == GPR_LOG_SEVERITY_ERROR ? log::Level::kWarn : log::Level::kDebug, "grpc", args->message);
+}
+
+// protobuf complains about requests that are none; without this, on standard error as it likes, for every stranger.
+void LogFromProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& message) {
+  static log::Sampler sampler;
+  uint64_t suppressed = 0;
+  if (sampler.Allow(&suppressed)) log::Warn("grpc", message, {{"suppressed", suppressed}});
 }
 
 }  // namespace
@@ -51,6 +62,7 @@ ControlServer::~ControlServer() {
 
 Status ControlServer::Start() {
   gpr_set_log_function(&LogFromGrpc);
+  google::protobuf::SetLogHandler(&LogFromProtobuf);
   grpc::EnableDefaultHealthCheckService(true);
   impl_->services.push_back(MakeControlService(impl_->context));
   if (impl_->reflection) {
@@ -69,13 +81,17 @@ Status ControlServer::Start() {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kMinPingIntervalMs);
   builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, kMaxPingStrikes);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
   // Two gateways on one port would each get half the calls.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   for (auto& service : impl_->services) builder.RegisterService(service.get());
   impl_->server = builder.BuildAndStart();
   bool is_unix = impl_->listen.starts_with("unix:");
   if (impl_->server == nullptr || (port == 0 && !is_unix)) {
-    return FailedPrecondition("cannot listen on {}: is the port taken?", impl_->listen);
+    return FailedPrecondition("cannot listen on {}: {}", impl_->listen,
+                              is_unix ? "may we write there?" : "is the port taken?");
   }
   if (!is_unix) {
     size_t colon = impl_->listen.rfind(':');
@@ -90,11 +106,12 @@ const std::string& ControlServer::address() const {
 }
 
 void ControlServer::BeginShutdown() {
+  impl_->context.stopping.store(true, std::memory_order_relaxed);
   if (impl_->server != nullptr) impl_->server->GetHealthCheckService()->SetServingStatus(false);
 }
 
 void ControlServer::Shutdown(std::chrono::milliseconds patience) {
-  impl_->context.stopping.store(true, std::memory_order_relaxed);
+  BeginShutdown();
   if (impl_->server == nullptr) return;
   impl_->server->Shutdown(std::chrono::system_clock::now() + patience);
   impl_->server->Wait();
@@ -103,6 +120,7 @@ void ControlServer::Shutdown(std::chrono::milliseconds patience) {
 
 void ControlServer::Collect(MetricsWriter& writer) const {
   impl_->context.publisher.Collect(writer);
+  impl_->context.refusals.Collect(writer);
 }
 
 }  // namespace carillon::control

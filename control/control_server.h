@@ -27,9 +27,9 @@ class ControlServer {
   // "127.0.0.1:7311", with the port that was taken.
   const std::string& address() const;
 
-  // Health says NOT_SERVING from here on; calls are still served.
+  // Health says NOT_SERVING from here on, and new calls and items get UNAVAILABLE.
   void BeginShutdown();
-  // New calls are refused, running ones get until the deadline.
+  // Running calls get until the deadline.
   void Shutdown(std::chrono::milliseconds patience);
 
   void Collect(MetricsWriter& writer) const;

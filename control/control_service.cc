@@ -38,6 +38,12 @@ void FillSubscriber(const hub::SessionInfo& info, v1::Subscriber* subscriber) {
       static_cast<int32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970 - seconds).count()));
 }
 
+// By what a log calls those who are kicked.
+std::string_view KickedBy(const v1::KickRequest& request) {
+  if (request.has_session_id()) return "session";
+  return request.has_user_id() ? "user" : "stream";
+}
+
 class Service final : public v1::ControlService::CallbackService {
  public:
   explicit Service(ControlContext& context) : context_(context) {}
@@ -86,7 +92,9 @@ class Service final : public v1::ControlService::CallbackService {
     StatusOr<KickOrder> order = ReadKick(*request);
     if (!order.ok()) return Finish(reactor, order.status());
     log::Info("control", "kick",
-              {{"kind", static_cast<int>(order->topic.kind)}, {"code", static_cast<int>(order->code)}});
+              {{"key", CallerName(*call, context_.keys)},
+               {KickedBy(*request), order->topic.name},
+               {"code", static_cast<int>(order->code)}});
     context_.node.Ask(
         ShardsFor(context_.node, order->topic),
         [order = *order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
@@ -140,7 +148,9 @@ class Service final : public v1::ControlService::CallbackService {
   Status Admit(const CallbackServerContext* call, auth::Verb verb) const {
     if (context_.stopping.load(std::memory_order_relaxed))
       return absl::UnavailableError("the gateway is shutting down");
-    return CheckCaller(*call, context_.keys, verb);
+    Status status = CheckCaller(*call, context_.keys, verb);
+    if (!status.ok()) context_.refusals.Add(status, CallerName(*call, context_.keys));
+    return status;
   }
 
   static ServerUnaryReactor* Finish(ServerUnaryReactor* reactor, const Status& status) {
@@ -161,6 +171,23 @@ class Service final : public v1::ControlService::CallbackService {
 };
 
 }  // namespace
+
+void Refusals::Add(const Status& status, std::string_view key) {
+  bool known = status.code() == absl::StatusCode::kPermissionDenied;
+  (known ? permission_denied_ : unauthenticated_).Add();
+  uint64_t suppressed = 0;
+  if (!sampler_.Allow(absl::StatusCodeToString(status.code()), &suppressed)) return;
+  log::Warn("control", "refused a call", {{"why", MessageOf(status)}, {"key", key}, {"suppressed", suppressed}});
+}
+
+void Refusals::Collect(MetricsWriter& writer) const {
+  auto write = [&writer](const char* code, const SharedCounter& counter) {
+    writer.Counter("carillon_control_refused_total", "Calls whose key was not good enough, by status.", counter.value(),
+                   {{"code", code}});
+  };
+  write("unauthenticated", unauthenticated_);
+  write("permission_denied", permission_denied_);
+}
 
 std::unique_ptr<grpc::Service> MakeControlService(ControlContext& context) {
   return std::make_unique<Service>(context);

@@ -5,6 +5,7 @@
 
 #include "control/publisher.h"
 #include "gateway/auth/api_keys.h"
+#include "gateway/base/log.h"
 #include "gateway/hub/node.h"
 
 namespace grpc {
@@ -13,11 +14,24 @@ class Service;
 
 namespace carillon::control {
 
+// Calls that were turned away at the door: counted, and logged, sampled.
+class Refusals {
+ public:
+  void Add(const Status& status, std::string_view key);
+  void Collect(MetricsWriter& writer) const;
+
+ private:
+  SharedCounter unauthenticated_;
+  SharedCounter permission_denied_;
+  log::SamplerByReason sampler_;
+};
+
 // What the services share. Outlives the gRPC server.
 struct ControlContext {
   hub::Node& node;
   auth::ApiKeys keys;
   Publisher publisher;
+  Refusals refusals;
   std::atomic<bool> stopping{false};
 
   ControlContext(hub::Node& node, auth::ApiKeys keys, size_t max_publish_bytes)

@@ -14,6 +14,9 @@ constexpr int kMaxItems = 64;
 // A caller that does not read its answers is not read from either, once this many failures wait for it.
 constexpr int kMaxPendingFailures = 1024;
 
+// How long to wait where a mailbox is full.
+constexpr std::chrono::milliseconds kRetryInterval{2};
+
 // Reads a request, publishes its items in order, reads the next. When a mailbox is full it waits for room before it
 // goes on, so gRPC's flow control reaches the sender. Answers are written whenever none is being written.
 //
@@ -81,7 +84,9 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
     while (item_ < request_.items_size()) {
       Status status = PublishItem(request_.items(item_));
       if (status.code() == absl::StatusCode::kResourceExhausted) {
-        context_.node.WhenRoom([this] { PublishItems(); });
+        // The next shard to be full may be another, and who else waits for it is not known: looking again is simpler
+        // than being told, and cheap next to what fills a mailbox.
+        context_.node.After(kRetryInterval, [this] { PublishItems(); });
         return;
       }
       std::lock_guard lock(mutex_);
@@ -102,6 +107,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   Status PublishItem(const v1::PublishItem& item) {
     if (context_.stopping.load(std::memory_order_relaxed))
       return absl::UnavailableError("the gateway is shutting down");
+    if (cancelled_.load(std::memory_order_relaxed)) return absl::CancelledError("the caller is gone");
     return publish_.Publish(item);
   }
 
@@ -149,8 +155,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   uint64_t acked_to_ = 0;  // as far as answers have said
   bool idle_ = false;      // nothing to publish: may read
   bool writing_ = false;
-  bool reading_over_ = false;  // the caller has said everything, or has said something wrong
-  bool cancelled_ = false;
+  bool reading_over_ = false;           // the caller has said everything, or has said something wrong
+  std::atomic<bool> cancelled_{false};  // also read without the lock, between items
   bool finished_ = false;
   Status end_;
 };

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
 #include "gateway/base/random.h"
 #include "gateway/wire/json_check.h"
@@ -159,13 +160,14 @@ StatusOr<Draft> Drafter::Read(const v1::BroadcastToUserRequest& request) {
 StatusOr<Draft> Drafter::Read(const v1::BroadcastToUsersRequest& request) {
   if (request.user_ids().empty()) return FieldError("user_ids", "at least one user is needed");
   if (request.user_ids_size() > kMaxUsers) return FieldError("user_ids", fmt::format("at most {} users", kMaxUsers));
-  std::vector<std::string> users(request.user_ids().begin(), request.user_ids().end());
-  for (size_t i = 0; i < users.size(); ++i) RETURN_IF_ERROR(CheckUser(fmt::format("user_ids[{}]", i), users[i]));
-  if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
-  std::sort(users.begin(), users.end());
-  users.erase(std::unique(users.begin(), users.end()), users.end());
   Draft draft;
-  for (const std::string& user : users) draft.topics.push_back(TopicOf(wire::TopicKind::kUser, user));
+  absl::flat_hash_set<std::string_view> seen;
+  for (int i = 0; i < request.user_ids_size(); ++i) {
+    const std::string& user = request.user_ids(i);
+    RETURN_IF_ERROR(CheckUser(fmt::format("user_ids[{}]", i), user));
+    if (seen.insert(user).second) draft.topics.push_back(TopicOf(wire::TopicKind::kUser, user));
+  }
+  if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
   draft.stream_subscribers_only = !request.stream().empty() && !request.any_session();
   ASSIGN_OR_RETURN(draft.frame,
                    MakeFrame(request.event(), request.stream().empty() ? wire::kUserStream : request.stream()));

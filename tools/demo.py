@@ -52,7 +52,8 @@ class Gateway:
             "log": {"level": "warn"},
         }, indent=1))
         self.process = subprocess.Popen([binary, "serve", "-c", str(self.config)], stdout=subprocess.PIPE, text=True,
-                                        start_new_session=True)  # Ctrl-C is for us; we end the gateway in order
+                                        start_new_session=True,  # Ctrl-C is for us; we end the gateway in order
+                                        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, ()))
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the gateway did not start (exit code {self.process.wait()})")
@@ -114,6 +115,9 @@ def run_demo(binary):
 
 
 def run_up(binary):
+    # From here on these wait until they are asked for, so that none is lost and no gateway is left behind.
+    ends = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ends)
     gateway = Gateway(binary)
     token = gateway.token("alice")
     at = gateway.at
@@ -131,7 +135,7 @@ Broadcast to her:
 The same without grpcurl:
 
   CARILLON_ADDRESS={at['control']} CARILLON_TOKEN={gateway.key} PYTHONPATH=clients/python \\
-    /usr/bin/python3 clients/python/examples/broadcast.py
+    /usr/bin/python3 clients/python/examples/broadcast.py alice "Dinner is ready"
 
 Is it ready?
 
@@ -143,13 +147,9 @@ A token for other clients (user alice, 12 hours):
 
 Ctrl-C ends it.
 """, flush=True)
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, lambda *_: None)
     while gateway.process.poll() is None:
-        signal.pause()
-        if gateway.process.poll() is None:
-            code = gateway.stop()
-            return code
+        if signal.sigwait(ends) != signal.SIGCHLD:
+            return gateway.stop()
     return gateway.process.returncode
 
 

@@ -44,4 +44,9 @@ bool ApiKeys::Knows(std::string_view secret) const {
   return keys_.empty() || Find(secret) != nullptr;
 }
 
+std::string_view ApiKeys::NameOf(std::string_view secret) const {
+  const Key* key = Find(secret);
+  return key == nullptr ? std::string_view() : key->name;
+}
+
 }  // namespace carillon::auth

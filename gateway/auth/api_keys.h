@@ -19,14 +19,15 @@ class ApiKeys {
   // An empty list of verbs means all of them.
   void Add(std::string name, std::string_view secret, const std::vector<Verb>& verbs);
 
-  bool empty() const { return keys_.empty(); }
-
   // Whether the bearer of `secret` may. Compares digests in constant time, so that nothing is learnt from how long it
   // takes. Without keys everyone may.
   Verdict Check(std::string_view secret, Verb verb) const;
 
   // Whether `secret` is any key at all.
   bool Knows(std::string_view secret) const;
+
+  // What the configuration calls that key; empty where it is none.
+  std::string_view NameOf(std::string_view secret) const;
 
  private:
   using Digest = std::array<unsigned char, 32>;

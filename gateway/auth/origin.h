@@ -20,9 +20,6 @@ class OriginRules {
   // requests); `host` is the Host header.
   bool Allows(std::string_view origin, std::string_view host) const;
 
-  // True where "*" is among the rules.
-  bool allows_all() const { return all_; }
-
  private:
   struct Exact {
     std::string scheme;

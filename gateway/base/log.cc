@@ -9,6 +9,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <mutex>
+#include <vector>
 
 #include "gateway/base/json_escape.h"
 
@@ -26,17 +28,20 @@ constexpr size_t kMaxValueBytes = 256;
 class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_mutex> {
  public:
   void StopWaiting() { give_up_ns_.store(NowNs() + kPatienceNs); }
+  uint64_t lost() const { return lost_.load(); }
 
  protected:
   void sink_it_(const spdlog::details::log_msg& message) override {
     spdlog::memory_buf_t line;
     formatter_->format(message, line);
     pollfd ready{STDERR_FILENO, POLLOUT, 0};
-    while (::poll(&ready, 1, kPollMs) == 0) {
-      if (NowNs() > give_up_ns_.load()) return;
+    for (;;) {
+      bool patient = NowNs() <= give_up_ns_.load();
+      if (::poll(&ready, 1, patient ? kPollMs : 0) != 0) break;
+      if (!patient) return;
     }
-    // Failing to write (a full disk, a closed pipe) leaves nowhere to say so.
-    (void)!::write(STDERR_FILENO, line.data(), line.size());
+    // Failing to write (a full disk, a closed pipe) leaves nowhere to say so but the metric.
+    if (::write(STDERR_FILENO, line.data(), line.size()) != static_cast<ssize_t>(line.size())) lost_.fetch_add(1);
   }
   void flush_() override {}
 
@@ -46,6 +51,7 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
   static int64_t NowNs() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
   std::atomic<int64_t> give_up_ns_{INT64_MAX};
+  std::atomic<uint64_t> lost_{0};
 };
 
 struct Sink {
@@ -57,6 +63,15 @@ struct Sink {
 };
 
 std::atomic<Sink*> g_sink{nullptr};
+
+// Every sink there was: whoever ends the process at once cannot know that no other thread is just writing a line.
+std::vector<std::unique_ptr<Sink>>& Sinks() {
+  static auto* sinks = new std::vector<std::unique_ptr<Sink>>;
+  return *sinks;
+}
+
+// Guards Sink::pool, which ends before the sink does.
+std::mutex g_pool_mutex;
 
 constexpr std::string_view kNames[] = {"debug", "info", "warn", "error"};
 
@@ -131,14 +146,20 @@ void Start(Level level, Format format) {
   // A sink that fails (a full disk, a closed pipe) has nowhere to report that it failed.
   logger->set_error_handler([](const std::string&) {});
   logger->set_level(spdlog::level::trace);
-  g_sink = new Sink{level, format, std::move(sink), std::move(pool), std::move(logger)};
+  Sinks().push_back(std::make_unique<Sink>(Sink{level, format, std::move(sink), std::move(pool), std::move(logger)}));
+  g_sink = Sinks().back().get();
 }
 
 void Stop() {
   Sink* sink = g_sink.exchange(nullptr);
   if (sink == nullptr) return;
   sink->out->StopWaiting();
-  delete sink;  // the pool's destructor drains the ring, as far as somebody reads, and joins its thread
+  std::shared_ptr<spdlog::details::thread_pool> pool;
+  {
+    std::lock_guard lock(g_pool_mutex);
+    pool = std::move(sink->pool);
+  }
+  // Here the pool ends: it drains the ring, as far as somebody reads, and joins its thread.
 }
 
 void Write(Level level, std::string_view room, std::string_view message, Fields fields) {
@@ -150,7 +171,8 @@ void Write(Level level, std::string_view room, std::string_view message, Fields 
 
 uint64_t Dropped() {
   Sink* sink = g_sink.load(std::memory_order_acquire);
-  return sink == nullptr ? 0 : sink->pool->overrun_counter();
+  std::lock_guard lock(g_pool_mutex);
+  return sink == nullptr || sink->pool == nullptr ? 0 : sink->pool->overrun_counter() + sink->out->lost();
 }
 
 bool Sampler::Allow(uint64_t* suppressed) {
@@ -163,6 +185,13 @@ bool Sampler::Allow(uint64_t* suppressed) {
   }
   *suppressed = suppressed_.exchange(0, std::memory_order_relaxed);
   return true;
+}
+
+bool SamplerByReason::Allow(std::string_view reason, uint64_t* suppressed) {
+  std::lock_guard lock(mutex_);
+  auto it = samplers_.find(reason);
+  if (it == samplers_.end()) it = samplers_.try_emplace(std::string(reason)).first;
+  return it->second.Allow(suppressed);
 }
 
 }  // namespace carillon::log

@@ -5,6 +5,8 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -33,7 +35,7 @@ using Fields = std::initializer_list<Field>;
 // Starts the logging thread. Before it, and after Stop, lines are dropped. Not thread-safe.
 void Start(Level level, Format format);
 
-// Writes what waits and ends the thread. Not thread-safe.
+// Writes what waits and ends the thread. Lines that others write meanwhile may be lost. Not thread-safe against Start.
 void Stop();
 
 void Write(Level level, std::string_view room, std::string_view message, Fields fields = {});
@@ -51,7 +53,7 @@ inline void Error(std::string_view room, std::string_view message, Fields fields
   Write(Level::kError, room, message, fields);
 }
 
-// How many lines a full ring has cost.
+// How many lines a full ring, or a sink that fails, has cost.
 uint64_t Dropped();
 
 // Lets the first event through and then one a second, counting the others: a flood of refusals must not become a flood
@@ -64,6 +66,16 @@ class Sampler {
  private:
   std::atomic<int64_t> next_ns_{0};
   std::atomic<uint64_t> suppressed_{0};
+};
+
+// A sampler for each of a fixed set of reasons, so that a flood of one does not hide another. Any thread.
+class SamplerByReason {
+ public:
+  bool Allow(std::string_view reason, uint64_t* suppressed);
+
+ private:
+  std::mutex mutex_;
+  std::map<std::string, Sampler, std::less<>> samplers_;
 };
 
 // One line as Write makes it, for tests.

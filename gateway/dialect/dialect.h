@@ -46,7 +46,7 @@ struct Echo {
   wire::Opcode opcode;
   std::string_view payload;
 };
-// Not understood. Answered with an error; too many end the session.
+// Not understood. Answered with an error; the session goes on.
 struct Nonsense {
   RequestId id;
   std::string_view code;  // of a fixed set

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "gateway/base/log.h"
 #include "gateway/edge/handshake.h"
 #include "gateway/hub/shard.h"
@@ -20,12 +21,14 @@ size_t StreamsOf(hub::Session& session) {
   }));
 }
 
-// Subscribes to each that is allowed; the lists say which those are.
+// Subscribes to each that is allowed; the lists say which those are, each name once.
 void SubscribeAll(hub::Session& session, const std::vector<std::string>& wanted, std::vector<std::string>* taken,
                   std::vector<dialect::RefusedStream>* refused) {
   size_t streams = StreamsOf(session);
   uint32_t limit = session.settings().max_subscriptions;
+  absl::flat_hash_set<std::string_view> seen;
   for (const std::string& stream : wanted) {
+    if (!seen.insert(stream).second) continue;
     auto refusal = JudgeStream(stream, session.identity());
     const hub::LocalTopic* known = session.shard().FindTopic(StreamTopic(stream));
     bool listens = known != nullptr && session.Listens(known);
@@ -46,10 +49,10 @@ dialect::UserInfo InfoOf(const auth::Identity& identity) {
 }
 
 void LogIgnored(hub::Session& session, std::string_view code) {
-  static log::Sampler sampler;
+  static log::SamplerByReason sampler;
   session.shard().stats().bad_messages.Add();
   uint64_t suppressed = 0;
-  if (!sampler.Allow(&suppressed)) return;
+  if (!sampler.Allow(code, &suppressed)) return;
   log::Info("edge", "ignored a message from a client",
             {{"session", session.id().ToString()}, {"reason", code}, {"suppressed", suppressed}});
 }
@@ -114,8 +117,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
     return Refuse(session, command.id, {"unauthorized", MessageOf(identity.status())});
   }
   session.shard().Identify(session, std::make_shared<const auth::Identity>(*std::move(identity)));
-  const auto& streams = session.identity()->streams;
-  state.wanted.insert(state.wanted.end(), streams.begin(), streams.end());
+  for (const std::string& stream : session.identity()->streams) AddStreams(stream, &state.wanted);
   bool first = std::exchange(state.owes_auth, false);
   if (first) {
     Welcome(session, state, command.id);

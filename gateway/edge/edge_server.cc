@@ -22,7 +22,7 @@ EdgeServer::EdgeServer(EdgeOptions options, hub::Node& node)
       OnRequest(shard, connection, request);
     });
   }
-  on_refusal_ = [this](const HttpError& error, HttpConnection& connection) { OnRefusal(error, connection); };
+  on_refusal_ = [this](const HttpError& error, HttpConnection& connection) { OnRefusal(error, &connection); };
 }
 
 void EdgeServer::Start() {
@@ -35,9 +35,16 @@ void EdgeServer::StopAccepting() {
 }
 
 void EdgeServer::OnAccept(int descriptor) {
+  if (Sessions() + waiting_->load(std::memory_order_relaxed) >= options_.max_sockets) {
+    ::close(descriptor);
+    return OnRefusal({503, "capacity", "too many connections that say nothing", "edge.max_connections", {}}, nullptr);
+  }
+  waiting_->fetch_add(1, std::memory_order_relaxed);
+  std::shared_ptr<void> slot(nullptr,
+                             [waiting = waiting_](void*) { waiting->fetch_sub(1, std::memory_order_relaxed); });
   auto index = static_cast<ShardIndex>(next_shard_++ % node_.shards());
   hub::Shard& shard = node_.shard(index);
-  auto begin = [this, &shard, index, descriptor] {
+  auto begin = [this, &shard, index, descriptor, slot = std::move(slot)] {
     Socket socket(shard.io().get_executor());
     boost::system::error_code error;
     socket.assign(listener_.protocol(), descriptor, error);
@@ -45,7 +52,8 @@ void EdgeServer::OnAccept(int descriptor) {
       ::close(descriptor);
       return;
     }
-    std::make_shared<HttpConnection>(std::move(socket), options_.timeouts, handlers_[index], on_refusal_)->Start();
+    std::make_shared<HttpConnection>(std::move(socket), options_.timeouts, handlers_[index], on_refusal_, slot)
+        ->Start();
   };
   // The listener runs on shard 0: its own connections need no hop.
   if (index == 0) {
@@ -55,10 +63,10 @@ void EdgeServer::OnAccept(int descriptor) {
   }
 }
 
-bool EdgeServer::Full() const {
-  uint64_t open = 0;
+size_t EdgeServer::Sessions() const {
+  size_t open = 0;
   for (ShardIndex index = 0; index < node_.shards(); ++index) open += node_.shard(index).stats().sessions.value();
-  return open >= options_.max_connections;
+  return open;
 }
 
 void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
@@ -71,7 +79,11 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
   if (endpoint == nullptr) {
     bool page = options_.demo_page && request.path == "/";
     if (!page) {
-      return connection->Refuse({404, "path", "there is nothing at this path", "edge.endpoints[].path", {}});
+      return connection->Refuse({404,
+                                 "path",
+                                 fmt::format("there is nothing at {}", request.path.substr(0, 100)),
+                                 "edge.endpoints[].path",
+                                 {}});
     }
     if (request.method != "GET" && request.method != "HEAD") {
       return connection->Refuse({405, "method", "this path takes GET only", "", {{"Allow", "GET, HEAD"}}});
@@ -84,7 +96,7 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
   }
   Verdict verdict = Judge(request, options_.rules, *endpoint, std::move(stream), std::chrono::system_clock::now());
   if (auto* refused = std::get_if<HttpError>(&verdict)) return connection->Refuse(*refused);
-  if (Full()) {
+  if (Sessions() >= options_.max_connections) {
     return connection->Refuse({503,
                                "capacity",
                                fmt::format("the gateway has its {} connections", options_.max_connections),
@@ -95,18 +107,18 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
   BeginWsSession(shard, commands_, std::move(socket), std::move(unread), std::get<Admission>(std::move(verdict)));
 }
 
-void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection& connection) {
+void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connection) {
   auto it = std::find(kReasons.begin(), kReasons.end(), error.reason);
   size_t row = it == kReasons.end() ? kReasons.size() - 1 : static_cast<size_t>(it - kReasons.begin());
   refused_[row].Add();
   uint64_t suppressed = 0;
-  if (!samplers_[row].Allow(&suppressed)) return;
+  if (!sampler_.Allow(kReasons[row], &suppressed)) return;
   log::Info("edge", "refused a request",
             {{"reason", error.reason},
              {"status", error.status},
              {"why", error.message},
              {"setting", error.setting},
-             {"peer", connection.PeerNetwork()},
+             {"peer", connection == nullptr ? "unknown" : connection->PeerNetwork()},
              {"suppressed", suppressed}});
 }
 

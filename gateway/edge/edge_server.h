@@ -18,7 +18,8 @@ struct EdgeOptions {
   std::string listen;
   AdmissionRules rules;
   HttpTimeouts timeouts;
-  size_t max_connections = 1000;
+  size_t max_connections = 1000;  // sessions
+  size_t max_sockets = 2000;      // those and what is still HTTP, which must leave descriptors for everybody else
   bool demo_page = false;
 };
 
@@ -41,8 +42,9 @@ class EdgeServer {
  private:
   void OnAccept(int descriptor);
   void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
-  void OnRefusal(const HttpError& error, const HttpConnection& connection);
-  bool Full() const;
+  // `connection` is null where it was not even begun.
+  void OnRefusal(const HttpError& error, const HttpConnection* connection);
+  size_t Sessions() const;
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
   static constexpr std::array<std::string_view, 17> kReasons = {
@@ -54,12 +56,14 @@ class EdgeServer {
   hub::Node& node_;
   CommandHandler commands_;
   Listener listener_;
+  // Connections that are accepted and no session yet. Shared with them, because the last ones go with their loops.
+  std::shared_ptr<std::atomic<size_t>> waiting_ = std::make_shared<std::atomic<size_t>>(0);
   std::atomic<bool> draining_{false};
   size_t next_shard_ = 0;                          // of the listener's thread
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;
   std::array<SharedCounter, kReasons.size()> refused_;
-  std::array<log::Sampler, kReasons.size()> samplers_;
+  log::SamplerByReason sampler_;
 };
 
 }  // namespace carillon::edge

@@ -35,6 +35,7 @@ void FrameLayer::Write(bool first_try) {
     }
     sent = 0;
   }
+  if (sent > 0 && !first_try) owner_.OnSignOfLife();
   owner_.OnSent(static_cast<size_t>(sent));
   outbox_.Consume(static_cast<size_t>(sent));
   if (outbox_.empty()) {
@@ -81,7 +82,7 @@ void FrameLayer::TakeWrite(std::string bytes) {
 }
 
 bool FrameLayer::Meter(const void* data, size_t size) {
-  owner_.OnHeard(size);
+  owner_.OnSignOfLife();
   auto verdict = meter_.Feed({static_cast<const uint8_t*>(data), size}, std::chrono::steady_clock::now());
   if (verdict.has_value()) owner_.OnViolation(*verdict);
   return !verdict.has_value();

@@ -40,11 +40,11 @@ class FrameLayer {
   class Owner : public boost::intrusive_ref_counter<Owner, boost::thread_unsafe_counter> {
    public:
     virtual ~Owner() = default;
-    virtual void OnHeard(size_t bytes) = 0;  // the client has sent something
-    virtual void OnBlocked(bool anew) = 0;   // the socket takes no more; anew: it had taken something before
-    virtual void OnFlushed() = 0;            // the outbox ran empty after having been blocked, or was sealed
-    virtual void OnWriteError() = 0;         // the socket is broken
-    virtual void OnSent(size_t bytes) = 0;   // for metrics: one system call
+    virtual void OnSignOfLife() = 0;        // the client has sent something, or taken what it had no room for before
+    virtual void OnBlocked(bool anew) = 0;  // the socket takes no more; anew: it had taken something before
+    virtual void OnFlushed() = 0;           // the outbox ran empty
+    virtual void OnWriteError() = 0;        // the socket is broken
+    virtual void OnSent(size_t bytes) = 0;  // for metrics: one system call
     virtual void OnViolation(wire::CloseCode code) = 0;  // the meter's verdict; the read fails after it
     virtual void OnBeastClose(uint16_t code) = 0;        // Beast says goodbye: it answers one, or found an error
   };

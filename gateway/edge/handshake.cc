@@ -65,17 +65,6 @@ std::variant<std::string, HttpError> FindToken(const HttpRequest& request) {
   return tokens.empty() ? std::string() : tokens.front();
 }
 
-void AddStreams(std::string_view list, std::vector<std::string>* streams) {
-  while (!list.empty()) {
-    size_t comma = std::min(list.find(','), list.size());
-    std::string_view name = list.substr(0, comma);
-    if (!name.empty() && std::find(streams->begin(), streams->end(), name) == streams->end()) {
-      streams->emplace_back(name);
-    }
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-}
-
 // True where the client offered sub-protocols; *chosen is the one to confirm.
 bool ChooseSubprotocol(const HttpRequest& request, std::string* chosen) {
   bool offered = false;
@@ -90,6 +79,14 @@ bool ChooseSubprotocol(const HttpRequest& request, std::string* chosen) {
 }
 
 }  // namespace
+
+void AddStreams(std::string_view list, std::vector<std::string>* streams) {
+  while (!list.empty()) {
+    size_t comma = std::min(list.find(','), list.size());
+    if (comma > 0) streams->emplace_back(list.substr(0, comma));
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+}
 
 const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, std::string_view path,
                                   std::string* stream) {

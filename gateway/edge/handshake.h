@@ -52,6 +52,9 @@ const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, s
 Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
               std::string path_stream, std::chrono::system_clock::time_point now);
 
+// Adds the names of a comma-separated list.
+void AddStreams(std::string_view list, std::vector<std::string>* streams);
+
 // Why a session of that identity may not subscribe to a stream; nothing where it may. The name is checked as well.
 std::optional<dialect::Refusal> JudgeStream(std::string_view stream, const auth::IdentityPtr& identity);
 

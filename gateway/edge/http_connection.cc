@@ -21,8 +21,9 @@ constexpr std::chrono::milliseconds kWriteTimeout{10'000};
 }  // namespace
 
 HttpConnection::HttpConnection(Socket socket, const HttpTimeouts& timeouts, const Handler& handler,
-                               const RefusalHandler& on_refusal)
-    : socket_(std::move(socket)),
+                               const RefusalHandler& on_refusal, std::shared_ptr<void> slot)
+    : slot_(std::move(slot)),
+      socket_(std::move(socket)),
       timeouts_(timeouts),
       handler_(handler),
       on_refusal_(on_refusal),
@@ -143,11 +144,15 @@ std::string NetworkOf(const Socket& socket) {
   error_code error;
   auto endpoint = socket.remote_endpoint(error);
   if (error) return "unknown";
-  if (endpoint.address().is_v4()) {
-    auto bytes = endpoint.address().to_v4().to_bytes();
+  boost::asio::ip::address address = endpoint.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
+  }
+  if (address.is_v4()) {
+    auto bytes = address.to_v4().to_bytes();
     return fmt::format("{}.{}.{}.0/24", bytes[0], bytes[1], bytes[2]);
   }
-  auto bytes = endpoint.address().to_v6().to_bytes();
+  auto bytes = address.to_v6().to_bytes();
   for (size_t i = 6; i < bytes.size(); ++i) bytes[i] = 0;
   return boost::asio::ip::address_v6(bytes).to_string() + "/48";
 }

@@ -26,7 +26,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Told of every refusal, before it is answered.
   using RefusalHandler = std::function<void(const HttpError&, HttpConnection&)>;
 
-  HttpConnection(Socket socket, const HttpTimeouts& timeouts, const Handler& handler, const RefusalHandler& on_refusal);
+  // `slot` lives as long as the connection does.
+  HttpConnection(Socket socket, const HttpTimeouts& timeouts, const Handler& handler, const RefusalHandler& on_refusal,
+                 std::shared_ptr<void> slot = nullptr);
 
   void Start();
 
@@ -40,8 +42,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // The client's address, cut to its network: /24 or /48. For logs.
   std::string PeerNetwork() const;
 
-  Socket& socket() { return socket_; }
-
  private:
   void Read();
   void OnRead(boost::system::error_code error, size_t size);
@@ -49,6 +49,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void OnTimeout();
   void ArmTimer(std::chrono::milliseconds delay);
 
+  std::shared_ptr<void> slot_;
   Socket socket_;
   const HttpTimeouts timeouts_;
   const Handler& handler_;

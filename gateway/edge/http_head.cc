@@ -83,7 +83,8 @@ std::optional<HttpError> CheckHeaders(const HttpRequest& request) {
     if (count > 1) return HttpError{400, "dup_header", fmt::format("the header {} came {} times", name, count), "", {}};
   }
   std::string_view host = request.Header("host");
-  if (host.empty()) return HttpError{400, "dup_header", "the header Host is missing", "", {}};
+  // HTTP/1.0 knows no Host, and health checks of old balancers still speak it.
+  if (host.empty() && request.http_1_1) return HttpError{400, "dup_header", "the header Host is missing", "", {}};
   if (!boost::urls::parse_authority({host.data(), host.size()}).has_value() ||
       host.find('@') != std::string_view::npos) {
     return Malformed("the header Host is malformed");
@@ -150,7 +151,7 @@ HeadResult ParseHead(std::string_view bytes) {
   boost::system::error_code error;
   parser.put(boost::asio::buffer(head.data(), head.size()), error);
   if (error == http::error::bad_content_length || error == http::error::bad_transfer_encoding) {
-    return HttpError{400, "smuggling", "Content-Length and Transfer-Encoding do not go together", "", {}};
+    return HttpError{400, "smuggling", "Content-Length or Transfer-Encoding is malformed, or both are there", "", {}};
   }
   if (error || !parser.is_header_done()) return Malformed(fmt::format("malformed: {}", error.message()));
 

@@ -31,7 +31,11 @@ std::string TextOf(const tcp::endpoint& endpoint) {
 StatusOr<tcp::endpoint> ParseAddress(const std::string& text) {
   size_t colon = text.rfind(':');
   std::string host = text.substr(0, colon == std::string::npos ? 0 : colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    host = host.substr(1, host.size() - 2);
+  } else if (host.find(':') != std::string::npos) {
+    host.clear();  // which of its colons divides it, nobody can tell
+  }
   if (host == "localhost") host = "127.0.0.1";
   uint16_t port = 0;
   const char* end = text.data() + text.size();

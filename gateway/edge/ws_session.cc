@@ -33,14 +33,15 @@ constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
 constexpr size_t kReadBytes = 256;
 constexpr size_t kMaxReadBytes = 8 << 10;
 
-void LogClose(const hub::Session& session, wire::CloseCode code, const std::string& peer) {
-  static log::Sampler sampler;
+void LogClose(const hub::Session& session, wire::CloseCode code, std::string_view why, const std::string& peer) {
+  static log::SamplerByReason sampler;
   uint64_t suppressed = 0;
-  if (!sampler.Allow(&suppressed)) return;
+  if (!sampler.Allow(wire::InfoOf(code).name, &suppressed)) return;
   log::Warn("edge", "closed a session",
             {{"session", session.id().ToString()},
              {"code", static_cast<int>(code)},
              {"reason", wire::InfoOf(code).name},
+             {"why", why.empty() ? wire::InfoOf(code).reason : why},
              {"peer", peer},
              {"suppressed", suppressed}});
 }
@@ -83,14 +84,13 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
 
   // hub::Transport
   void Flush() override { layer().Flush(); }
-  void Close(wire::CloseCode code, std::string_view reason) override;
-  void Abort() override;
+  void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
 
   // hub::TimerWheel::Timer
   void OnTimer() override;
 
   // FrameLayer::Owner
-  void OnHeard(size_t) override { heard_at_ = shard_.now(); }
+  void OnSignOfLife() override { heard_at_ = shard_.now(); }
   void OnBlocked(bool anew) override;
   void OnFlushed() override;
   void OnWriteError() override { Abort(); }
@@ -115,8 +115,9 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void Drain();
   void ShutSendSide();
   void Linger();
+  void Abort();
   void Finish();
-  void SetEnd(wire::CloseCode code);
+  void SetEnd(wire::CloseCode code, std::string_view why = "");
   void ArmTimer();
 
   hub::Shard& shard_;
@@ -146,9 +147,14 @@ void SetSocketOptions(Socket& socket, const EndpointRules& endpoint) {
   socket.set_option(Int(static_cast<int>(endpoint.send_buffer_bytes)), ignored);
   socket.set_option(asio::socket_base::keep_alive(true), ignored);
   // Finds peers that vanished without a word when heartbeats are off (reliability notes R38).
-  constexpr std::pair<int, int> kTcpOptions[] = {
-      {TCP_KEEPIDLE, 60}, {TCP_KEEPINTVL, 10}, {TCP_KEEPCNT, 3}, {TCP_USER_TIMEOUT, 20'000}};
-  for (auto [name, value] : kTcpOptions) {
+  // The last one also ends a connection whose peer takes nothing; the write deadline, which tells operators, comes
+  // first.
+  auto write_deadline = static_cast<int>(endpoint.session.write_deadline.count());
+  const std::pair<int, int> options[] = {{TCP_KEEPIDLE, 60},
+                                         {TCP_KEEPINTVL, 10},
+                                         {TCP_KEEPCNT, 3},
+                                         {TCP_USER_TIMEOUT, std::max(20'000, write_deadline + 5'000)}};
+  for (auto [name, value] : options) {
     ::setsockopt(socket.native_handle(), IPPROTO_TCP, name, &value, sizeof value);
   }
 }
@@ -278,15 +284,15 @@ void WsSession::OnReadEnd(error_code error) {
 // --- Ending ----------------------------------------------------------------------------------------------------------
 
 // The first cause counts.
-void WsSession::SetEnd(wire::CloseCode code) {
+void WsSession::SetEnd(wire::CloseCode code, std::string_view why) {
   if (end_ != wire::CloseCode::kAbnormal) return;
   end_ = code;
-  if (WorthALine(code)) LogClose(session_, code, NetworkOf(layer().socket()));
+  if (WorthALine(code)) LogClose(session_, code, why, NetworkOf(layer().socket()));
 }
 
-void WsSession::Close(wire::CloseCode code, std::string_view reason) {
+void WsSession::Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) {
   if (phase_ == State::kDone) return;
-  SetEnd(code);
+  SetEnd(cause, reason);
   if (phase_ == State::kOpen) phase_ = State::kClosing;
   hub::Outbox& outbox = session_.outbox();
   outbox.Push(hub::MakePacket(wire::CloseFrame(code, reason), hub::Packet::Kind::kProtocol));
@@ -297,8 +303,9 @@ void WsSession::Close(wire::CloseCode code, std::string_view reason) {
 }
 
 void WsSession::OnBeastClose(uint16_t code) {
-  // Beast answers the client's goodbye with the same code, or reports an error with one of its own.
-  switch (code) {
+  // Beast answers the client's goodbye, or reports an error with a code of its own.
+  bool answer = ws_.reason().code != websocket::close_code::none;
+  switch (answer ? 0 : code) {
     case 1002:
       SetEnd(wire::CloseCode::kProtocolError);
       break;
@@ -348,6 +355,7 @@ void WsSession::Linger() {
   });
 }
 
+// Ends the connection at once.
 void WsSession::Abort() {
   if (phase_ == State::kDone) return;
   error_code ignored;
@@ -409,7 +417,7 @@ void WsSession::OnTimer() {
       return;
     }
     if (layer().blocked() && blocked_since_ + settings.write_deadline <= now) {
-      SetEnd(wire::CloseCode::kSlowConsumer);
+      SetEnd(wire::CloseCode::kSlowConsumer, "nothing taken within write_deadline");
       shard_.stats().slow_consumers.Add();
       Abort();
       return;

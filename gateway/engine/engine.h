@@ -22,6 +22,8 @@ struct Delivery {
   uint64_t sequence = 0;
   // For user topics: only those sessions that subscribe to the frame's stream.
   bool stream_subscribers_only = false;
+  // What it counts for in the mailbox that it lies in.
+  size_t charged_bytes = 0;
 };
 
 // Who listens to a topic on this node.
@@ -38,9 +40,9 @@ class Door {
 
   virtual Audience Find(const wire::TopicView& topic) const = 0;
 
-  // Whether each of the shards can take one more message of that size. Looked at before a message gets its place in
-  // the order, so that a refused message leaves no hole.
-  virtual bool HasRoom(ShardSet shards, size_t bytes) const = 0;
+  // Whether each of the shards can take this message too. Looked at before a message gets its place in the order, so
+  // that a refused message leaves no hole.
+  virtual bool HasRoom(ShardSet shards, const wire::Frame& frame) const = 0;
 
   // Puts the message into the shards' mailboxes; returns those that must be woken once the lock is released.
   virtual ShardSet Deliver(ShardSet shards, const Delivery& delivery) = 0;

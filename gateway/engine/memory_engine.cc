@@ -11,10 +11,10 @@ StatusOr<Published> MemoryEngine::Publish(const wire::TopicView& topic, const wi
     std::lock_guard lock(stripe.mutex);
     Audience audience = door_.Find(topic);
     if (audience.shards == 0) return published;
-    if (!door_.HasRoom(audience.shards, frame->bytes())) {
+    if (!door_.HasRoom(audience.shards, *frame)) {
       return ResourceExhausted("the gateway is behind: a shard's mailbox is full");
     }
-    Delivery delivery{wire::Topic(topic), frame, ++stripe.sequence, stream_subscribers_only};
+    Delivery delivery{wire::Topic(topic), frame, ++stripe.sequence, stream_subscribers_only, 0};
     wake = door_.Deliver(audience.shards, delivery);
     published.sessions = audience.sessions;
   }

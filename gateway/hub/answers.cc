@@ -36,7 +36,7 @@ std::vector<SessionInfo> ListMembers(Shard& shard, const wire::TopicView& topic,
 
 uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode code, std::string_view reason) {
   std::vector<Session*> sessions = MembersOf(shard, topic);
-  for (Session* session : sessions) session->Close(code, reason);
+  for (Session* session : sessions) session->Close(code, reason, wire::CloseCode::kKicked);
   return static_cast<uint32_t>(sessions.size());
 }
 

@@ -26,24 +26,22 @@ class Mailbox {
  public:
   Mailbox(size_t max_messages, size_t max_bytes) : max_messages_(max_messages), max_bytes_(max_bytes) {}
 
-  bool HasRoom(size_t bytes) const {
+  // A frame that goes to many users, one after the other, is held once, and so its bytes count once.
+  bool HasRoom(const wire::Frame& frame) const {
+    size_t bytes = newest_.load(std::memory_order_relaxed) == &frame ? 0 : frame.bytes();
     return messages_.load(std::memory_order_relaxed) < max_messages_ &&
            bytes_.load(std::memory_order_relaxed) + bytes <= max_bytes_;
   }
 
-  // At most half full: the moment to let waiting publishers go on.
-  bool HalfEmpty() const {
-    return messages_.load(std::memory_order_relaxed) <= max_messages_ / 2 &&
-           bytes_.load(std::memory_order_relaxed) <= max_bytes_ / 2;
-  }
-
   // True where the shard sleeps and must be woken.
   bool Push(Mail mail) {
-    if (const auto* delivery = std::get_if<engine::Delivery>(&mail)) {
-      messages_.fetch_add(1, std::memory_order_relaxed);
-      bytes_.fetch_add(delivery->frame->bytes(), std::memory_order_relaxed);
-    }
     std::lock_guard lock(mutex_);
+    if (auto* delivery = std::get_if<engine::Delivery>(&mail)) {
+      const wire::Frame* frame = delivery->frame.get();
+      delivery->charged_bytes = newest_.exchange(frame, std::memory_order_relaxed) == frame ? 0 : frame->bytes();
+      messages_.fetch_add(1, std::memory_order_relaxed);
+      bytes_.fetch_add(delivery->charged_bytes, std::memory_order_relaxed);
+    }
     mail_.push_back(std::move(mail));
     return !std::exchange(awake_, true);
   }
@@ -63,7 +61,10 @@ class Mailbox {
   // The shard is through with a message: only now does it stop counting.
   void Done(const engine::Delivery& delivery) {
     messages_.fetch_sub(1, std::memory_order_relaxed);
-    bytes_.fetch_sub(delivery.frame->bytes(), std::memory_order_relaxed);
+    bytes_.fetch_sub(delivery.charged_bytes, std::memory_order_relaxed);
+    // Before the frame can be gone and another stand at its address.
+    const wire::Frame* frame = delivery.frame.get();
+    newest_.compare_exchange_strong(frame, nullptr, std::memory_order_relaxed);
   }
 
   size_t messages() const { return messages_.load(std::memory_order_relaxed); }
@@ -73,6 +74,7 @@ class Mailbox {
   const size_t max_bytes_;
   std::atomic<size_t> messages_{0};
   std::atomic<size_t> bytes_{0};
+  std::atomic<const wire::Frame*> newest_{nullptr};  // the last frame pushed, while it is here
 
   std::mutex mutex_;
   std::vector<Mail> mail_;

@@ -1,18 +1,11 @@
 #include "gateway/hub/node.h"
 
-#include <boost/asio/post.hpp>
-
 namespace carillon::hub {
 
 Node::Node(const NodeOptions& options, boost::asio::io_context& timers) : timers_(timers) {
   CARILLON_CHECK(options.shards >= 1 && options.shards <= kMaxShards);
   for (ShardIndex index = 0; index < options.shards; ++index) {
-    shards_.push_back(std::make_unique<Shard>(index, options.mailbox_messages, options.mailbox_bytes, [this] {
-      // Only when every shard has room again: whoever waits does not know which one was full.
-      bool room = has_waiters_.load(std::memory_order_relaxed);
-      for (const auto& shard : shards_) room = room && shard->mailbox().HalfEmpty();
-      if (room) LetWaitersGo();
-    }));
+    shards_.push_back(std::make_unique<Shard>(index, options.mailbox_messages, options.mailbox_bytes));
   }
 }
 
@@ -25,24 +18,9 @@ void Node::Stop() {
   for (auto& shard : shards_) shard->Stop();
 }
 
-void Node::WhenRoom(absl::AnyInvocable<void()> callback) {
-  {
-    std::lock_guard lock(waiters_mutex_);
-    waiters_.push_back(std::move(callback));
-    has_waiters_.store(true, std::memory_order_relaxed);
-  }
-  // The mailbox may have run empty before this: make every shard look once.
-  Tell(all_shards(), [](Shard&) {});
-}
-
-void Node::LetWaitersGo() {
-  std::vector<absl::AnyInvocable<void()>> waiters;
-  {
-    std::lock_guard lock(waiters_mutex_);
-    waiters.swap(waiters_);
-    has_waiters_.store(false, std::memory_order_relaxed);
-  }
-  for (auto& waiter : waiters) boost::asio::post(timers_, std::move(waiter));
+void Node::After(std::chrono::milliseconds delay, absl::AnyInvocable<void()> callback) {
+  auto timer = std::make_shared<boost::asio::steady_timer>(timers_, delay);
+  timer->async_wait([timer, callback = std::move(callback)](const boost::system::error_code&) mutable { callback(); });
 }
 
 void Node::Tell(ShardSet shards, const std::function<void(Shard&)>& task) {
@@ -51,14 +29,9 @@ void Node::Tell(ShardSet shards, const std::function<void(Shard&)>& task) {
   });
 }
 
-void Node::AtDeadline(std::function<void()> give_up) {
-  auto timer = std::make_shared<boost::asio::steady_timer>(timers_, kAskDeadline);
-  timer->async_wait([timer, give_up = std::move(give_up)](const boost::system::error_code&) { give_up(); });
-}
-
-bool Node::HasRoom(ShardSet shards, size_t bytes) const {
+bool Node::HasRoom(ShardSet shards, const wire::Frame& frame) const {
   bool room = true;
-  ForEach(shards, [&](const Shard& shard) { room = room && shard.mailbox().HasRoom(bytes); });
+  ForEach(shards, [&](const Shard& shard) { room = room && shard.mailbox().HasRoom(frame); });
   return room;
 }
 

@@ -4,7 +4,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <type_traits>
 #include <vector>
 
@@ -49,9 +48,8 @@ class Node : public engine::Door {
     return engine_->Publish(topic, frame, stream_subscribers_only);
   }
 
-  // Calls back once, on the timers' thread, when full mailboxes have become half empty; perhaps although they are full
-  // again. For publishers that were told RESOURCE_EXHAUSTED and can wait.
-  void WhenRoom(absl::AnyInvocable<void()> callback);
+  // Calls back once, on the timers' thread, which it must not block.
+  void After(std::chrono::milliseconds delay, absl::AnyInvocable<void()> callback);
 
   // Runs `task` on each of the shards, in order with what is published.
   void Tell(ShardSet shards, const std::function<void(Shard&)>& task);
@@ -63,7 +61,7 @@ class Node : public engine::Door {
     auto gather =
         std::make_shared<Gather<Answer>>(static_cast<size_t>(__builtin_popcountll(shards)), std::move(callback));
     if (shards == 0) return gather->GiveUp();
-    AtDeadline([gather] { gather->GiveUp(); });
+    After(kAskDeadline, [gather] { gather->GiveUp(); });
     Tell(shards, [gather, question](Shard& shard) { gather->Add(question(shard)); });
   }
 
@@ -71,7 +69,7 @@ class Node : public engine::Door {
 
   // engine::Door
   engine::Audience Find(const wire::TopicView& topic) const override { return interests_.Find(topic); }
-  bool HasRoom(ShardSet shards, size_t bytes) const override;
+  bool HasRoom(ShardSet shards, const wire::Frame& frame) const override;
   ShardSet Deliver(ShardSet shards, const engine::Delivery& delivery) override;
   const engine::Interest* Join(const wire::TopicView& topic, ShardIndex shard) override {
     return interests_.Join(topic, shard);
@@ -82,9 +80,6 @@ class Node : public engine::Door {
   void Wake(ShardSet shards) override;
 
  private:
-  void AtDeadline(std::function<void()> give_up);
-  void LetWaitersGo();
-
   template <class Visit>
   void ForEach(ShardSet shards, Visit&& visit) const {
     for (; shards != 0; shards &= shards - 1) visit(*shards_[static_cast<size_t>(__builtin_ctzll(shards))]);
@@ -93,10 +88,6 @@ class Node : public engine::Door {
   boost::asio::io_context& timers_;
   engine::Engine* engine_ = nullptr;
   InterestMap interests_;
-
-  std::mutex waiters_mutex_;
-  std::vector<absl::AnyInvocable<void()>> waiters_;
-  std::atomic<bool> has_waiters_{false};
 
   // Last: their threads use what stands above.
   std::vector<std::unique_ptr<Shard>> shards_;

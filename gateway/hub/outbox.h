@@ -23,7 +23,7 @@ class Packet : public boost::intrusive_ref_counter<Packet, boost::thread_unsafe_
   enum class Kind : uint8_t {
     kData,
     kPong,      // only the newest unsent one is kept
-    kProtocol,  // what Beast wrote, or a ping: never dropped
+    kProtocol,  // what Beast wrote, or a ping
   };
 
   // Borrows the frame's encoding and keeps the frame.

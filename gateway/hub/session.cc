@@ -36,26 +36,27 @@ bool Session::FlushHelps(size_t arriving) {
   return !closing_ && !TooFarBehind(arriving);
 }
 
-void Session::Offer(const PacketPtr& packet) {
-  if (closing_) return;
+bool Session::Queue(const PacketPtr& packet) {
+  if (closing_) return false;
   if (TooFarBehind(packet->bytes().size()) && !FlushHelps(packet->bytes().size())) {
-    if (closing_) return;
+    if (closing_) return false;
     shard_.stats().slow_consumers.Add();
     outbox_.DropUnsent();
     Close(wire::CloseCode::kSlowConsumer, wire::InfoOf(wire::CloseCode::kSlowConsumer).reason);
-    return;
+    return false;
   }
   outbox_.Push(packet);
-  if (!dirty_) {
-    dirty_ = true;
-    shard_.dirty_.push_back(this);
-  }
+  return true;
+}
+
+void Session::Offer(const PacketPtr& packet) {
+  if (!Queue(packet) || dirty_) return;
+  dirty_ = true;
+  shard_.dirty_.push_back(this);
 }
 
 void Session::Send(std::string bytes) {
-  if (bytes.empty() || closing_) return;
-  Offer(MakePacket(std::move(bytes)));
-  if (!closing_) transport_.Flush();
+  if (!bytes.empty() && Queue(MakePacket(std::move(bytes)))) transport_.Flush();
 }
 
 void Session::Reply(const dialect::Reply& reply) {
@@ -64,10 +65,10 @@ void Session::Reply(const dialect::Reply& reply) {
   Send(std::move(bytes));
 }
 
-void Session::Close(wire::CloseCode code, std::string_view reason) {
+void Session::Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) {
   if (closing_) return;
   BeginClosing();
-  transport_.Close(code, reason);
+  transport_.Close(code, reason, cause);
 }
 
 void Session::BeginClosing() {

@@ -42,11 +42,8 @@ class Transport {
   // Writes what the outbox holds, as far as the socket takes it now.
   virtual void Flush() = 0;
 
-  // Says goodbye and ends the connection soon after. Only the first call counts.
-  virtual void Close(wire::CloseCode code, std::string_view reason) = 0;
-
-  // Ends the connection at once.
-  virtual void Abort() = 0;
+  // Says goodbye and ends the connection soon after; the books say `cause`. Only the first call counts.
+  virtual void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) = 0;
 };
 
 // One client connection as the hub sees it: who, what they listen to, what waits for them.
@@ -76,7 +73,9 @@ class Session {
   void Send(std::string bytes);
   void Reply(const dialect::Reply& reply);
 
-  void Close(wire::CloseCode code, std::string_view reason);
+  void Close(wire::CloseCode code, std::string_view reason) { Close(code, reason, code); }
+  // For a goodbye with a code of the backend's choice, which says nothing of its cause.
+  void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause);
 
   // The transport is ending by itself: the session leaves its topics and hears nothing more.
   void BeginClosing();
@@ -88,6 +87,8 @@ class Session {
  private:
   friend class Shard;
 
+  // False where the session is closed, or is now, because it is too far behind.
+  bool Queue(const PacketPtr& packet);
   bool TooFarBehind(size_t arriving);
   bool FlushHelps(size_t arriving);
 

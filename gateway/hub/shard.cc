@@ -10,17 +10,8 @@
 #include "gateway/base/random.h"
 
 namespace carillon::hub {
-namespace {
-
-size_t RowOf(wire::CloseCode code) {
-  auto table = wire::CloseTable();
-  return static_cast<size_t>(&wire::InfoOf(code) - table.data());
-}
-
-}  // namespace
-
-Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes, absl::AnyInvocable<void()> on_half_empty)
-    : index_(index), mailbox_(mailbox_messages, mailbox_bytes), on_half_empty_(std::move(on_half_empty)) {
+Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes)
+    : index_(index), mailbox_(mailbox_messages, mailbox_bytes) {
   CARILLON_CHECK(wire::CloseTable().size() <= stats_.closed.size());
 }
 
@@ -58,14 +49,24 @@ void Shard::Wake() {
   boost::asio::post(io_, [this] { Turn(); });
 }
 
+// Ticks come every 50 ms; a second without one was not the clients' doing.
+void Shard::UpdateNow() {
+  constexpr std::chrono::seconds kStandstill{1};
+  Clock::time_point now = Clock::now();
+  if (now - looked_at_ > kStandstill) stood_still_ += now - looked_at_;
+  looked_at_ = now;
+  now_ = now - stood_still_;
+}
+
 void Shard::Turn() {
   CARILLON_DCHECK(home_.Check());
   // A fault in one message or task must not leave the rest lying: whatever happens, the shard looks again.
   absl::Cleanup look_again = [this] {
     in_turn_ = false;
+    SettleRetired();
     Wake();
   };
-  now_ = Clock::now();
+  UpdateNow();
   // What earlier messages dirtied is flushed before more are taken, so that each session keeps their order and one
   // flush serves all of a turn's messages.
   if (dirty_at_ == dirty_.size()) {
@@ -101,7 +102,6 @@ void Shard::TakeMail() {
     batch_.clear();
     batch_at_ = 0;
   }
-  if (mailbox_.HalfEmpty()) on_half_empty_();
 }
 
 void Shard::Deliver(const engine::Delivery& delivery) {
@@ -157,9 +157,9 @@ bool Shard::FlushDirty() {
 }
 
 void Shard::Tick() {
-  now_ = Clock::now();
+  UpdateNow();
   wheel_.Advance(now_);
-  tick_.expires_at(now_ + TimerWheel::kTick);
+  tick_.expires_after(TimerWheel::kTick);
   tick_.async_wait([this](const boost::system::error_code& error) {
     if (!error) Tick();
   });
@@ -198,7 +198,7 @@ void Shard::Unregister(Session& session, wire::CloseCode code) {
   }
   if (session.dirty_) std::replace(dirty_.begin(), dirty_.end(), &session, static_cast<Session*>(nullptr));
   stats_.sessions.Sub();
-  stats_.closed[RowOf(code)].Add();
+  stats_.closed[wire::RowOf(code)].Add();
 }
 
 void Shard::LeaveTopics(Session& session) {

@@ -43,8 +43,7 @@ class Shard {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `on_turn` is called after each turn with whether the mailbox has become half empty.
-  Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes, absl::AnyInvocable<void()> on_half_empty);
+  Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes);
   ~Shard();
 
   // The engine must outlive the thread. Called once, by the thread that owns the node.
@@ -59,7 +58,8 @@ class Shard {
   ShardStats& stats() { return stats_; }
   void Wake();  // after a Push that asked for it
 
-  // The time of this turn; good to a tick.
+  // The time of this turn, good to a tick. It stands still while the whole process does (a paused container, a
+  // suspended machine): what clients said meanwhile is still unread, and must not count as silence.
   Clock::time_point now() const { return now_; }
   TimerWheel& wheel() { return wheel_; }
 
@@ -102,6 +102,7 @@ class Shard {
   static constexpr size_t kFramesPerTurn = 128 << 10;
   static constexpr size_t kFlushesPerTurn = 512;
 
+  void UpdateNow();
   void Turn();
   void TakeMail();
   void Deliver(const engine::Delivery& delivery);
@@ -113,9 +114,10 @@ class Shard {
   const ShardIndex index_;
   engine::Engine* engine_ = nullptr;
   Mailbox mailbox_;
-  absl::AnyInvocable<void()> on_half_empty_;
   ShardStats stats_;
-  Clock::time_point now_ = Clock::now();
+  Clock::time_point looked_at_ = Clock::now();
+  Clock::duration stood_still_{};
+  Clock::time_point now_ = looked_at_;
   TimerWheel wheel_{now_};
 
   std::vector<Mail> batch_;      // taken from the mailbox

@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <boost/version.hpp>
 #include <csignal>
 
 #include "gateway/base/log.h"
@@ -23,6 +22,10 @@ constexpr std::chrono::milliseconds kShutdownPoll{20};
 
 // What calls that still run when the sessions are gone may take.
 constexpr std::chrono::milliseconds kControlPatience{1000};
+
+// How many connections may be on their way to becoming a session when all sessions that there may be are there: they
+// learn why not, and their descriptors come out of the reserve.
+constexpr size_t kHandshakes = 64;
 
 // A wall clock that jumps by more than this is worth a line: tokens live by it.
 constexpr std::chrono::seconds kClockJump{5};
@@ -51,7 +54,7 @@ Application::Application(const v1::Config& config)
       max_connections_(ConnectionLimit(config.edge().max_connections())),
       node_(NodeOptionsOf(config_), io_),
       engine_(node_),
-      edge_(EdgeOptionsOf(config_, max_connections_), node_),
+      edge_(EdgeOptionsOf(config_, max_connections_, ConnectionLimit(0) + kHandshakes), node_),
       control_(ControlOptionsOf(config_), node_),
       admin_(io_, node_, metrics_) {}
 
@@ -61,7 +64,7 @@ Status Application::Start() {
   std::signal(SIGPIPE, SIG_IGN);
   metrics_.Add([this](MetricsWriter& writer) {
     writer.Gauge("carillon_build_info", "What is running.", 1, {{"version", kVersion}});
-    writer.Counter("carillon_log_dropped_total", "Log lines that a full ring has cost.", log::Dropped());
+    writer.Counter("carillon_log_dropped_total", "Log lines that a blocked or failing sink has cost.", log::Dropped());
     writer.Gauge("carillon_connections_limit", "The most sessions that are admitted.",
                  static_cast<double>(max_connections_));
     node_.Collect(writer);
@@ -95,13 +98,23 @@ Status Application::Start() {
 }
 
 void Application::Run() {
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (!error) OnSignal();
-  });
+  WaitForSignal();
   auto work = boost::asio::make_work_guard(io_);
   io_.run();
   if (control_shutdown_.joinable()) control_shutdown_.join();
   node_.Stop();
+}
+
+void Application::WaitForSignal() {
+  signals_.async_wait([this](const boost::system::error_code& error, int number) {
+    if (error) return;
+    WaitForSignal();
+    if (number == SIGHUP) {  // often sent by habit; ending for it would cost every client its connection
+      log::Info("server", "SIGHUP: nothing to do; this version reads its configuration at the start only");
+    } else {
+      OnSignal();
+    }
+  });
 }
 
 void Application::OnSignal() {
@@ -110,9 +123,6 @@ void Application::OnSignal() {
     log::Stop();
     std::_Exit(1);
   }
-  signals_.async_wait([this](const boost::system::error_code& error, int) {
-    if (!error) OnSignal();
-  });
   log::Info("server", "stopping: telling clients to come back", {{"sessions", OpenSessions()}});
   admin_.SetReady(false);
   control_.BeginShutdown();

@@ -41,6 +41,7 @@ class Application {
   void Run();
 
  private:
+  void WaitForSignal();
   void OnSignal();
   void WaitForSessions(std::chrono::steady_clock::time_point deadline);
   void EndControl();
@@ -50,7 +51,7 @@ class Application {
   const v1::Config config_;
   const size_t max_connections_;
   boost::asio::io_context io_{1};
-  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT};
+  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
   boost::asio::steady_timer shutdown_timer_{io_};
   boost::asio::steady_timer clock_timer_{io_};
   std::chrono::nanoseconds wall_ahead_{};  // of the steady clock, when last looked at

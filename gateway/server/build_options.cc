@@ -52,7 +52,7 @@ hub::NodeOptions NodeOptionsOf(const v1::Config& config) {
   return options;
 }
 
-edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections) {
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets) {
   edge::EdgeOptions options;
   options.listen = config.edge().listen();
   for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
@@ -74,6 +74,7 @@ edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections
   options.timeouts.accept = ToMilliseconds(config.edge().accept_timeout());
   options.timeouts.request = ToMilliseconds(config.edge().request_timeout());
   options.max_connections = max_connections;
+  options.max_sockets = max_sockets;
   options.demo_page = config.edge().demo_page();
   return options;
 }

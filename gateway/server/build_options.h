@@ -11,8 +11,8 @@ namespace carillon::server {
 
 hub::NodeOptions NodeOptionsOf(const v1::Config& config);
 
-// `max_connections` is what the limit on open files allows.
-edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections);
+// `max_connections` sessions, and `max_sockets` connections of every kind, are what the limit on open files allows.
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets);
 
 control::ControlOptions ControlOptionsOf(const v1::Config& config);
 

@@ -8,7 +8,6 @@
 #include <fstream>
 #include <optional>
 #include <set>
-#include <sstream>
 
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
@@ -22,6 +21,9 @@ using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 
+// Configurations and secrets are small; what has no end (a device) must not be read to it.
+constexpr size_t kMaxFileBytes = 1 << 20;
+
 // Nothing where it cannot be read; errno says why.
 std::optional<std::string> ReadFile(const std::string& path) {
   std::error_code ignored;
@@ -31,10 +33,15 @@ std::optional<std::string> ReadFile(const std::string& path) {
   }
   std::ifstream in(path);
   if (!in) return std::nullopt;
-  std::ostringstream text;
-  text << in.rdbuf();
-  if (text.bad()) return std::nullopt;
-  return std::move(text).str();
+  std::string text(kMaxFileBytes + 1, '\0');
+  in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (in.bad()) return std::nullopt;
+  text.resize(static_cast<size_t>(in.gcount()));
+  if (text.size() > kMaxFileBytes) {
+    errno = EFBIG;
+    return std::nullopt;
+  }
+  return text;
 }
 
 class Loader {
@@ -69,8 +76,10 @@ class Loader {
 
   void LoadFile() {
     try {
-      YAML::Node root = YAML::Load(sources_.file_text);
-      if (root.IsNull()) return;
+      std::vector<YAML::Node> documents = YAML::LoadAll(sources_.file_text);
+      if (documents.size() > 1) Problem(documents[1].Mark(), "", "a second document; only one is read");
+      if (documents.empty() || documents[0].IsNull()) return;
+      const YAML::Node& root = documents[0];
       LoadMessage(root, "", loaded_.config);
     } catch (const YAML::Exception& error) {
       readable_ = false;
@@ -158,11 +167,15 @@ class Loader {
       };
       std::string text = take(name);
       std::string file = SettingOf(field).secret() ? take(name + "_FILE") : "";
+      if (!text.empty() && !file.empty()) {
+        problems_.push_back(fmt::format("{} and {}_FILE are both set: which one?", name, name));
+        return;
+      }
       if (!text.empty()) SetByPath(path, text, name);
       if (!file.empty()) SetFromFile(path, file, name + "_FILE");
     });
     for (const auto& [name, text] : left) {
-      if (IsKubernetes(name)) continue;
+      if (IsKubernetes(name) || name == "CARILLON_TOKEN" || name == "CARILLON_ADDRESS") continue;  // the clients'
       loaded_.warnings.push_back(fmt::format("the environment variable {} is no setting of Carillon", name));
     }
   }

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
+#include <string_view>
 
 #include "gateway/auth/origin.h"
 #include "gateway/edge/listener.h"
@@ -25,16 +27,37 @@ void CheckAddress(const std::string& path, const std::string& listen, const Prob
   if (auto endpoint = edge::ParseAddress(listen); !endpoint.ok()) problem(path, MessageOf(endpoint.status()));
 }
 
+void CheckPorts(const v1::Config& config, const Problem& problem) {
+  std::set<std::string> taken;
+  const std::pair<const char*, const std::string&> listens[] = {{"edge.listen", config.edge().listen()},
+                                                                {"control.listen", config.control().listen()},
+                                                                {"admin.listen", config.admin().listen()}};
+  for (const auto& [path, listen] : listens) {
+    if (listen.ends_with(":0")) continue;
+    if (!taken.insert(listen).second) problem(path, fmt::format("{} is taken by another listener here", listen));
+  }
+}
+
+// Segments of letters that mean themselves in a URL.
+bool IsPath(std::string_view path) {
+  auto plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("/._~-").find(c) != std::string_view::npos;
+  };
+  return path.size() > 1 && path.front() == '/' && path.back() != '/' && path.find("//") == std::string_view::npos &&
+         std::all_of(path.begin(), path.end(), plain);
+}
+
 void CheckEndpoints(const v1::Config& config, const Problem& problem) {
   std::set<std::string> paths;
-  bool anyone = config.edge().endpoints().empty() && !config.auth().hs256_secret().empty();
+  bool tokens = !config.auth().hs256_secret().empty();
+  bool enabled = config.edge().endpoints().empty();
+  bool anyone = enabled && tokens;
   for (int i = 0; i < config.edge().endpoints_size(); ++i) {
     const v1::Endpoint& endpoint = config.edge().endpoints(i);
     std::string at = fmt::format("edge.endpoints[{}]", i);
     const std::string& path = endpoint.path();
-    if (!path.starts_with('/') || path.size() < 2 || path.ends_with('/')) {
-      problem(at + ".path", "must begin with / and not end with it");
-    }
+    if (!IsPath(path)) problem(at + ".path", "must look like /ws or /realtime/v1: words of [A-Za-z0-9._~-]");
     if (!paths.insert(path).second) problem(at + ".path", fmt::format("two endpoints have the path {}", path));
     if (endpoint.dialect() == v1::DIALECT_KIND_ECHO && !IsLoopback(config.edge().listen())) {
       problem(at + ".dialect", "echo is for conformance suites: only where edge.listen is on loopback");
@@ -44,28 +67,42 @@ void CheckEndpoints(const v1::Config& config, const Problem& problem) {
     if (interval.count() > 0 && timeout.count() > 0 && timeout <= interval) {
       problem(at + ".peer_timeout", "must be longer than ping_interval, or clients die between two pings");
     }
-    if (endpoint.outbox_bytes() < config.limits().max_publish_bytes() &&
-        endpoint.outbox_bytes() < endpoint.max_message_bytes()) {
-      problem(at + ".outbox_bytes", "is smaller than one message may be");
+    bool echo = endpoint.dialect() == v1::DIALECT_KIND_ECHO;
+    uint64_t message = echo ? endpoint.max_message_bytes() : config.limits().max_publish_bytes();
+    if (endpoint.outbox_bytes() < message) {
+      problem(at + ".outbox_bytes",
+              fmt::format("is smaller than one message may be ({} bytes, by {})", message,
+                          echo ? "max_message_bytes of this endpoint" : "limits.max_publish_bytes"));
     }
-    anyone = anyone || (endpoint.enabled() && (endpoint.anonymous() || !config.auth().hs256_secret().empty()));
+    enabled = enabled || endpoint.enabled();
+    anyone = anyone || (endpoint.enabled() && (endpoint.anonymous() || tokens));
   }
-  if (!anyone) {
+  if (!enabled) {
+    problem("edge.endpoints", "nobody can connect: none of them is enabled");
+  } else if (!anyone) {
     problem("auth.hs256_secret",
             "nobody can connect: set it, so that tokens are accepted, or allow clients without one "
             "(edge.endpoints[].anonymous: true)");
   }
 }
 
+bool FitsAHeader(std::string_view text) {
+  return !text.starts_with(' ') && !text.ends_with(' ') &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c < 0x7F; });
+}
+
 void CheckControl(const v1::Config& config, const Problem& problem) {
   const v1::ControlConfig& control = config.control();
   bool local = control.listen().starts_with("unix:") || IsLoopback(control.listen());
   if (!control.listen().starts_with("unix:")) CheckAddress("control.listen", control.listen(), problem);
-  if (!local && control.keys().empty() && !control.insecure()) {
+  if (control.listen() == "unix:") problem("control.listen", "unix: needs a path, such as unix:/run/carillon.sock");
+  bool parses = local || edge::ParseAddress(control.listen()).ok();
+  if (parses && !local && control.keys().empty() && !control.insecure()) {
     problem("control.listen",
             "is open to others, without keys: add control.keys, listen on loopback, or say control.insecure: true");
   }
   std::set<std::string> names;
+  std::set<std::string> secrets;
   for (int i = 0; i < control.keys_size(); ++i) {
     std::string at = fmt::format("control.keys[{}]", i);
     const v1::ControlKey& key = control.keys(i);
@@ -73,6 +110,10 @@ void CheckControl(const v1::Config& config, const Problem& problem) {
     if (!names.insert(key.name()).second) problem(at + ".name", "two keys have this name");
     if (key.secret().size() < kMinKeyBytes)
       problem(at + ".secret", fmt::format("at least {} bytes are needed", kMinKeyBytes));
+    if (!FitsAHeader(key.secret())) {
+      problem(at + ".secret", "must be printable ASCII without spaces around it: it is sent in a header");
+    }
+    if (!secrets.insert(key.secret()).second) problem(at + ".secret", "two keys have this secret");
   }
 }
 
@@ -81,6 +122,7 @@ void CheckControl(const v1::Config& config, const Problem& problem) {
 void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckAddress("edge.listen", config.edge().listen(), problem);
   CheckAddress("admin.listen", config.admin().listen(), problem);
+  CheckPorts(config, problem);
   CheckEndpoints(config, problem);
   CheckControl(config, problem);
   const std::string& secret = config.auth().hs256_secret();

@@ -1,5 +1,7 @@
 #include "gateway/wire/close_code.h"
 
+#include <iterator>
+
 namespace carillon::wire {
 namespace {
 
@@ -35,6 +37,10 @@ const CloseInfo& InfoOf(CloseCode code) {
     if (info.code == CloseCode::kKicked) kicked = &info;
   }
   return *kicked;
+}
+
+size_t RowOf(CloseCode code) {
+  return static_cast<size_t>(&InfoOf(code) - std::begin(kTable));
 }
 
 bool IsKickCode(uint32_t code) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -40,8 +41,9 @@ struct CloseInfo {
 // The whole table, for metrics and docs.
 std::span<const CloseInfo> CloseTable();
 
-// The table's row; kKicked's name stands for codes that a backend chose.
+// The code's row and its number in the table. A code that is not there has kKicked's.
 const CloseInfo& InfoOf(CloseCode code);
+size_t RowOf(CloseCode code);
 
 // True for the codes that a backend may send with Kick: 1000, 1008 and 3000 to 4999.
 bool IsKickCode(uint32_t code);

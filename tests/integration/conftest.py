@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ from support.control import Control  # noqa: E402
 from support.gateway import JWT_SECRET, Gateway, merged  # noqa: E402
 from support.http import RawConnection  # noqa: E402
 from support.ws import Browser, WebSocket  # noqa: E402
+
+GRPCURL_VERSION = "v1.9.4"
 
 #: What every gateway of the tests begins with. A file of tests puts its own settings on top.
 BASE_CONFIG: dict[str, Any] = {
@@ -123,3 +126,21 @@ def tcp(gateway: Gateway, keep: Callable[[Any], Any]) -> Connect:
 def fresh() -> Callable[[str], str]:
     """Makes a name that nothing else has, for a user or a stream."""
     return lambda kind: f"{kind}-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture(scope="session")
+def grpcurl_program() -> str:
+    """grpcurl at one version, built once by go."""
+    if shutil.which("go") is None:
+        pytest.skip("go not found")
+    folder = Path(__file__).parents[2] / "build" / "tools" / "bin"
+    program = folder / f"grpcurl-{GRPCURL_VERSION}"
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        environment = {**os.environ, "GOBIN": str(folder)}
+        built = subprocess.run(["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{GRPCURL_VERSION}"], env=environment,
+                               stderr=subprocess.PIPE, text=True, timeout=540)
+        if built.returncode != 0:
+            pytest.skip(f"grpcurl could not be built: {built.stderr[-300:]}")
+        (folder / "grpcurl").rename(program)
+    return str(program)

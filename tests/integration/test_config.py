@@ -339,6 +339,8 @@ def test_a_token_of_the_command_lets_its_user_in(start_gateway: Callable[..., Ga
         (["--user", ""], "--user"),
         (["--user", "alice", "--ttl", "soon"], "--ttl"),
         (["--user", "alice", "--ttl", "0s"], "--ttl"),
+        (["--user", "alice", "--ttl", "2200000h"], "--ttl"),
+        (["--user", "alice", *(["--role", "r" * 200] * 100)], "refuse"),
         (["--user", "alice", "--stream", "bad name"], "--stream"),
         (["--user", "alice", "--label", "nonsense"], "--label"),
     ],
@@ -374,6 +376,8 @@ def test_help_is_there_and_nonsense_is_refused(run: Run) -> None:
     assert run("--help").returncode == 0
     assert "--edge.listen" in run("serve", "--help").stdout
     assert run("dance").returncode == 2
+    assert '"dance"' in run("dance").stderr and "check-config" in run("dance").stderr
+    assert run("serve", "-c", "").returncode == 2
     assert run("serve", "--dance").returncode == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import grpc
 import pytest
 from google.protobuf import descriptor_pb2, struct_pb2
 from support.control import Control, Event, event, pb, stream_item
+from support.patience import eventually
 from support.ws import Browser
 
 ALL, PUBLISH, READ, ADMIN = ("all-" + "k" * 16, "publish-" + "k" * 16, "read-" + "k" * 16, "admin-" + "k" * 16)
@@ -84,6 +86,29 @@ def test_every_bad_key_gets_the_same_words(control: Control, method: str) -> Non
 
     assert {(each.code, each.reason) for each in refusals} == {(grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID")}
     assert len({each.message for each in refusals}) == 1
+
+
+def test_refused_calls_are_counted_and_logged(gateway: Any, control: Control) -> None:
+    """By status, with the name of the key that lacks something, and never with the key itself."""
+    name = "carillon_control_refused_total"
+    guess = "a-guess-at-the-key-0123456789"
+    with gateway.rises(name, code="unauthenticated"), gateway.rises(name, code="permission_denied"):
+        for key in (guess, READ):
+            control.refused("Kick", pb.KickRequest(user_id="x"), metadata=(("authorization", f"Bearer {key}"),))
+
+    lines = [json.loads(line) for line in gateway.log_text().splitlines() if "refused a call" in line]
+    assert {line["level"] for line in lines} == {"warn"}
+    assert {line["key"] for line in lines} >= {"", "read"}
+    assert guess not in gateway.log_text() and READ not in gateway.log_text()
+
+
+def test_a_kick_is_logged_with_its_caller_and_whom_it_met(gateway: Any, control: Control) -> None:
+    """For whoever asks afterwards who closed whose connection."""
+    control.kick(user_id="the-kicked-one")
+
+    found = eventually(lambda: [line for line in gateway.log_text().splitlines() if "the-kicked-one" in line], bool, "log")
+    line = json.loads(found[0])
+    assert (line["msg"], line["key"], line["user"]) == ("kick", "all", "the-kicked-one")
 
 
 def test_publish_stream_needs_a_key_as_well(gateway: Any) -> None:

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,31 +12,11 @@ from support.gateway import Gateway
 from support.patience import PATIENCE
 
 KEY = "a-key-for-grpcurl-0123456789"
-VERSION = "v1.9.4"
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
     return {"control": {"keys": [{"name": "grpcurl", "secret": KEY}]}}
-
-
-@pytest.fixture(scope="session")
-def grpcurl_program() -> str:
-    """grpcurl at one version, built once by go."""
-    if shutil.which("go") is None:
-        pytest.skip("go not found")
-    folder = ROOT / "build" / "tools" / "bin"
-    program = folder / f"grpcurl-{VERSION}"
-    if not program.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "GOBIN": str(folder)}
-        built = subprocess.run(["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{VERSION}"], env=environment,
-                               stderr=subprocess.PIPE, text=True, timeout=540)
-        if built.returncode != 0:
-            pytest.skip(f"grpcurl could not be built: {built.stderr[-300:]}")
-        (folder / "grpcurl").rename(program)
-    return str(program)
 
 
 @pytest.fixture

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import select
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.control import Control
+from support.control import Control, event
 from support.patience import PATIENCE
 from support.ws import CLOSE, PING, PONG, TEXT, Browser, Frame, WebSocket
 
 CLOSED = "carillon_connections_closed_total"
+
+# Pings four times a second, whatever happens elsewhere.
+METRONOME = {"path": "/ws", "anonymous": True, "dialect": "echo", "ping_interval": "250ms", "peer_timeout": "0s"}
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +31,8 @@ def config() -> dict[str, Any]:
                 {"path": "/wave", "ping_interval": "2s", "peer_timeout": "0s", **echo},
                 {"path": "/no-pings", "ping_interval": "0s", "peer_timeout": "600ms", **echo},
                 {"path": "/calm", **native},
+                {"path": "/backlog", **native, "ping_interval": "250ms", "peer_timeout": "1s",
+                 "send_buffer_bytes": "4KiB", "outbox_bytes": "64MiB"},
             ]
         }
     }
@@ -85,6 +92,50 @@ def test_a_silent_client_is_let_go(gateway: Any, websocket: Callable[..., WebSoc
 
             assert frame.code == 4201
         assert all(client.is_ended() for client in clients)
+
+
+def test_time_in_which_the_gateway_stood_still_is_not_the_clients_silence(
+    gateway: Any, start_gateway: Callable[..., Any], websocket: Callable[..., WebSocket], keep: Callable[[Any], Any]
+) -> None:
+    """A paused container, a machine that was suspended: what clients said meanwhile is read before they are judged."""
+    clock = keep(WebSocket(start_gateway({"edge": {"endpoints": [METRONOME]}}).edge))
+    client = websocket("/echo")
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        for _ in range(10):  # two and a half times what counts as dead
+            assert next_frame(clock).opcode == PING
+            client.send_frame(TEXT, b"still here")
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)
+
+    for _ in range(10):
+        while (frame := next_frame(client)).opcode == PING:
+            pass
+        assert frame.payload == b"still here"
+
+
+def test_a_client_that_works_through_a_backlog_is_alive(
+    control: Control, connect: Callable[..., Browser], websocket: Callable[..., WebSocket], fresh: Callable[[str], str]
+) -> None:
+    """Pings stand behind what waits, so it cannot answer them in time; that it takes what waits is sign enough."""
+    stream = fresh("stream")
+    clock = websocket("/echo")
+    reader = connect(f"/backlog/{stream}", receive_buffer=4096)
+    count, size = 20, 60_000
+    for number in range(count):
+        control.to_stream(stream, event("n", json=json.dumps([number, "x" * size])))
+
+    numbers = []
+    while len(numbers) < count:
+        if len(numbers) % 2 == 0:
+            assert next_frame(clock).opcode == PING  # 250 ms have passed
+            clock.send_frame(PONG)
+        frame = next_frame(reader)
+        if frame.opcode == TEXT:
+            numbers.append(json.loads(frame.payload)["data"][0])
+
+    assert numbers == list(range(count))
+    assert reader.ask("ping")["event"] == "pong"
 
 
 def test_a_client_that_never_answers_a_goodbye_is_reset(

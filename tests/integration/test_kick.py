@@ -71,14 +71,18 @@ def test_a_streams_subscribers_are_kicked_together(
 
 
 @pytest.mark.parametrize("code", [1000, 1008, 3000, 4000, 4101, 4201, 4999])
-def test_the_caller_may_choose_code_and_reason(control: Control, connect: Callable[..., Browser], code: int) -> None:
-    """Both reach the client as they are, up to 123 bytes of UTF-8."""
+def test_the_caller_may_choose_code_and_reason(
+    gateway: Any, control: Control, connect: Callable[..., Browser], code: int
+) -> None:
+    """Both reach the client as they are, up to 123 bytes of UTF-8. In the books it is a kick, whatever the code means
+    elsewhere."""
     reason = "räumt auf: " + "x" * 111
     browser = connect()
 
-    assert control.kick(session_id=browser.session, code=code, reason=reason).sessions == 1
+    with gateway.rises("carillon_connections_closed_total", reason="kicked"):
+        assert control.kick(session_id=browser.session, code=code, reason=reason).sessions == 1
 
-    assert browser.receive_close() == (code, reason)
+        assert browser.receive_close() == (code, reason)
 
 
 def test_what_was_sent_before_a_kick_still_arrives(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import struct
 from collections.abc import Callable
@@ -180,6 +181,63 @@ def test_secrets_and_payloads_are_in_no_log_and_no_metric(start_gateway: Callabl
         assert secret not in metrics
 
 
+def test_one_flood_does_not_hide_another(start_gateway: Callable[..., Gateway]) -> None:
+    """Lines are sampled by their reason: a hundred bad messages of one kind are one line, and each other kind has its
+    own. So are closes."""
+    gateway = start_gateway()
+    browser = Browser(gateway.edge)
+    for _ in range(100):
+        browser.send_text("no json")
+    browser.send_json([1])
+    browser.send_json({"action": "dance"})
+    assert [browser.receive_error()["code"] for _ in range(102)] == ["not_json"] * 100 + ["not_object", "unknown_action"]
+    for payload, opcode in ((b"\xff", TEXT), (b"binary", BINARY), (close_payload(5000), CLOSE)):
+        client = Browser(gateway.edge)
+        client.send_frame(opcode, payload)
+        client.receive_close()
+    gateway.stop()
+
+    lines = log_lines(gateway)
+    ignored = [line["reason"] for line in lines if line["msg"] == "ignored a message from a client"]
+    assert len(ignored) < 50 and set(ignored) == {"not_json", "not_object", "unknown_action", "unsupported_data"}
+    closes = {line["reason"]: line for line in lines if line["msg"] == "closed a session"}
+    assert set(closes) == {"invalid_text", "unsupported_data", "protocol_error"}
+    assert all(line["why"] for line in closes.values())
+
+
+def test_a_client_over_ipv4_on_an_ipv6_port_has_an_ipv4_network(start_gateway: Callable[..., Gateway]) -> None:
+    """Not ::/48, which would be everybody's."""
+    gateway = start_gateway({"edge": {"listen": "[::]:0"}})
+
+    assert http.get("127.0.0.1:" + gateway.edge.rpartition(":")[2], "/nothing/here").status == 404
+
+    gateway.stop()
+    (line,) = [line for line in log_lines(gateway) if line["msg"] == "refused a request"]
+    assert line["peer"] == "127.0.0.0/24"
+    assert "/nothing/here" in line["why"]
+
+
+def test_sighup_costs_nobody_the_connection(start_gateway: Callable[..., Gateway]) -> None:
+    """A habit of operators, and what a terminal sends when it closes."""
+    gateway = start_gateway()
+    browser = Browser(gateway.edge)
+
+    gateway.process.send_signal(signal.SIGHUP)
+
+    eventually(gateway.log_text, lambda text: "SIGHUP" in text, "the log")
+    assert browser.ask("ping")["event"] == "pong"
+    browser.close()
+
+
+def test_health_checks_of_http_1_0_are_answered(start_gateway: Callable[..., Gateway]) -> None:
+    """As balancers send them by default: without Host."""
+    connection = http.RawConnection(start_gateway().admin)
+    connection.send(b"GET /readyz HTTP/1.0\r\n\r\n")
+
+    assert connection.read_response().status == 200
+    connection.close()
+
+
 def test_a_log_that_nobody_reads_stops_nothing(start_gateway: Callable[..., Gateway]) -> None:
     """Standard error is a full pipe: lines are dropped and counted, and every broadcast still arrives."""
     reading, writing = os.pipe()
@@ -207,7 +265,7 @@ def test_a_log_that_nobody_reads_does_not_keep_it_alive(binary: str, tmp_path: P
     gateway = Gateway(binary, tmp_path, {"edge": {"endpoints": [{"path": "/ws", "anonymous": True}]}}, stderr=writing)
     os.close(writing)
     try:
-        write_many_lines(gateway, 1500)
+        write_many_lines(gateway, scaled(9000, 1500))  # each of them would be waited for
 
         gateway.begin_stop()
 
@@ -226,6 +284,7 @@ def test_a_log_that_has_gone_away_is_no_reason_to_end(start_gateway: Callable[..
     write_many_lines(gateway, 100)
 
     assert http.get(gateway.admin, "/healthz").status == 200
+    gateway.wait_for_metric("carillon_log_dropped_total", lambda lost: lost >= 100)
 
 
 def write_many_lines(gateway: Gateway, count: int) -> None:
@@ -279,8 +338,8 @@ def test_it_lives_within_its_limit_on_open_files(start_gateway: Callable[..., Ga
 
 
 def test_it_survives_running_out_of_descriptors(start_gateway: Callable[..., Gateway]) -> None:
-    """More silent connections than it may have files: sessions that are there are served, and when the flood ends, new
-    ones come in again."""
+    """More silent connections than it may have files: sessions that are there are served, operators and backends still
+    get in, and when the flood ends, clients do as well."""
     gateway = start_gateway(open_files=300)
     with Control(gateway.control) as control:
         browser = Browser(gateway.edge, "/ws/a")
@@ -291,13 +350,25 @@ def test_it_survives_running_out_of_descriptors(start_gateway: Callable[..., Gat
         for _ in range(20):
             assert control.to_stream("a").sessions == 1
             assert browser.receive()["event"] == "note"
+        assert http.get(gateway.admin, "/healthz").status == 200
+        assert gateway.metrics().value("carillon_handshakes_rejected_total", reason="capacity") > 0
+        with Control(gateway.control) as newcomer:  # gRPC 1.51 never accepts again where it once could not
+            assert newcomer.to_stream("a").sessions == 1
+            assert browser.receive()["event"] == "note"
         for connection in flood:
             connection.close()
 
-        newcomer = Browser(gateway.edge, "/ws/a")
-        assert control.to_stream("a").sessions == 2
+        back = eventually(lambda: browser_or_none(gateway), lambda found: found is not None, "a new client")
+        assert back is not None and control.to_stream("a").sessions == 2
         browser.close()
-        newcomer.close()
+        back.close()
+
+
+def browser_or_none(gateway: Gateway) -> Browser | None:
+    try:
+        return Browser(gateway.edge, "/ws/a")
+    except (AssertionError, OSError):  # the flood's connections are still being closed
+        return None
 
 
 def test_max_connections_can_be_set_lower(start_gateway: Callable[..., Gateway]) -> None:

@@ -111,12 +111,14 @@ def received_close(browser: WebSocket) -> int | None:
 
 
 @pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1011, 1012, 1013, 3000, 4999])
-def test_a_good_close_is_answered_in_kind(websocket: Callable[..., WebSocket], code: int) -> None:
-    """The same code comes back (RFC 6455 section 5.5.1), then the end of the stream."""
-    client = websocket("/echo")
-    client.send(closing(code, "grüße".encode()))
+def test_a_good_close_is_answered_in_kind(gateway: Any, websocket: Callable[..., WebSocket], code: int) -> None:
+    """The same code comes back (RFC 6455 section 5.5.1), then the end of the stream. In the books it is the client's
+    own going, whatever it gave as its reason."""
+    with gateway.rises(CLOSED, code="1001" if code == 1001 else "1000"):
+        client = websocket("/echo")
+        client.send(closing(code, "grüße".encode()))
 
-    assert received_close(client) == code
+        assert received_close(client) == code
 
 
 def test_a_close_without_a_code_is_answered(gateway: Any, websocket: Callable[..., WebSocket]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 import pytest
 from support import http
-from support.control import CallOver, Control, event, stream_item
+from support.control import CallOver, Control, event, pb, stream_item
 from support.gateway import Gateway, clean_environment
 from support.patience import PATIENCE, eventually
 from support.ws import CLOSE, Browser, WebSocket
@@ -89,11 +89,11 @@ def test_clients_that_do_not_leave_are_not_waited_for(
     deaf.close()
 
 
-def test_while_it_drains_it_says_so_and_still_delivers(
+def test_while_it_drains_it_says_so(
     start: Callable[..., Gateway], keep: Callable[[Any], Any]
 ) -> None:
-    """/readyz and gRPC health tell balancers to go elsewhere, no connection is accepted, and backends may publish until
-    the last client has gone."""
+    """R54: /readyz and gRPC health tell balancers to go elsewhere, no connection is accepted, and a backend that publishes
+    learns that it must try another node: "nobody is listening" would be a lie."""
     gateway = start()
     lingering = keep(Browser(gateway.edge))
     with Control(gateway.control) as control:
@@ -106,7 +106,8 @@ def test_while_it_drains_it_says_so_and_still_delivers(
         assert next(watch) == "NOT_SERVING"
         is_draining(gateway)
         assert http.get(gateway.admin, "/healthz").status == 200
-        assert control.to_all(event("late")).sessions == 0
+        refusal = control.refused("BroadcastAll", pb.BroadcastAllRequest(event=event("late")))
+        assert refusal.code == grpc.StatusCode.UNAVAILABLE
         eventually(lambda: accepts(gateway.edge), lambda yes: not yes, "the edge's port")
         assert lingering.receive()["event"] == "restart"
         assert lingering.receive_close()[0] == 4200

@@ -20,6 +20,7 @@ SLOW = "carillon_slow_consumers_total"
 def config() -> dict[str, Any]:
     small = {"anonymous": True, "send_buffer_bytes": "4KiB"}
     return {
+        "limits": {"max_publish_bytes": "64KiB"},
         "edge": {
             "endpoints": [
                 {"path": "/ws", "anonymous": True},

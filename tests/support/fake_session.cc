@@ -63,8 +63,8 @@ int FakeSession::closes() {
   return node_.On(shard_, [this](hub::Shard&) { return closes_; });
 }
 
-bool FakeSession::aborted() {
-  return node_.On(shard_, [this](hub::Shard&) { return aborted_; });
+int FakeSession::flushes() {
+  return node_.On(shard_, [this](hub::Shard&) { return flushes_; });
 }
 
 size_t FakeSession::waiting_messages() {
@@ -87,6 +87,7 @@ void FakeSession::SetBlocked(bool blocked) {
 }
 
 void FakeSession::Flush() {
+  ++flushes_;
   hub::Outbox& outbox = session_->outbox();
   while (!blocked_ && !outbox.empty()) {
     std::array<iovec, 16> vectors;
@@ -100,13 +101,13 @@ void FakeSession::Flush() {
   }
 }
 
-void FakeSession::Close(wire::CloseCode code, std::string_view reason) {
+void FakeSession::Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) {
   ++closes_;
   if (!code_.has_value()) {
     code_ = code;
     reason_ = reason;
   }
-  if (options_.dies_when_closed) Leave(code);
+  if (options_.dies_when_closed) Leave(cause);
 }
 
 void FakeSession::Leave(wire::CloseCode code) {

@@ -39,7 +39,7 @@ class FakeSession : public hub::Transport {
   std::optional<int> closed();
   std::string reason();
   int closes();
-  bool aborted();
+  int flushes();
   size_t waiting_messages();
 
   void Subscribe(const std::string& stream);
@@ -54,8 +54,7 @@ class FakeSession : public hub::Transport {
 
   // hub::Transport
   void Flush() override;
-  void Close(wire::CloseCode code, std::string_view reason) override;
-  void Abort() override { aborted_ = true; }
+  void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
 
  private:
   void Leave(wire::CloseCode code);
@@ -71,7 +70,7 @@ class FakeSession : public hub::Transport {
   std::optional<wire::CloseCode> code_;
   std::string reason_;
   int closes_ = 0;
-  bool aborted_ = false;
+  int flushes_ = 0;
 };
 
 // The payloads of the frames that stand in `bytes`, whatever their kind. What is left over at the end is added as

@@ -11,7 +11,7 @@ class IdleShard {
   hub::Shard& shard() { return shard_; }
 
  private:
-  hub::Shard shard_{0, 64, 1 << 20, [] {}};
+  hub::Shard shard_{0, 64, 1 << 20};
 };
 
 // A session of such a shard, with a transport that does nothing: for data structures that hold sessions.
@@ -23,8 +23,7 @@ class LooseSession : public hub::Transport {
   std::vector<hub::Subscription>& subscriptions() { return session_.subscriptions(); }
 
   void Flush() override {}
-  void Close(wire::CloseCode, std::string_view) override {}
-  void Abort() override {}
+  void Close(wire::CloseCode, std::string_view, wire::CloseCode) override {}
 
  private:
   hub::SessionSettings settings_;

@@ -146,14 +146,19 @@ void BenchClient::Start() {
 void BenchClient::Stop() {
   running_.store(false);
   if (thread_.joinable()) thread_.join();
-  slowest_.notify_all();
+  Changed();
+}
+
+void BenchClient::Changed() {
+  changes_.fetch_add(1);
+  changes_.notify_all();
 }
 
 void BenchClient::WaitFor(uint64_t number) {
-  uint64_t seen = slowest();
-  while (seen < number && running_.load() && closed() == 0) {
-    slowest_.wait(seen);
-    seen = slowest();
+  for (;;) {
+    uint32_t seen = changes_.load();
+    if (slowest() >= number || !running_.load() || closed() > 0) return;
+    changes_.wait(seen);
   }
 }
 
@@ -186,7 +191,7 @@ void BenchClient::Fail(Connection& connection) {
   ::close(connection.descriptor);
   connection.descriptor = -1;
   closed_.fetch_add(1);
-  slowest_.notify_all();
+  Changed();
 }
 
 size_t BenchClient::TakeFrames(Connection& connection, const char* data, size_t size, int64_t now) {
@@ -245,7 +250,7 @@ void BenchClient::TakeMessage(Connection& connection, const char* frame, size_t 
   if (++arrived == expected_) {
     arrived = 0;
     slowest_.store(number, std::memory_order_release);
-    slowest_.notify_all();
+    Changed();
   }
 }
 

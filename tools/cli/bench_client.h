@@ -52,7 +52,7 @@ class BenchClient {
   uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }      // holes, repeats, disorder
   uint64_t closed() const { return closed_.load(std::memory_order_relaxed); }  // connections that ended
 
-  // Blocks until slowest() has passed `number`, or the client has stopped or lost a connection.
+  // Blocks until slowest() has reached `number`, or the client has stopped or lost a connection.
   void WaitFor(uint64_t number);
 
   // From the first message numbered at least this on, latencies count. Before Start.
@@ -77,6 +77,7 @@ class BenchClient {
   size_t TakeFrames(Connection& connection, const char* data, size_t size, int64_t now);
   void TakeMessage(Connection& connection, const char* frame, size_t size, int64_t now);
   void Fail(Connection& connection);
+  void Changed();  // for those who wait
 
   const Options options_;
   std::vector<Connection> connections_;
@@ -90,6 +91,7 @@ class BenchClient {
   std::vector<char> buffer_;
 
   std::atomic<uint64_t> slowest_{0};
+  std::atomic<uint32_t> changes_{0};  // of slowest_, closed_ and running_
   std::atomic<uint64_t> deliveries_{0};
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> lost_{0};

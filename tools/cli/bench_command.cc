@@ -119,13 +119,14 @@ void Print(const FanoutArguments& arguments, const BenchClient& client, const Fi
   if (arguments.json) {
     std::printf(
         "{\"connections\":%u,\"published\":%llu,\"deliveries\":%llu,\"missing\":%llu,\"lost\":%llu,\"closed\":%llu,"
-        "\"per_second\":%.0f,\"cpu_us_per_delivery\":%.4f,\"bytes_per_delivery\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
+        "\"per_second\":%.0f,\"cpu_us_per_delivery\":%s,\"bytes_per_delivery\":%.1f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
         "\"max_us\":%.1f,\"rss_growth_bytes\":%llu}\n",
         arguments.connections, static_cast<unsigned long long>(figures.published),
         static_cast<unsigned long long>(figures.deliveries),
         static_cast<unsigned long long>(figures.expected - client.deliveries()),
         static_cast<unsigned long long>(client.lost()), static_cast<unsigned long long>(client.closed()), rate,
-        figures.cpu_us, figures.bytes, us(latency.Quantile(0.5)), us(latency.Quantile(0.99)), us(latency.max()),
+        arguments.pid == 0 ? "null" : fmt::format("{:.4f}", figures.cpu_us).c_str(), figures.bytes,
+        us(latency.Quantile(0.5)), us(latency.Quantile(0.99)), us(latency.max()),
         static_cast<unsigned long long>(figures.rss_growth));
     return;
   }
@@ -209,8 +210,10 @@ Status RunFanout(const FanoutArguments& arguments, bool* clean) {
   figures.expected = driver.published() * listeners;
   figures.deliveries = client.deliveries() - deliveries;
   figures.seconds = static_cast<double>(NowNs() - began) / 1e9;
-  figures.cpu_us = static_cast<double>(CpuNs(arguments.pid) - cpu) / 1000.0 / static_cast<double>(figures.deliveries);
-  figures.bytes = static_cast<double>(client.bytes() - bytes) / static_cast<double>(figures.deliveries);
+  if (figures.deliveries > 0) {
+    figures.cpu_us = static_cast<double>(CpuNs(arguments.pid) - cpu) / 1000.0 / static_cast<double>(figures.deliveries);
+    figures.bytes = static_cast<double>(client.bytes() - bytes) / static_cast<double>(figures.deliveries);
+  }
   figures.rss_growth = rss_after > rss_before ? rss_after - rss_before : 0;
   client.Stop();
   Print(arguments, client, figures);
@@ -228,7 +231,7 @@ void AddBench(CLI::App& app, int* exit_code) {
       "One stream, many WebSockets: every delivery is counted and in order. Ends by itself; exit code 1 where "
       "a message was lost or a connection closed");
   auto arguments = std::make_shared<FanoutArguments>();
-  fanout->add_option("--edge", arguments->edge, "host:port of the edge");
+  fanout->add_option("--edge", arguments->edge, "IPv4 address and port of the edge");
   fanout->add_option("--control", arguments->control, "host:port of the control plane");
   fanout->add_option("--floor", arguments->floor, "Publish to a bare loop at this host:port instead (tests/bench)");
   fanout->add_option("--path", arguments->path, "The endpoint");
@@ -246,7 +249,8 @@ void AddBench(CLI::App& app, int* exit_code) {
   fanout->add_option("--size", arguments->size, "Bytes of JSON a payload")->check(CLI::Range(34, 500'000));
   fanout->add_option("-s,--seconds", arguments->seconds, "How long to measure")->check(CLI::Range(0.1, 600.0));
   fanout->add_option("--warmup", arguments->warmup, "How long before that")->check(CLI::Range(0.0, 60.0));
-  fanout->add_option("--pid", arguments->pid, "The server's process on this machine: prints its CPU time a delivery and its memory's growth");
+  fanout->add_option("--pid", arguments->pid,
+                     "The server's process on this machine: prints its CPU time a delivery and its memory's growth");
   fanout->add_flag("--json", arguments->json, "Print one JSON object");
   fanout->callback([=] {
     bool clean = false;

@@ -16,7 +16,7 @@ namespace carillon::cli {
 class ConfigFlags {
  public:
   explicit ConfigFlags(CLI::App& command) {
-    command.add_option("-c,--config", file_, "The configuration file (YAML)");
+    option_ = command.add_option("-c,--config", file_, "The configuration file (YAML)");
     server::ForEachSetting([&](const std::string& path, const google::protobuf::FieldDescriptor& field) {
       if (server::SettingOf(field).secret() || !server::IsScalar(field)) return;
       const std::string& fallback = server::SettingOf(field).default_();
@@ -30,10 +30,15 @@ class ConfigFlags {
 
   // Nothing where something is wrong; it was then said on standard error.
   std::optional<server::LoadedConfig> Load() const {
+    if (option_->count() > 0 && file_.empty()) {
+      std::fprintf(stderr, "-c: the file's name is empty\n");
+      return std::nullopt;
+    }
     auto sources = server::GatherSources(file_, flags_);
     auto loaded = sources.ok() ? server::LoadConfig(*sources) : StatusOr<server::LoadedConfig>(sources.status());
     if (!loaded.ok()) {
-      std::fprintf(stderr, "%s\n", MessageOf(loaded.status()).c_str());
+      std::string message = MessageOf(loaded.status()) + "\n";
+      std::fwrite(message.data(), 1, message.size(), stderr);  // it may quote a NUL
       return std::nullopt;
     }
     for (const std::string& warning : loaded->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
@@ -43,6 +48,7 @@ class ConfigFlags {
   const std::string& file() const { return file_; }
 
  private:
+  const CLI::Option* option_ = nullptr;
   std::string file_;
   std::map<std::string, std::string> flags_;
 };

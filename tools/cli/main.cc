@@ -9,6 +9,18 @@ int main(int argc, char** argv) {
   carillon::cli::AddToken(app, &exit_code);
   carillon::cli::AddVersion(app, &exit_code);
   carillon::cli::AddBench(app, &exit_code);
+  if (argc > 1 && argv[1][0] != '-') {
+    std::string known;
+    bool found = false;
+    for (const CLI::App* command : app.get_subcommands(nullptr)) {
+      found = found || command->get_name() == argv[1];
+      known += " " + command->get_name();
+    }
+    if (!found) {
+      std::fprintf(stderr, "there is no command \"%s\"; there are:%s\n", argv[1], known.c_str());
+      return 2;
+    }
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

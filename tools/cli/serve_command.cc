@@ -5,6 +5,7 @@
 #include "gateway/base/log.h"
 #include "gateway/server/application.h"
 #include "gateway/server/build_options.h"
+#include "gateway/server/config_values.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/config_flags.h"
 
@@ -24,6 +25,14 @@ int Serve(const ConfigFlags& flags) {
   }
   if (config.auth().audience().empty() && !config.auth().hs256_secret().empty()) {
     log::Info("server", "auth.audience is not set: tokens for other services with the same secret are accepted");
+  }
+  for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
+    bool pings = server::ToMilliseconds(endpoint.ping_interval()).count() > 0;
+    bool dies = server::ToMilliseconds(endpoint.peer_timeout()).count() > 0;
+    if (endpoint.enabled() && !pings && dies) {
+      log::Warn("server", "ping_interval is 0 but peer_timeout is not: clients that say nothing will be closed",
+                {{"path", endpoint.path()}});
+    }
   }
   int exit_code = 0;
   {

@@ -45,7 +45,10 @@ int MakeToken(const ConfigFlags& flags, const TokenArguments& arguments) {
     identity.labels[label.substr(0, equals)] = label.substr(equals + 1);
   }
   auto ttl = server::ParseDuration(arguments.ttl);
-  if (!ttl.has_value() || ttl->count() == 0) return Fail("--ttl: write a duration such as 30m or 12h");
+  constexpr std::chrono::hours kMaxTtl{100 * 365 * 24};
+  if (!ttl.has_value() || ttl->count() == 0 || *ttl > kMaxTtl) {
+    return Fail("--ttl: write a duration such as 30m or 12h, at most 876000h");
+  }
   auto now = std::chrono::system_clock::now();
   identity.expires_at = now + *ttl;
 
@@ -53,7 +56,12 @@ int MakeToken(const ConfigFlags& flags, const TokenArguments& arguments) {
   settings.secret = auth_config.hs256_secret();
   settings.issuer = auth_config.issuer();
   settings.audience = auth_config.audience();
-  std::printf("%s\n", auth::SignJwt(identity, settings, now).c_str());
+  std::string token = auth::SignJwt(identity, settings, now);
+  // What the gateway would refuse (too many roles, a label that is too long) is of no use to anybody.
+  if (auto verified = auth::VerifyJwt(token, settings, now); !verified.ok()) {
+    return Fail("the gateway would refuse this token: " + MessageOf(verified.status()));
+  }
+  std::printf("%s\n", token.c_str());
   return 0;
 }
 

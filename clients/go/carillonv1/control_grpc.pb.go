@@ -42,7 +42,8 @@ const (
 //	PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
 //	INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
 //	                    target that is named but empty is malformed too
-//	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
+//	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
+//	                    the request is larger than 1 MiB, and trying again is of no use
 //	UNAVAILABLE         the gateway is shutting down
 //
 // each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -52,7 +53,7 @@ type ControlServiceClient interface {
 	// Sends to a user's sessions: every open tab. With a stream, to those of them that subscribe to it. Verb: publish.
 	BroadcastToUser(ctx context.Context, in *BroadcastToUserRequest, opts ...grpc.CallOption) (*BroadcastToUserResponse, error)
 	// The same message to several users. All or nothing is not promised: RESOURCE_EXHAUSTED in the middle leaves the
-	// users before it served, and says how many. Verb: publish.
+	// first of user_ids served, and says how many and with whom to go on. Verb: publish.
 	BroadcastToUsers(ctx context.Context, in *BroadcastToUsersRequest, opts ...grpc.CallOption) (*BroadcastToUsersResponse, error)
 	// Sends to everyone who subscribes to a stream. Verb: publish.
 	BroadcastStream(ctx context.Context, in *BroadcastStreamRequest, opts ...grpc.CallOption) (*BroadcastStreamResponse, error)
@@ -184,7 +185,8 @@ func (c *controlServiceClient) CountSubscribers(ctx context.Context, in *CountSu
 //	PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
 //	INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
 //	                    target that is named but empty is malformed too
-//	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
+//	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
+//	                    the request is larger than 1 MiB, and trying again is of no use
 //	UNAVAILABLE         the gateway is shutting down
 //
 // each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -194,7 +196,7 @@ type ControlServiceServer interface {
 	// Sends to a user's sessions: every open tab. With a stream, to those of them that subscribe to it. Verb: publish.
 	BroadcastToUser(context.Context, *BroadcastToUserRequest) (*BroadcastToUserResponse, error)
 	// The same message to several users. All or nothing is not promised: RESOURCE_EXHAUSTED in the middle leaves the
-	// users before it served, and says how many. Verb: publish.
+	// first of user_ids served, and says how many and with whom to go on. Verb: publish.
 	BroadcastToUsers(context.Context, *BroadcastToUsersRequest) (*BroadcastToUsersResponse, error)
 	// Sends to everyone who subscribes to a stream. Verb: publish.
 	BroadcastStream(context.Context, *BroadcastStreamRequest) (*BroadcastStreamResponse, error)

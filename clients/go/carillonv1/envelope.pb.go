@@ -351,7 +351,7 @@ type isEnvelope_Payload interface {
 }
 
 type Envelope_Json struct {
-	// Checked JSON text, without a trailing line break.
+	// Checked JSON text, as the sender wrote it.
 	Json string `protobuf:"bytes,4,opt,name=json,proto3,oneof"`
 }
 

@@ -114,6 +114,16 @@ TEST(SamplerTest, TheFirstIsShownAndTheFloodIsCounted) {
   EXPECT_LE(shown, 1);  // one more where the loop ran across a second
 }
 
+TEST(SamplerTest, AFloodOfOneReasonDoesNotHideAnother) {
+  SamplerByReason sampler;
+  uint64_t suppressed = 0;
+  EXPECT_TRUE(sampler.Allow("flood", &suppressed));
+  for (int i = 0; i < 100; ++i) sampler.Allow("flood", &suppressed);
+
+  EXPECT_TRUE(sampler.Allow("other", &suppressed));
+  EXPECT_EQ(suppressed, 0u);
+}
+
 TEST(SamplerTest, RacingThreadsAreCountedOnceEach) {
   Sampler sampler;
   constexpr int kThreads = 4;

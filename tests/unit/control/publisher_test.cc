@@ -91,7 +91,7 @@ TEST_F(PublisherTest, AGatewayThatIsBehindRefusesTheWholeOrSaysHowManyWereServed
   EXPECT_EQ(none.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(MessageOf(none), ::testing::Not(HasSubstr("served")));
   EXPECT_EQ(some.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(MessageOf(some), HasSubstr("1 of 2 users were served"));
+  EXPECT_THAT(MessageOf(some), HasSubstr("the first 1 of 2 users were served, go on with bob"));
   EXPECT_THAT(Metrics(), HasSubstr("carillon_publish_refused_total 2\n"));
 }
 

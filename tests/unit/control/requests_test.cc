@@ -115,12 +115,12 @@ TEST_F(RequestsTest, BroadcastToUsersFields) {
   ExpectFields<Request>(Reader<Request>(), kCases);
 }
 
-TEST_F(RequestsTest, RepeatedUsersAreServedOnce) {
+TEST_F(RequestsTest, UsersAreServedInTheirOrderAndOnce) {
   Draft draft = Read<v1::BroadcastToUsersRequest>("user_ids: 'b' user_ids: 'a' user_ids: 'b'" + kEvent);
 
   std::vector<std::string> names;
   for (const wire::Topic& topic : draft.topics) names.push_back(topic.name);
-  EXPECT_THAT(names, ElementsAre("a", "b"));
+  EXPECT_THAT(names, ElementsAre("b", "a"));
 }
 
 TEST_F(RequestsTest, BroadcastStreamFields) {

@@ -27,7 +27,7 @@ class FakeOwner : public FrameLayer::Owner {
  public:
   FakeOwner() { intrusive_ptr_add_ref(this); }  // the fixture's own: no count of the layer's is the last
 
-  void OnHeard(size_t bytes) override { heard += bytes; }
+  void OnSignOfLife() override { ++signs_of_life; }
   void OnBlocked(bool anew) override { (anew ? blocked_anew : still_blocked)++; }
   void OnFlushed() override { ++flushed; }
   void OnWriteError() override { ++write_errors; }
@@ -38,7 +38,7 @@ class FakeOwner : public FrameLayer::Owner {
   void OnViolation(wire::CloseCode code) override { violations.push_back(static_cast<int>(code)); }
   void OnBeastClose(uint16_t code) override { beast_closes.push_back(code); }
 
-  size_t heard = 0;
+  int signs_of_life = 0;
   int blocked_anew = 0;
   int still_blocked = 0;
   int flushed = 0;

@@ -123,6 +123,19 @@ TEST_F(FrameLayerTest, ABrokenSocketIsReported) {
   EXPECT_EQ(owner_.write_errors, 1);
 }
 
+// A peer that takes what it had no room for is alive, though it says nothing; one that still takes nothing need not be.
+TEST_F(FrameLayerTest, ProgressAfterAStandstillIsASignOfLife) {
+  Push(std::string(1 << 20, 'x'));
+  layer_->Flush();
+  Run();
+  ASSERT_TRUE(layer_->blocked());
+  EXPECT_EQ(owner_.signs_of_life, 0);
+
+  Drain();
+
+  EXPECT_GT(owner_.signs_of_life, 0);
+}
+
 // --- Reading ---
 
 class FrameLayerReadTest : public FrameLayerTest {
@@ -158,7 +171,7 @@ TEST_F(FrameLayerReadTest, BytesPassThroughAndAreHeard) {
 
   EXPECT_FALSE(error_);
   EXPECT_EQ((first_ + second_).substr(0, size_), test::ClientFrame(1, "hello"));
-  EXPECT_EQ(owner_.heard, size_);
+  EXPECT_GT(owner_.signs_of_life, 0);
 }
 
 TEST_F(FrameLayerReadTest, WhatCameWithTheRequestIsReadFirst) {

@@ -104,6 +104,7 @@ const std::vector<RowCase>& Rows() {
       // What is served.
       {"ok", kGood, "ok"},
       {"ok: HTTP/1.0", Request("GET / HTTP/1.0"), "ok"},
+      {"ok: HTTP/1.0 without Host", Request("GET /readyz HTTP/1.0", ""), "ok"},
       {"ok: any method", Request("POST /x HTTP/1.1", "Host: gw\r\nContent-Length: 0\r\n"), "ok"},
       {"ok: an IPv6 host", Request("GET / HTTP/1.1", "Host: [::1]:7310\r\n"), "ok"},
       {"ok: empty values", Request("GET / HTTP/1.1", "Host: gw\r\nX: \r\nY:\r\n"), "ok"},
@@ -172,6 +173,7 @@ const std::vector<RowCase>& Rows() {
       // R3: 400 smuggling.
       {"R3 length and coding",
        Request("POST / HTTP/1.1", "Host: gw\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n"), "400 smuggling"},
+      {"R3 a length below zero", Request("POST / HTTP/1.1", "Host: gw\r\nContent-Length: -1\r\n"), "400 smuggling"},
       {"R3 coding and length",
        Request("POST / HTTP/1.1", "Host: gw\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n"), "400 smuggling"},
       {"R3 chunked", Request("POST / HTTP/1.1", "Host: gw\r\nTransfer-Encoding: chunked\r\n"), "400 smuggling"},

@@ -43,6 +43,7 @@ TEST(ParseAddressTest, TakesLiteralAddressesWithPorts) {
       {"127.1:80", ""},
       {"example.com:80", ""},
       {"::1", ""},
+      {"::1:7310", ""},
       {"[::1]", ""},
       {"[::1:80", ""},
       {"[]:80", ""},

@@ -34,10 +34,10 @@ class FakeDoor : public Door {
     return it == audiences_.end() ? Audience{} : it->second;
   }
 
-  bool HasRoom(ShardSet shards, size_t bytes) const override {
+  bool HasRoom(ShardSet shards, const wire::Frame& frame) const override {
     std::lock_guard lock(mutex_);
     log_.push_back("room?");
-    asked_bytes_ = bytes;
+    asked_bytes_ = frame.bytes();
     return (shards & full_) == 0;
   }
 

@@ -11,7 +11,7 @@ namespace carillon::hub {
 namespace {
 
 engine::Delivery MakeDelivery(uint64_t sequence = 1, size_t payload_bytes = 0) {
-  return {wire::Topic(test::StreamTopic("chat")), test::MakeFrame("x", "chat", payload_bytes), sequence, false};
+  return {wire::Topic(test::StreamTopic("chat")), test::MakeFrame("x", "chat", payload_bytes), sequence, false, 0};
 }
 
 TEST(MailboxTest, OnlyTheFirstLetterWakesASleepingShard) {
@@ -54,22 +54,39 @@ TEST(MailboxTest, MailStaysInOrder) {
 TEST(MailboxTest, IsFullByMessages) {
   Mailbox mailbox(4, 1 << 20);
   for (int i = 0; i < 4; ++i) {
-    EXPECT_TRUE(mailbox.HasRoom(1));
+    EXPECT_TRUE(mailbox.HasRoom(*test::MakeFrame("x")));
     mailbox.Push(MakeDelivery());
   }
-  EXPECT_FALSE(mailbox.HasRoom(0));
+  EXPECT_FALSE(mailbox.HasRoom(*test::MakeFrame("x")));
 }
 
 TEST(MailboxTest, IsFullByBytes) {
-  engine::Delivery large = MakeDelivery(1, 1000);
-  size_t bytes = large.frame->bytes();
+  size_t bytes = MakeDelivery(1, 1000).frame->bytes();
   Mailbox mailbox(100, 3 * bytes);
-  mailbox.Push(large);
-  mailbox.Push(large);
+  mailbox.Push(MakeDelivery(1, 1000));
+  mailbox.Push(MakeDelivery(2, 1000));
 
-  EXPECT_TRUE(mailbox.HasRoom(bytes));
-  EXPECT_FALSE(mailbox.HasRoom(bytes + 1));
-  EXPECT_FALSE(mailbox.HasRoom(SIZE_MAX / 2));
+  EXPECT_TRUE(mailbox.HasRoom(*test::MakeFrame("x", "chat", 1000)));
+  EXPECT_FALSE(mailbox.HasRoom(*test::MakeFrame("x", "chat", 1001)));
+}
+
+// A message to a thousand users lies there a thousand times, but is held once.
+TEST(MailboxTest, OneFrameToManyCountsOnce) {
+  engine::Delivery large = MakeDelivery(1, 1000);
+  Mailbox mailbox(100, large.frame->bytes());
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_TRUE(mailbox.HasRoom(*large.frame));
+    mailbox.Push(large);
+  }
+  EXPECT_FALSE(mailbox.HasRoom(*test::MakeFrame("x")));
+
+  std::vector<Mail> batch;
+  ASSERT_TRUE(mailbox.Take(batch));
+  for (const Mail& mail : batch) mailbox.Done(std::get<engine::Delivery>(mail));
+  EXPECT_EQ(mailbox.messages(), 0u);
+  EXPECT_TRUE(mailbox.HasRoom(*large.frame));
+  mailbox.Push(large);  // counts anew
+  EXPECT_FALSE(mailbox.HasRoom(*test::MakeFrame("x")));
 }
 
 TEST(MailboxTest, MessagesCountUntilTheShardIsThroughWithThem) {
@@ -79,11 +96,10 @@ TEST(MailboxTest, MessagesCountUntilTheShardIsThroughWithThem) {
   std::vector<Mail> batch;
   mailbox.Take(batch);
 
-  EXPECT_FALSE(mailbox.HasRoom(0));
+  EXPECT_FALSE(mailbox.HasRoom(*test::MakeFrame("x")));
   EXPECT_EQ(mailbox.messages(), 2u);
   mailbox.Done(std::get<engine::Delivery>(batch[0]));
-  EXPECT_TRUE(mailbox.HasRoom(0));
-  EXPECT_TRUE(mailbox.HalfEmpty());
+  EXPECT_TRUE(mailbox.HasRoom(*test::MakeFrame("x")));
   mailbox.Done(std::get<engine::Delivery>(batch[1]));
   EXPECT_EQ(mailbox.messages(), 0u);
 }
@@ -92,21 +108,7 @@ TEST(MailboxTest, TasksTakeNoRoom) {
   Mailbox mailbox(1, 1 << 20);
   for (int i = 0; i < 100; ++i) mailbox.Push(Task([](Shard&) {}));
 
-  EXPECT_TRUE(mailbox.HasRoom(0));
-}
-
-TEST(MailboxTest, HalfEmptyIsByMessagesAndByBytes) {
-  engine::Delivery delivery = MakeDelivery(1, 1000);
-  Mailbox by_messages(4, 1 << 30);
-  Mailbox by_bytes(1000, 4 * delivery.frame->bytes());
-  for (Mailbox* mailbox : {&by_messages, &by_bytes}) {
-    EXPECT_TRUE(mailbox->HalfEmpty());
-    mailbox->Push(delivery);
-    mailbox->Push(delivery);
-    EXPECT_TRUE(mailbox->HalfEmpty());
-    mailbox->Push(delivery);
-    EXPECT_FALSE(mailbox->HalfEmpty());
-  }
+  EXPECT_TRUE(mailbox.HasRoom(*test::MakeFrame("x")));
 }
 
 // A shard that sleeps exactly when Take says so, and publishers that wake it exactly when Push says so, lose nothing.
@@ -145,7 +147,7 @@ TEST(MailboxTest, RacingPublishersLoseNoMailAndNoWakeUp) {
     publishers.emplace_back([&, p] {
       wire::FramePtr frame = test::MakeFrame("x");
       for (uint64_t i = 1; i <= kEach; ++i) {
-        engine::Delivery delivery{wire::Topic(test::StreamTopic("chat")), frame, i * kPublishers + p, false};
+        engine::Delivery delivery{wire::Topic(test::StreamTopic("chat")), frame, i * kPublishers + p, false, 0};
         if (!mailbox.Push(std::move(delivery))) continue;
         std::lock_guard lock(mutex);
         woken = true;

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
 
 #include "tests/support/fake_session.h"
@@ -127,31 +128,14 @@ TEST_F(NodeTest, AFullMailboxRefusesAndLeavesNoHole) {
   EXPECT_EQ(session.Heard(), expected);
 }
 
-TEST_F(NodeTest, WhoWaitsForRoomIsToldOnceThereIsSome) {
-  FakeSession session(node_, 1, {.streams = {"chat"}});
-  auto stuck = std::make_unique<test::TestNode::Hold>(node_, 1);
-  while (node_.node().Publish(StreamTopic("chat"), MakeFrame("m")).ok()) {
-  }
+TEST_F(NodeTest, WhatIsPutOffHappensOnce) {
+  std::atomic<int> calls{0};
+  std::promise<void> later;
+  node_.node().After(std::chrono::milliseconds(1), [&] { ++calls; });
+  node_.node().After(std::chrono::milliseconds(20), [&] { later.set_value(); });
 
-  // Asks again whenever it is told, as PublishStream does.
-  std::promise<void> published;
-  std::function<void()> retry = [&] {
-    if (node_.node().Publish(StreamTopic("chat"), MakeFrame("late")).ok()) return published.set_value();
-    node_.node().WhenRoom(retry);
-  };
-  node_.node().WhenRoom(retry);
-  stuck.reset();
-
-  EXPECT_EQ(published.get_future().wait_for(test::kPatience), std::future_status::ready);
-  node_.Settle();
-  EXPECT_EQ(session.Heard().back(), "late");
-}
-
-TEST_F(NodeTest, WhoWaitsAlthoughThereIsRoomIsToldToo) {
-  std::promise<void> told;
-  node_.node().WhenRoom([&] { told.set_value(); });
-
-  EXPECT_EQ(told.get_future().wait_for(test::kPatience), std::future_status::ready);
+  EXPECT_EQ(later.get_future().wait_for(test::kPatience), std::future_status::ready);
+  EXPECT_EQ(calls.load(), 1);
 }
 
 TEST_F(NodeTest, MetricsAddUpOverTheShards) {

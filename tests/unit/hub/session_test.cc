@@ -49,6 +49,17 @@ TEST_F(SessionTest, HearsWhatItSubscribesToInOrder) {
   EXPECT_THAT(session.Heard(), ElementsAre("one", "two"));
 }
 
+// Nothing of it is left to the shard's next turn, which may be far away.
+TEST_F(SessionTest, AnAnswerIsWrittenAtOnceAndOnlyOnce) {
+  FakeSession session(node_, 0, {.streams = {"chat"}});
+
+  session.With([](Session& s) { s.Reply(dialect::Pong{"1", ""}); });
+  node_.Settle();
+
+  EXPECT_THAT(session.Heard(), ElementsAre("pong"));
+  EXPECT_EQ(session.flushes(), 1);
+}
+
 TEST_F(SessionTest, TooManyBytesAreJudgedAtOnce) {
   FakeSession session(node_, 0, Blocked());
 

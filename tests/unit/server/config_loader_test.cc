@@ -121,7 +121,7 @@ TEST(ConfigLoaderTest, EachProblemHasItsPlace) {
       {"  allowed_origins: [[x]]\n", "c.yaml:4:21: edge.allowed_origins[0]: must be one value"},
       {"  allowed_origins:\n    - https://a.com\n    - nonsense\n",
        "c.yaml:6:7: edge.allowed_origins[1]: \"nonsense\" is no origin"},
-      {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!}\n    - {name: b, secret: sixteen bytes!!!, verb: "
+      {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!}\n    - {name: b, secret: sixteen bytes..., verb: "
        "[read]}\n",
        "c.yaml:7:43: control.keys[1].verb: unknown setting; did you mean verbs?"},
       {"control:\n  keys:\n    - {name: a, secret: sixteen bytes!!!, verbs: [write]}\n",

@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr char kSecret[] = "auth { hs256_secret: '0123456789abcdef0123456789abcdef' } ";
-constexpr char kKey[] = "name: 'a' secret: 'sixteen bytes!!!'";
+constexpr char kKey[] = "name: 'a' secret: 'sixteen-bytes!!!'";
 
 // The defaults, endpoints included, with `text` merged in.
 v1::Config Config(const std::string& text) {
@@ -53,8 +53,9 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {"", "auth.hs256_secret: nobody can connect"},
       {"edge { endpoints {} }", "auth.hs256_secret: nobody can connect"},
       {"edge { endpoints { anonymous: true } }", ""},
-      {"edge { endpoints { path: '/off' anonymous: true } }", "auth.hs256_secret: nobody can connect"},
-      {std::string(kSecret) + "edge { endpoints { path: '/off' } }", "auth.hs256_secret: nobody can connect"},
+      {"edge { endpoints { path: '/off' anonymous: true } }", "edge.endpoints: nobody can connect: none of them"},
+      {std::string(kSecret) + "edge { endpoints { path: '/off' } }",
+       "edge.endpoints: nobody can connect: none of them"},
       {"auth { hs256_secret: '0123456789abcdef0123456789abcde' }", "auth.hs256_secret: at least 32 bytes"},
 
       // Addresses.
@@ -63,6 +64,12 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {std::string(kSecret) + "control { listen: 'x:1' insecure: true }", "control.listen: "},
       {std::string(kSecret) + "edge { listen: '0.0.0.0:80' }", ""},
       {std::string(kSecret) + "edge { listen: '[::1]:80' }", ""},
+
+      // One port each.
+      {std::string(kSecret) + "edge { listen: '127.0.0.1:80' } admin { listen: '127.0.0.1:80' }",
+       "admin.listen: 127.0.0.1:80 is taken"},
+      {std::string(kSecret) + "edge { listen: '127.0.0.1:0' } admin { listen: '127.0.0.1:0' }", ""},
+      {std::string(kSecret) + "control { listen: 'unix:' }", "control.listen: unix: needs a path"},
 
       // A control plane that others reach wants keys.
       {std::string(kSecret) + "control { listen: '0.0.0.0:7311' }", "control.listen: is open to others"},
@@ -76,18 +83,28 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {std::string(kSecret) + "control { listen: '0.0.0.0:7311' keys { " + kKey + " } }", ""},
 
       // Keys.
-      {std::string(kSecret) + "control { keys { secret: 'sixteen bytes!!!' } }", "control.keys[0].name: "},
-      {std::string(kSecret) + "control { keys { name: '" + std::string(65, 'n') + "' secret: 'sixteen bytes!!!' } }",
+      {std::string(kSecret) + "control { keys { secret: 'sixteen-bytes!!!' } }", "control.keys[0].name: "},
+      {std::string(kSecret) + "control { keys { name: '" + std::string(65, 'n') + "' secret: 'sixteen-bytes!!!' } }",
        "control.keys[0].name: "},
-      {std::string(kSecret) + "control { keys { name: 'a' secret: 'fifteen bytes!!' } }",
+      {std::string(kSecret) + "control { keys { name: 'a' secret: 'fifteen-bytes!!' } }",
        "control.keys[0].secret: at least 16 bytes"},
-      {std::string(kSecret) + "control { keys { " + kKey + " } keys { " + kKey + " } }",
+      {std::string(kSecret) + "control { keys { " + kKey + " } keys { name: 'a' secret: 'another-of-16-bytes' } }",
        "control.keys[1].name: two keys"},
+      {std::string(kSecret) + "control { keys { name: 'a' secret: 'a line\\nand another line' } }",
+       "control.keys[0].secret: must be printable"},
+      {std::string(kSecret) + "control { keys { name: 'a' secret: 'one-of-16-bytes!' } "
+                              "keys { name: 'b' secret: 'one-of-16-bytes!' } }",
+       "control.keys[1].secret: two keys"},
 
       // Endpoints.
-      {std::string(kSecret) + "edge { endpoints { path: 'ws' } }", "edge.endpoints[0].path: must begin with /"},
+      {std::string(kSecret) + "edge { endpoints { path: 'ws' } }", "edge.endpoints[0].path: must look like /ws"},
       {std::string(kSecret) + "edge { endpoints { path: '/ws/' } }", "edge.endpoints[0].path: "},
       {std::string(kSecret) + "edge { endpoints { path: '/' } }", "edge.endpoints[0].path: "},
+      {std::string(kSecret) + "edge { endpoints { path: '/a b' } }", "edge.endpoints[0].path: "},
+      {std::string(kSecret) + "edge { endpoints { path: '/a?b' } }", "edge.endpoints[0].path: "},
+      {std::string(kSecret) + "edge { endpoints { path: '/a//b' } }", "edge.endpoints[0].path: "},
+      {std::string(kSecret) + "edge { endpoints { path: '/a/%62' } }", "edge.endpoints[0].path: "},
+      {std::string(kSecret) + "edge { endpoints { path: '/app-1/v2.0/_~' } }", ""},
       {std::string(kSecret) + "edge { endpoints {} endpoints {} }",
        "edge.endpoints[1].path: two endpoints have the path /ws"},
       {std::string(kSecret) + "edge { endpoints { path: '/a/b' } endpoints { path: '/a' } }", ""},

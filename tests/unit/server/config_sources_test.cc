@@ -134,7 +134,7 @@ TEST_F(ConfigSourcesTest, AListReplacesTheFilesList) {
 
 TEST_F(ConfigSourcesTest, ListsOfGroupsAreJson) {
   SetEnvironment("EDGE_ENDPOINTS", R"([{"path": "/a", "anonymous": true}, {"path": "/b", "ping_interval": "5s"}])");
-  SetEnvironment("CONTROL_KEYS", R"([{name: backend, secret: sixteen bytes or more}])");
+  SetEnvironment("CONTROL_KEYS", R"([{name: backend, secret: sixteen-bytes-or-more}])");
 
   v1::Config config = Good();
 
@@ -194,6 +194,40 @@ TEST_F(SecretFileTest, AFileThatIsMissingOrEmptyIsAProblem) {
 
   Write("\n");
   EXPECT_THAT(Problem(), HasSubstr("or it is empty"));
+}
+
+TEST_F(SecretFileTest, AFileWithoutAnEndIsAProblem) {
+  SetEnvironment("AUTH_HS256_SECRET_FILE", "/dev/zero");
+
+  EXPECT_THAT(Problem(), HasSubstr("CARILLON_AUTH_HS256_SECRET_FILE: cannot read /dev/zero"));
+}
+
+TEST_F(SecretFileTest, ASecretHereAndInAFileIsOneTooMany) {
+  Write(kSecret);
+  SetEnvironment("AUTH_HS256_SECRET_FILE", path_.string());
+  SetEnvironment("AUTH_HS256_SECRET", kSecret);
+
+  EXPECT_THAT(Problem(), HasSubstr("CARILLON_AUTH_HS256_SECRET and CARILLON_AUTH_HS256_SECRET_FILE are both set"));
+}
+
+TEST_F(ConfigSourcesTest, VariablesOfTheClientsAreNotOurs) {
+  SetEnvironment("TOKEN", "x");
+  SetEnvironment("ADDRESS", "127.0.0.1:7311");
+
+  Good();
+  EXPECT_THAT(warnings_, IsEmpty());
+}
+
+TEST_F(ConfigSourcesTest, AnEndpointMustBeOn) {
+  sources_.file_text = "edge:\n  endpoints:\n    - {anonymous: true, enabled: false}\n";
+
+  EXPECT_THAT(Problem(), HasSubstr("edge.endpoints: nobody can connect: none of them is enabled"));
+}
+
+TEST_F(ConfigSourcesTest, OnlyOneDocumentIsRead) {
+  sources_.file_text += "---\nhub: {shards: 2}\n";
+
+  EXPECT_THAT(Problem(), HasSubstr("c.yaml:5:1: a second document"));
 }
 
 TEST_F(SecretFileTest, AShortSecretIsAProblemOfItsVariable) {

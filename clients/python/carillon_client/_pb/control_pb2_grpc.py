@@ -12,7 +12,8 @@ class ControlServiceStub(object):
     PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
     INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
     target that is named but empty is malformed too
-    RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
+    RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
+    the request is larger than 1 MiB, and trying again is of no use
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -80,7 +81,8 @@ class ControlServiceServicer(object):
     PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
     INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
     target that is named but empty is malformed too
-    RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
+    RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
+    the request is larger than 1 MiB, and trying again is of no use
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -97,7 +99,7 @@ class ControlServiceServicer(object):
 
     def BroadcastToUsers(self, request, context):
         """The same message to several users. All or nothing is not promised: RESOURCE_EXHAUSTED in the middle leaves the
-        users before it served, and says how many. Verb: publish.
+        first of user_ids served, and says how many and with whom to go on. Verb: publish.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -217,7 +219,8 @@ class ControlService(object):
     PERMISSION_DENIED   the key lacks the verb (publish, read or admin) that the call needs
     INVALID_ARGUMENT    a field is missing, malformed or too large; the message and a BadRequest detail name it. A
     target that is named but empty is malformed too
-    RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again
+    RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
+    the request is larger than 1 MiB, and trying again is of no use
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
