@@ -23,10 +23,6 @@ constexpr std::chrono::milliseconds kShutdownPoll{20};
 // What calls that still run when the sessions are gone may take.
 constexpr std::chrono::milliseconds kControlPatience{1000};
 
-// How many connections may be on their way to becoming a session when all sessions that there may be are there: they
-// learn why not, and their descriptors come out of the reserve.
-constexpr size_t kHandshakes = 64;
-
 // A wall clock that jumps by more than this is worth a line: tokens live by it.
 constexpr std::chrono::seconds kClockJump{5};
 constexpr std::chrono::seconds kClockInterval{1};
@@ -49,12 +45,19 @@ size_t ConnectionLimit(uint32_t wanted) {
   return wanted == 0 ? allowed : std::min<size_t>(wanted, allowed);
 }
 
+// When all sessions that there may be are there, some more connections may still be on their way to learning that.
+// Their descriptors come out of the reserve.
+size_t SocketLimit() {
+  size_t sessions = ConnectionLimit(0);
+  return sessions + std::min<size_t>(64, sessions / 4);
+}
+
 Application::Application(const v1::Config& config)
     : config_(config),
       max_connections_(ConnectionLimit(config.edge().max_connections())),
       node_(NodeOptionsOf(config_), io_),
       engine_(node_),
-      edge_(EdgeOptionsOf(config_, max_connections_, ConnectionLimit(0) + kHandshakes), node_),
+      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), node_),
       control_(ControlOptionsOf(config_), node_),
       admin_(io_, node_, metrics_) {}
 

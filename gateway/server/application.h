@@ -69,4 +69,7 @@ class Application {
 // limit to the hard one first. `wanted` 0 means as many as that.
 size_t ConnectionLimit(uint32_t wanted);
 
+// The most connections to the edge of every kind: sessions, and those that are none yet.
+size_t SocketLimit();
+
 }  // namespace carillon::server

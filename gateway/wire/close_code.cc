@@ -19,7 +19,7 @@ constexpr CloseInfo kTable[] = {
     {CloseCode::kUnauthorized, "unauthorized", "token refused"},
     {CloseCode::kKicked, "kicked", "kicked"},
     {CloseCode::kAuthTimeout, "auth_timeout", "no token in time"},
-    {CloseCode::kSlowConsumer, "slow_consumer", "reading too slowly: come back and recover"},
+    {CloseCode::kSlowConsumer, "slow_consumer", "reading too slowly"},
     {CloseCode::kRestart, "restart", "the gateway restarts"},
     {CloseCode::kPingTimeout, "ping_timeout", "no answer to pings"},
 };
