@@ -15,8 +15,8 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # 
 HEAD = """# Configuration
 
 Generated from `proto/carillon/v1/config.proto` by `tools/gen_docs.py`. The file is YAML (JSON is YAML too); each setting
-is also an environment variable, and a flag unless it is a secret. Flag beats environment beats file beats default.
-Durations are written `500ms`, `54s`, `2m` or `1h`; sizes `512`, `64KiB` or `1MiB`. A list of words may be written `a,b`
+is also an environment variable, and a flag unless it is a secret or a list of groups. Flag beats environment beats file
+beats default. Durations are written `500ms`, `54s`, `2m` or `1h`; sizes `512`, `64KiB` or `1MiB`. A list of words may be written `a,b`
 in a variable; a list of groups as YAML or JSON. A secret may also come from a file that the variable with `_FILE`
 behind its name points to. `carillon check-config -c FILE` says everything that is wrong, with its place.
 

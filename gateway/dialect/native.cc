@@ -25,6 +25,8 @@ template <class... Kinds>
 struct Overloaded : Kinds... {
   using Kinds::operator()...;
 };
+template <class... Kinds>
+Overloaded(Kinds...) -> Overloaded<Kinds...>;  // C++20 does without; clang 14, which builds the fuzzers, does not
 
 // --- Client to gateway -----------------------------------------------------------------------------------------------
 

@@ -2,12 +2,14 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <cctype>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <set>
+#include <sstream>
 
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
@@ -76,14 +78,31 @@ class Loader {
 
   void LoadFile() {
     try {
-      std::vector<YAML::Node> documents = YAML::LoadAll(sources_.file_text);
-      if (documents.size() > 1) Problem(documents[1].Mark(), "", "a second document; only one is read");
-      if (documents.empty() || documents[0].IsNull()) return;
-      const YAML::Node& root = documents[0];
+      YAML::Node root = YAML::Load(sources_.file_text);
+      CheckOneDocument();
+      if (root.IsNull()) return;
       LoadMessage(root, "", loaded_.config);
     } catch (const YAML::Exception& error) {
       readable_ = false;
       Problem(error.mark, "", error.msg);
+    }
+  }
+
+  // YAML::Load reads the first document and says nothing of others; YAML::LoadAll (yaml-cpp 0.7) may run for ever. A
+  // line that begins with "---" begins a document wherever it stands.
+  void CheckOneDocument() {
+    std::istringstream lines(sources_.file_text);
+    bool begun = false;
+    std::string line;
+    for (int number = 0; std::getline(lines, line); ++number) {
+      bool marker = line.starts_with("---") && (line.size() == 3 || std::isspace(static_cast<unsigned char>(line[3])));
+      if (marker && begun) {
+        YAML::Mark mark;
+        mark.line = number;
+        return Problem(mark, "", "a second document begins; only the first is read");
+      }
+      size_t first = line.find_first_not_of(" \t\r");
+      begun = begun || marker || (first != std::string::npos && line[first] != '#' && line[first] != '%');
     }
   }
 

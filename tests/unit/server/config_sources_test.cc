@@ -227,7 +227,10 @@ TEST_F(ConfigSourcesTest, AnEndpointMustBeOn) {
 TEST_F(ConfigSourcesTest, OnlyOneDocumentIsRead) {
   sources_.file_text += "---\nhub: {shards: 2}\n";
 
-  EXPECT_THAT(Problem(), HasSubstr("c.yaml:5:1: a second document"));
+  EXPECT_THAT(Problem(), HasSubstr("c.yaml:4:1: a second document"));
+
+  sources_.file_text = "%YAML 1.2\n# ours\n---\n" + std::string(kLeast) + "...\n";
+  EXPECT_EQ(Good().edge().endpoints_size(), 1);
 }
 
 TEST_F(SecretFileTest, AShortSecretIsAProblemOfItsVariable) {
