@@ -98,7 +98,7 @@ class Service final : public v1::ControlService::CallbackService {
     context_.node.Ask(
         ShardsFor(context_.node, order->topic),
         [order = *order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
-        [reactor, response](Gather<uint32_t>::Result result) {
+        [reactor, response](const Gather<uint32_t>::Result& result) {
           uint32_t total = 0;
           for (uint32_t count : result.answers) total += count;
           response->set_sessions(total);

@@ -23,8 +23,8 @@ constexpr size_t kMacBytes = 32;
 constexpr size_t kMaxListEntries = 100;
 constexpr size_t kMaxTextBytes = 256;
 
-Status Refuse(std::string reason) {
-  return absl::UnauthenticatedError(std::move(reason));
+Status Refuse(const std::string& reason) {
+  return absl::UnauthenticatedError(reason);
 }
 
 // Base64url without padding (RFC 7515 section 2).

@@ -28,7 +28,7 @@ struct SessionId {
   ShardIndex shard = 0;
   uint64_t key = 0;
 
-  auto operator<=>(const SessionId&) const = default;
+  auto operator<=>(const SessionId&) const = default;  // NOLINT(modernize-use-nullptr): of clang-tidy 14
 
   std::string ToString() const;
 

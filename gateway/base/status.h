@@ -52,9 +52,11 @@ inline std::string MessageOf(const Status& status) {
 
 #define ASSIGN_OR_RETURN(declaration, expression) \
   ASSIGN_OR_RETURN_INNER(CARILLON_CONCAT(status_or_, __LINE__), declaration, expression)
+// NOLINTBEGIN(bugprone-macro-parentheses): a declaration cannot stand in parentheses
 #define ASSIGN_OR_RETURN_INNER(temporary, declaration, expression) \
   auto temporary = (expression);                                   \
   if (!temporary.ok()) return temporary.status();                  \
   declaration = std::move(*temporary)
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace carillon

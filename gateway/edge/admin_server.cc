@@ -47,7 +47,7 @@ void AdminServer::OnRequest(const std::shared_ptr<HttpConnection>& connection, c
   if (request.path == "/healthz") {
     node_.Ask(
         node_.all_shards(), [](hub::Shard&) { return true; },
-        [this, connection, with_body](Gather<bool>::Result result) {
+        [this, connection, with_body](const Gather<bool>::Result& result) {
           std::string body = result.partial
                                  ? fmt::format("{} of {} shards answered\n", result.answers.size(), node_.shards())
                                  : std::string("ok\n");

@@ -35,7 +35,7 @@ void EdgeServer::StopAccepting() {
 }
 
 void EdgeServer::OnAccept(int descriptor) {
-  if (Sessions() + waiting_->load(std::memory_order_relaxed) >= options_.max_sockets) {
+  if (node_.Sessions() + waiting_->load(std::memory_order_relaxed) >= options_.max_sockets) {
     ::close(descriptor);
     return OnRefusal({503, "capacity", "too many connections that say nothing", "edge.max_connections", {}}, nullptr);
   }
@@ -63,12 +63,6 @@ void EdgeServer::OnAccept(int descriptor) {
   }
 }
 
-size_t EdgeServer::Sessions() const {
-  size_t open = 0;
-  for (ShardIndex index = 0; index < node_.shards(); ++index) open += node_.shard(index).stats().sessions.value();
-  return open;
-}
-
 void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
                            const HttpRequest& request) {
   if (draining_.load(std::memory_order_relaxed)) {
@@ -94,9 +88,9 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
                                               "'unsafe-inline'; connect-src 'self' ws: wss:"}},
                                             request.method == "GET"));
   }
-  Verdict verdict = Judge(request, options_.rules, *endpoint, std::move(stream), std::chrono::system_clock::now());
+  Verdict verdict = Judge(request, options_.rules, *endpoint, stream, std::chrono::system_clock::now());
   if (auto* refused = std::get_if<HttpError>(&verdict)) return connection->Refuse(*refused);
-  if (Sessions() >= options_.max_connections) {
+  if (node_.Sessions() >= options_.max_connections) {
     return connection->Refuse({503,
                                "capacity",
                                fmt::format("the gateway has its {} connections", options_.max_connections),
@@ -104,7 +98,7 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
                                {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
   }
   auto [socket, unread] = connection->Release();
-  BeginWsSession(shard, commands_, std::move(socket), std::move(unread), std::get<Admission>(std::move(verdict)));
+  BeginWsSession(shard, commands_, std::move(socket), std::move(unread), std::get<Admission>(verdict));
 }
 
 void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connection) {

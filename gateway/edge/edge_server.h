@@ -44,7 +44,6 @@ class EdgeServer {
   void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
   // `connection` is null where it was not even begun.
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
-  size_t Sessions() const;
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
   static constexpr std::array<std::string_view, 17> kReasons = {

@@ -104,7 +104,7 @@ const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, s
 }
 
 Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
-              std::string path_stream, std::chrono::system_clock::time_point now) {
+              std::string_view path_stream, std::chrono::system_clock::time_point now) {
   if (auto error = CheckUpgrade(request)) return *std::move(error);
   if (std::string_view origin = request.Header("origin"); !rules.origins.Allows(origin, request.Header("host"))) {
     return HttpError{
@@ -127,7 +127,7 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
   }
 
   auto token = FindToken(request);
-  if (auto* error = std::get_if<HttpError>(&token)) return *std::move(error);
+  if (auto* error = std::get_if<HttpError>(&token)) return std::move(*error);
   std::optional<HttpError> refused;
   if (const std::string& text = std::get<std::string>(token); !text.empty()) {
     auto identity = auth::VerifyJwt(text, rules.jwt, now);

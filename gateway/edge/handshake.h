@@ -50,7 +50,7 @@ const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, s
 
 // Judges a request for a WebSocket. INVARIANT: the path has an endpoint.
 Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
-              std::string path_stream, std::chrono::system_clock::time_point now);
+              std::string_view path_stream, std::chrono::system_clock::time_point now);
 
 // Adds the names of a comma-separated list.
 void AddStreams(std::string_view list, std::vector<std::string>* streams);

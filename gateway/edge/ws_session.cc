@@ -437,7 +437,7 @@ void WsSession::OnTimer() {
 }  // namespace
 
 void BeginWsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread,
-                    Admission admission) {
+                    const Admission& admission) {
   SetSocketOptions(socket, *admission.endpoint);
   WsSession::Ptr session(new WsSession(shard, handler, std::move(socket), std::move(unread), admission));
   session->Accept(admission, admission.subprotocol);

@@ -13,6 +13,6 @@ namespace carillon::edge {
 // is closed, or the shard stops. `unread` is what the client sent after its request.
 // Thread: the shard's. The handler must outlive the shard's thread.
 void BeginWsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread,
-                    Admission admission);
+                    const Admission& admission);
 
 }  // namespace carillon::edge

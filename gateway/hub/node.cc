@@ -23,6 +23,12 @@ void Node::After(std::chrono::milliseconds delay, absl::AnyInvocable<void()> cal
   timer->async_wait([timer, callback = std::move(callback)](const boost::system::error_code&) mutable { callback(); });
 }
 
+size_t Node::Sessions() const {
+  size_t open = 0;
+  for (const auto& shard : shards_) open += shard->stats().sessions.value();
+  return open;
+}
+
 void Node::Tell(ShardSet shards, const std::function<void(Shard&)>& task) {
   ForEach(shards, [&](Shard& shard) {
     if (shard.mailbox().Push(Task(task))) shard.Wake();

@@ -36,11 +36,14 @@ class Node : public engine::Door {
   void Start(engine::Engine& engine);  // by the owner, once
   void Stop();                         // by the owner; the shards' threads are gone after it
 
-  size_t shards() const { return shards_.size(); }
+  ShardIndex shards() const { return static_cast<ShardIndex>(shards_.size()); }
   Shard& shard(ShardIndex index) { return *shards_[index]; }
   ShardSet all_shards() const {
     return shards_.size() == kMaxShards ? ~ShardSet{0} : ShardBit(static_cast<ShardIndex>(shards_.size())) - 1;
   }
+
+  // How many there are now; good to a few that are just coming or going.
+  size_t Sessions() const;
 
   // See engine::Engine::Publish.
   StatusOr<engine::Published> Publish(const wire::TopicView& topic, const wire::FramePtr& frame,

@@ -126,7 +126,7 @@ void Application::OnSignal() {
     log::Stop();
     std::_Exit(1);
   }
-  log::Info("server", "stopping: telling clients to come back", {{"sessions", OpenSessions()}});
+  log::Info("server", "stopping: telling clients to come back", {{"sessions", node_.Sessions()}});
   admin_.SetReady(false);
   control_.BeginShutdown();
   edge_.StopAccepting();
@@ -135,7 +135,7 @@ void Application::OnSignal() {
 }
 
 void Application::WaitForSessions(Clock::time_point deadline) {
-  uint64_t open = OpenSessions();
+  uint64_t open = node_.Sessions();
   if (open > 0 && Clock::now() < deadline) {
     shutdown_timer_.expires_after(kShutdownPoll);
     shutdown_timer_.async_wait([this, deadline](const boost::system::error_code&) { WaitForSessions(deadline); });
@@ -169,12 +169,6 @@ void Application::WatchClock() {
   clock_timer_.async_wait([this](const boost::system::error_code& error) {
     if (!error) WatchClock();
   });
-}
-
-uint64_t Application::OpenSessions() {
-  uint64_t open = 0;
-  for (ShardIndex index = 0; index < node_.shards(); ++index) open += node_.shard(index).stats().sessions.value();
-  return open;
 }
 
 }  // namespace carillon::server

@@ -46,7 +46,6 @@ class Application {
   void WaitForSessions(std::chrono::steady_clock::time_point deadline);
   void EndControl();
   void WatchClock();
-  uint64_t OpenSessions();
 
   const v1::Config config_;
   const size_t max_connections_;

@@ -117,7 +117,7 @@ class Loader {
         continue;
       }
       const std::string& key = entry.first.Scalar();
-      std::string where = path.empty() ? key : path + "." + key;
+      std::string where = path.empty() ? key : fmt::format("{}.{}", path, key);
       const FieldDescriptor* field = type.FindFieldByName(key);
       if (field == nullptr) {
         Problem(entry.first.Mark(), where, Unknown(key, type));
@@ -132,6 +132,7 @@ class Loader {
 
   static std::string Unknown(const std::string& key, const Descriptor& type) {
     std::vector<std::string> names;
+    names.reserve(static_cast<size_t>(type.field_count()));
     for (int i = 0; i < type.field_count(); ++i) names.push_back(type.field(i)->name());
     std::string nearest = NearestName(key, names);
     return nearest.empty() ? fmt::format("unknown setting; known here: {}", fmt::join(names, ", "))

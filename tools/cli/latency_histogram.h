@@ -35,7 +35,7 @@ class LatencyHistogram {
 
   static size_t BucketOf(uint64_t ns) {
     if (ns < (1U << kSubBits)) return ns;
-    int shift = std::bit_width(ns) - kSubBits - 1;
+    int shift = static_cast<int>(std::bit_width(ns)) - kSubBits - 1;
     return (static_cast<size_t>(shift + 1) << kSubBits) + (ns >> shift) - (1U << kSubBits);
   }
   static uint64_t UpperEdge(size_t bucket) {
