@@ -7,8 +7,8 @@
 namespace carillon::edge {
 namespace {
 
-// A turn brings at most 64 messages, and a few answers and pings may come on top.
-constexpr size_t kMaxVectors = 128;
+// A turn brings at most 128 messages, and a few answers and pings may come on top.
+constexpr size_t kMaxVectors = 160;
 
 }  // namespace
 

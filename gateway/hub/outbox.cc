@@ -3,6 +3,12 @@
 #include "gateway/base/check.h"
 
 namespace carillon::hub {
+namespace {
+
+// More than a socket with the default send buffer takes at once.
+constexpr size_t kGatheredBytes = 256 << 10;
+
+}  // namespace
 
 void Outbox::Push(PacketPtr packet) {
   if (sealed_) return;
@@ -31,14 +37,20 @@ void Outbox::PushPong(PacketPtr packet) {
 }
 
 size_t Outbox::Gather(std::span<iovec> vectors) const {
-  size_t count = std::min(vectors.size(), messages());
-  for (size_t i = 0; i < count; ++i) {
-    std::string_view bytes = packets_[head_ + i]->bytes();
-    vectors[i] = {const_cast<char*>(bytes.data()), bytes.size()};
-  }
-  if (count > 0) {
-    vectors[0].iov_base = static_cast<char*>(vectors[0].iov_base) + head_written_;
-    vectors[0].iov_len -= head_written_;
+  size_t count = 0;
+  size_t gathered = 0;
+  const char* end = nullptr;  // of the last piece
+  for (size_t i = head_; i < packets_.size() && gathered < kGatheredBytes; ++i) {
+    std::string_view bytes = packets_[i]->bytes();
+    if (i == head_) bytes.remove_prefix(head_written_);
+    if (count > 0 && bytes.data() == end) {
+      vectors[count - 1].iov_len += bytes.size();
+    } else {
+      if (count == vectors.size()) break;
+      vectors[count++] = {const_cast<char*>(bytes.data()), bytes.size()};
+    }
+    end = bytes.data() + bytes.size();
+    gathered += bytes.size();
   }
   return count;
 }

@@ -2,51 +2,13 @@
 
 #include <sys/uio.h>
 
-#include <boost/smart_ptr/intrusive_ptr.hpp>
-#include <boost/smart_ptr/intrusive_ref_counter.hpp>
 #include <cstddef>
 #include <span>
-#include <string>
-#include <string_view>
 #include <vector>
 
-#include "gateway/wire/frame.h"
-#include "gateway/wire/ws_frame.h"
+#include "gateway/hub/packet.h"
 
 namespace carillon::hub {
-
-// Bytes that wait to be written: one encoding of a published frame, shared by every session of the shard that it goes
-// to, or bytes made for one session. Whole WebSocket frames, never cut. Its counter is plain, because a packet never
-// leaves its shard: one atomic count a message a shard, not one a session.
-class Packet : public boost::intrusive_ref_counter<Packet, boost::thread_unsafe_counter> {
- public:
-  enum class Kind : uint8_t {
-    kData,
-    kPong,      // only the newest unsent one is kept
-    kProtocol,  // what Beast wrote, or a ping
-  };
-
-  // Borrows the frame's encoding and keeps the frame.
-  Packet(wire::FramePtr frame, std::string_view bytes) : frame_(std::move(frame)), bytes_(bytes) {}
-  Packet(std::string own, Kind kind) : own_(std::move(own)), bytes_(own_), kind_(kind) {}
-  Packet(const Packet&) = delete;
-  Packet& operator=(const Packet&) = delete;
-
-  std::string_view bytes() const { return bytes_; }
-  Kind kind() const { return kind_; }
-
- private:
-  wire::FramePtr frame_;
-  std::string own_;
-  std::string_view bytes_;
-  Kind kind_ = Kind::kData;
-};
-
-using PacketPtr = boost::intrusive_ptr<const Packet>;
-
-inline PacketPtr MakePacket(std::string bytes, Packet::Kind kind = Packet::Kind::kData) {
-  return PacketPtr(new Packet(std::move(bytes), kind));
-}
 
 // A session's queue of whole frames, from which the socket is written. A plain data structure: it neither writes nor
 // judges. Empty, it holds no memory once Shrink was called.
@@ -69,7 +31,8 @@ class Outbox {
   // A pong replaces an older one that is still whole: a peer that pings and does not read gets one answer.
   void PushPong(PacketPtr packet);
 
-  // Fills `vectors` with the front of the queue; returns how many it used.
+  // Fills `vectors` with the front of the queue, about as much as a socket takes at once; returns how many it used.
+  // Packets that lie end to end in memory share one.
   size_t Gather(std::span<iovec> vectors) const;
 
   // The kernel took the first `written` bytes.

@@ -108,18 +108,25 @@ void Shard::Deliver(const engine::Delivery& delivery) {
   stats_.messages.Add();
   const wire::Frame& frame = *delivery.frame;
 
-  // One packet for each encoding that somebody here wants, made when the first of them comes.
+  // One packet for each encoding that somebody here wants, made when the first of them comes. Most sessions have the
+  // same settings as the one before.
   std::array<PacketPtr, wire::kEncodings> packets;
-  auto packet_for = [&](const dialect::Dialect& dialect) -> const PacketPtr& {
+  auto packet_for = [&](const dialect::Dialect& dialect) -> const PacketPtr* {
+    if (!dialect.receives_broadcasts()) return nullptr;
     PacketPtr& packet = packets[static_cast<size_t>(dialect.encoding())];
-    if (!packet) packet = PacketPtr(new Packet(delivery.frame, frame.Encoded(dialect.encoding(), dialect.encode())));
-    return packet;
+    if (!packet) packet = packet_maker_.Make(delivery, dialect);
+    return &packet;
   };
   uint64_t offered = 0;
+  const SessionSettings* settings = nullptr;
+  const PacketPtr* packet = nullptr;
   auto offer = [&](Session& session) {
-    const dialect::Dialect& dialect = *session.settings().dialect;
-    if (!dialect.receives_broadcasts()) return;
-    session.Offer(packet_for(dialect));
+    if (&session.settings() != settings) {
+      settings = &session.settings();
+      packet = packet_for(*settings->dialect);
+    }
+    if (packet == nullptr) return;
+    session.Offer(*packet);
     ++offered;
   };
 

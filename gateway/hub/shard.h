@@ -16,6 +16,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/engine/engine.h"
 #include "gateway/hub/mailbox.h"
+#include "gateway/hub/packet_maker.h"
 #include "gateway/hub/session.h"
 #include "gateway/hub/timer_wheel.h"
 #include "gateway/hub/topic_index.h"
@@ -98,7 +99,7 @@ class Shard {
 
   // A turn takes at most this many messages, queues at most about this many frames, and flushes at most this many
   // sessions; then reads, accepts and timers get their chance.
-  static constexpr size_t kMessagesPerTurn = 64;
+  static constexpr size_t kMessagesPerTurn = 128;
   static constexpr size_t kFramesPerTurn = 128 << 10;
   static constexpr size_t kFlushesPerTurn = 512;
 
@@ -120,8 +121,9 @@ class Shard {
   Clock::time_point now_ = looked_at_;
   TimerWheel wheel_{now_};
 
-  std::vector<Mail> batch_;      // taken from the mailbox
-  size_t batch_at_ = 0;          // the next one to handle
+  std::vector<Mail> batch_;  // taken from the mailbox
+  size_t batch_at_ = 0;      // the next one to handle
+  PacketMaker packet_maker_;
   std::vector<Session*> dirty_;  // sessions to flush; null: gone meanwhile
   size_t dirty_at_ = 0;
   std::vector<Session*> retired_;

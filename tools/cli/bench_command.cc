@@ -39,6 +39,7 @@ uint64_t CpuNs(int pid) {
   DIR* folder = ::opendir(tasks.c_str());
   if (folder == nullptr) return 0;
   while (dirent* entry = ::readdir(folder)) {
+    if (entry->d_name[0] == '.') continue;  // "..", too, has a schedstat: the first thread's, once more
     std::ifstream schedstat(fmt::format("{}/{}/schedstat", tasks, entry->d_name));
     uint64_t on_cpu = 0;
     if (schedstat >> on_cpu) total += on_cpu;

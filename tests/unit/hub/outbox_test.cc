@@ -55,6 +55,29 @@ TEST(OutboxTest, GathersNoMoreThanItIsGivenRoomFor) {
   EXPECT_EQ(Front(outbox, 2), "01");
 }
 
+TEST(OutboxTest, WhatLiesEndToEndIsOnePiece) {
+  PacketRunPtr run(new PacketRun(100));
+  Outbox outbox;
+  for (const char* text : {"one,", "two,", "three,"}) {
+    std::string_view bytes = run->Append(text);
+    outbox.Push(PacketPtr(new Packet(run, bytes)));
+  }
+  outbox.Push(MakePacket("pong", Kind::kPong));
+  outbox.Push(PacketPtr(new Packet(run, run->Append("four"))));
+
+  EXPECT_EQ(Front(outbox, 1), "one,two,three,");
+  EXPECT_EQ(Front(outbox, 3), "one,two,three,pongfour");
+  outbox.Consume(5);
+  EXPECT_EQ(Front(outbox, 1), "wo,three,");
+}
+
+TEST(OutboxTest, GathersNotMuchMoreThanASocketTakes) {
+  Outbox outbox;
+  for (int i = 0; i < 100; ++i) outbox.Push(MakePacket(std::string(100'000, 'x')));
+
+  EXPECT_LT(Front(outbox, 100).size(), 500'000u);
+}
+
 TEST(OutboxTest, OnlyTheNewestPongWaits) {
   Outbox outbox;
   outbox.PushPong(MakePacket("pong1", Kind::kPong));
