@@ -81,14 +81,23 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   // Publishes what is left of the request. Only one thread is ever in here: the one that completed the read, or the one
   // that was told that there is room.
   void PublishItems() {
+    if (!PublishWhileThereIsRoom()) {
+      // The next shard to be full may be another, and who else waits for it is not known: looking again is simpler than
+      // being told, and cheap next to what fills a mailbox.
+      context_.node.After(kRetryInterval, [this] { PublishItems(); });
+      return;
+    }
+    std::unique_lock lock(mutex_);
+    idle_ = true;
+    Advance(std::move(lock));
+  }
+
+  // False where a mailbox is full.
+  bool PublishWhileThereIsRoom() {
+    hub::Node::WakeAtEnd together(context_.node);
     while (item_ < request_.items_size()) {
       Status status = PublishItem(request_.items(item_));
-      if (status.code() == absl::StatusCode::kResourceExhausted) {
-        // The next shard to be full may be another, and who else waits for it is not known: looking again is simpler
-        // than being told, and cheap next to what fills a mailbox.
-        context_.node.After(kRetryInterval, [this] { PublishItems(); });
-        return;
-      }
+      if (status.code() == absl::StatusCode::kResourceExhausted) return false;
       std::lock_guard lock(mutex_);
       if (!status.ok()) {
         auto* failure = pending_.add_failures();
@@ -99,9 +108,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
       pending_.set_acked_to(next_seq_++);
       ++item_;
     }
-    std::unique_lock lock(mutex_);
-    idle_ = true;
-    Advance(std::move(lock));
+    return true;
   }
 
   Status PublishItem(const v1::PublishItem& item) {

@@ -1,6 +1,11 @@
 #include "gateway/hub/node.h"
 
 namespace carillon::hub {
+namespace {
+
+thread_local Node::WakeAtEnd* t_wake_at_end = nullptr;
+
+}  // namespace
 
 Node::Node(const NodeOptions& options, boost::asio::io_context& timers) : timers_(timers) {
   CARILLON_CHECK(options.shards >= 1 && options.shards <= kMaxShards);
@@ -49,7 +54,21 @@ ShardSet Node::Deliver(ShardSet shards, const engine::Delivery& delivery) {
   return wake;
 }
 
+Node::WakeAtEnd::WakeAtEnd(Node& node) : node_(node) {
+  CARILLON_DCHECK(t_wake_at_end == nullptr);
+  t_wake_at_end = this;
+}
+
+Node::WakeAtEnd::~WakeAtEnd() {
+  t_wake_at_end = nullptr;
+  node_.Wake(shards_);
+}
+
 void Node::Wake(ShardSet shards) {
+  if (t_wake_at_end != nullptr && &t_wake_at_end->node_ == this) {
+    t_wake_at_end->shards_ |= shards;
+    return;
+  }
   ForEach(shards, [](Shard& shard) { shard.Wake(); });
 }
 

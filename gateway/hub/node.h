@@ -51,6 +51,21 @@ class Node : public engine::Door {
     return engine_->Publish(topic, frame, stream_subscribers_only);
   }
 
+  // While one lives, what its thread publishes wakes no shard; at its end each is woken that would have been. For
+  // messages that came together, so that they also go out together. Never wait for a shard meanwhile.
+  class WakeAtEnd {
+   public:
+    explicit WakeAtEnd(Node& node);
+    ~WakeAtEnd();
+    WakeAtEnd(const WakeAtEnd&) = delete;
+    WakeAtEnd& operator=(const WakeAtEnd&) = delete;
+
+   private:
+    friend class Node;
+    Node& node_;
+    ShardSet shards_ = 0;
+  };
+
   // Calls back once, on the timers' thread, which it must not block.
   void After(std::chrono::milliseconds delay, absl::AnyInvocable<void()> callback);
 

@@ -13,6 +13,18 @@ constexpr size_t kGatheredBytes = 256 << 10;
 void Outbox::Push(PacketPtr packet) {
   if (sealed_) return;
   bytes_ += packet->bytes().size();
+  ForgetWritten();
+  packets_.push_back(std::move(packet));
+}
+
+void Outbox::Push(std::span<const PacketPtr> packets, size_t bytes) {
+  if (sealed_) return;
+  bytes_ += bytes;
+  ForgetWritten();
+  packets_.insert(packets_.end(), packets.begin(), packets.end());
+}
+
+void Outbox::ForgetWritten() {
   if (head_ == packets_.size()) {
     packets_.clear();
     head_ = 0;
@@ -21,7 +33,6 @@ void Outbox::Push(PacketPtr packet) {
     packets_.erase(packets_.begin(), packets_.begin() + static_cast<ptrdiff_t>(head_));
     head_ = 0;
   }
-  packets_.push_back(std::move(packet));
 }
 
 void Outbox::PushPong(PacketPtr packet) {

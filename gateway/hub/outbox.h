@@ -27,6 +27,8 @@ class Outbox {
   bool torn() const { return head_written_ > 0; }
 
   void Push(PacketPtr packet);
+  // Several that have `bytes` together.
+  void Push(std::span<const PacketPtr> packets, size_t bytes);
 
   // A pong replaces an older one that is still whole: a peer that pings and does not read gets one answer.
   void PushPong(PacketPtr packet);
@@ -48,6 +50,8 @@ class Outbox {
   void Shrink();
 
  private:
+  void ForgetWritten();
+
   std::vector<PacketPtr> packets_;  // from head_ on; before it, written ones
   size_t head_ = 0;
   size_t head_written_ = 0;

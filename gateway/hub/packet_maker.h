@@ -9,9 +9,8 @@
 namespace carillon::hub {
 
 // Makes a shard's packets of what is delivered to it. Small messages of one topic that follow each other are copied end
-// to end, once a shard, so that a session's queue of them is one piece of memory: the kernel copies one long piece several
-// times faster than many short ones, and there are as many such copies as sessions.
-// Thread: the shard's.
+// to end, once a shard, so that a session's queue of them is one piece of memory: the kernel copies one long piece
+// several times faster than many short ones, and there are as many such copies as sessions. Thread: the shard's.
 class PacketMaker {
  public:
   PacketPtr Make(const engine::Delivery& delivery, const dialect::Dialect& dialect);

@@ -50,7 +50,23 @@ bool Session::Queue(const PacketPtr& packet) {
 }
 
 void Session::Offer(const PacketPtr& packet) {
-  if (!Queue(packet) || dirty_) return;
+  if (Queue(packet)) MarkDirty();
+}
+
+void Session::Offer(std::span<const PacketPtr> packets, size_t bytes) {
+  if (closing_) return;
+  // Where all of them fit, none needs to be judged.
+  if (outbox_.bytes() + bytes <= settings_.outbox_bytes &&
+      outbox_.messages() + packets.size() < settings_.outbox_messages) {
+    over_since_ = {};
+    outbox_.Push(packets, bytes);
+    return MarkDirty();
+  }
+  for (const PacketPtr& packet : packets) Offer(packet);
+}
+
+void Session::MarkDirty() {
+  if (dirty_) return;
   dirty_ = true;
   shard_.dirty_.push_back(this);
 }

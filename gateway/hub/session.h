@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,8 @@ class Session {
   // Queues a packet that is to be written at the shard's next flush. A session that is too far behind is closed
   // instead: over its bytes at once, over its messages when that has lasted.
   void Offer(const PacketPtr& packet);
+  // The same for several, which have `bytes` together.
+  void Offer(std::span<const PacketPtr> packets, size_t bytes);
 
   // Queues an answer to this session alone and writes it now.
   void Send(std::string bytes);
@@ -90,6 +93,7 @@ class Session {
   // False where the session is closed, or is now, because it is too far behind.
   bool Queue(const PacketPtr& packet);
   bool TooFarBehind(size_t arriving);
+  void MarkDirty();
   bool FlushHelps(size_t arriving);
 
   Shard& shard_;

@@ -89,14 +89,18 @@ void Shard::TakeMail() {
   uint64_t frames = stats_.queued.value() + kFramesPerTurn;
   size_t end = std::min(batch_.size(), batch_at_ + kMessagesPerTurn);
   while (batch_at_ < end && stats_.queued.value() < frames) {
-    Mail mail = std::move(batch_[batch_at_++]);
-    if (auto* task = std::get_if<Task>(&mail)) {
-      (*task)(*this);
+    if (std::holds_alternative<Task>(batch_[batch_at_])) {
+      Task task = std::get<Task>(std::move(batch_[batch_at_++]));
+      task(*this);
       continue;
     }
-    const auto& delivery = std::get<engine::Delivery>(mail);
-    absl::Cleanup done = [&] { mailbox_.Done(delivery); };
-    Deliver(delivery);
+    absl::Cleanup done = [this] {
+      for (const engine::Delivery& delivery : deliveries_) mailbox_.Done(delivery);
+      deliveries_.clear();
+      for (auto& packets : packets_) packets.clear();
+    };
+    TakeDeliveries(end, frames - stats_.queued.value());
+    Deliver();
   }
   if (batch_at_ == batch_.size()) {
     batch_.clear();
@@ -104,46 +108,82 @@ void Shard::TakeMail() {
   }
 }
 
-void Shard::Deliver(const engine::Delivery& delivery) {
-  stats_.messages.Add();
-  const wire::Frame& frame = *delivery.frame;
+// Messages of one topic that follow each other are delivered together: each session is visited once for all of them,
+// while its queue is in the processor's cache.
+void Shard::TakeDeliveries(size_t end, uint64_t frames) {
+  deliveries_.push_back(std::get<engine::Delivery>(std::move(batch_[batch_at_++])));
+  const engine::Delivery& first = deliveries_.front();
+  if (first.stream_subscribers_only) return;
+  LocalTopic* topic = index_of_topics_.Find(first.topic);
+  size_t listeners = topic == nullptr ? 1 : topic->members.size();
+  size_t most = std::max<size_t>(1, frames / listeners);
+  while (batch_at_ < end && deliveries_.size() < most) {
+    auto* next = std::get_if<engine::Delivery>(&batch_[batch_at_]);
+    if (next == nullptr || next->stream_subscribers_only ||
+        wire::TopicView(next->topic) != wire::TopicView(deliveries_.front().topic)) {
+      break;
+    }
+    deliveries_.push_back(std::move(*next));
+    ++batch_at_;
+  }
+}
 
-  // One packet for each encoding that somebody here wants, made when the first of them comes. Most sessions have the
-  // same settings as the one before.
-  std::array<PacketPtr, wire::kEncodings> packets;
-  auto packet_for = [&](const dialect::Dialect& dialect) -> const PacketPtr* {
-    if (!dialect.receives_broadcasts()) return nullptr;
-    PacketPtr& packet = packets[static_cast<size_t>(dialect.encoding())];
-    if (!packet) packet = packet_maker_.Make(delivery, dialect);
-    return &packet;
-  };
+void Shard::Deliver() {
+  stats_.messages.Add(deliveries_.size());
+
+  // One packet a message for each encoding that somebody here wants, made when the first of them comes. Most sessions
+  // have the same settings as the one before.
+  std::array<size_t, wire::kEncodings> sizes{};
   uint64_t offered = 0;
   const SessionSettings* settings = nullptr;
-  const PacketPtr* packet = nullptr;
-  auto offer = [&](Session& session) {
+  std::span<const PacketPtr> packets;
+  size_t bytes = 0;  // of all packets
+  auto use = [&](const dialect::Dialect& dialect) {
+    auto encoding = static_cast<size_t>(dialect.encoding());
+    packets = {};
+    if (!dialect.receives_broadcasts()) return;
+    if (packets_[encoding].empty()) {
+      for (const engine::Delivery& delivery : deliveries_) {
+        packets_[encoding].push_back(packet_maker_.Make(delivery, dialect));
+        sizes[encoding] += packets_[encoding].back()->bytes().size();
+      }
+    }
+    packets = packets_[encoding];
+    bytes = sizes[encoding];
+  };
+  // `since`: of the newest message that came before the session.
+  auto offer = [&](Session& session, uint64_t since) {
     if (&session.settings() != settings) {
       settings = &session.settings();
-      packet = packet_for(*settings->dialect);
+      use(*settings->dialect);
     }
-    if (packet == nullptr) return;
-    session.Offer(*packet);
-    ++offered;
+    if (packets.empty()) return;
+    if (since < deliveries_.front().sequence) {
+      session.Offer(packets, bytes);
+      offered += packets.size();
+      return;
+    }
+    for (size_t i = 0; i < deliveries_.size(); ++i) {
+      if (since >= deliveries_[i].sequence) continue;
+      session.Offer(packets[i]);
+      ++offered;
+    }
   };
 
-  if (delivery.topic.kind == wire::TopicKind::kSession) {
-    if (auto id = SessionId::Parse(delivery.topic.name)) {
-      if (Session* session = FindSession(*id)) offer(*session);
+  const engine::Delivery& first = deliveries_.front();
+  if (first.topic.kind == wire::TopicKind::kSession) {
+    if (auto id = SessionId::Parse(first.topic.name)) {
+      if (Session* session = FindSession(*id)) offer(*session, 0);
     }
-  } else if (LocalTopic* topic = index_of_topics_.Find(delivery.topic)) {
+  } else if (LocalTopic* topic = index_of_topics_.Find(first.topic)) {
     const LocalTopic* wanted = nullptr;
-    if (delivery.stream_subscribers_only) {
-      wanted = index_of_topics_.Find({delivery.topic.app, wire::TopicKind::kStream, frame.envelope().stream()});
+    if (first.stream_subscribers_only) {
+      const std::string& stream = first.frame->envelope().stream();
+      wanted = index_of_topics_.Find({first.topic.app, wire::TopicKind::kStream, stream});
       if (wanted == nullptr) return;
     }
     for (const Member& member : topic->members) {
-      if (member.since >= delivery.sequence) continue;
-      if (wanted != nullptr && !member.session->Listens(wanted)) continue;
-      offer(*member.session);
+      if (wanted == nullptr || member.session->Listens(wanted)) offer(*member.session, member.since);
     }
   }
   stats_.queued.Add(offered);

@@ -106,7 +106,8 @@ class Shard {
   void UpdateNow();
   void Turn();
   void TakeMail();
-  void Deliver(const engine::Delivery& delivery);
+  void TakeDeliveries(size_t end, uint64_t frames);
+  void Deliver();
   void Tick();
   bool FlushDirty();
   void SettleRetired();
@@ -123,6 +124,9 @@ class Shard {
 
   std::vector<Mail> batch_;  // taken from the mailbox
   size_t batch_at_ = 0;      // the next one to handle
+  // Of the messages that are being delivered: empty between them, kept for their memory.
+  std::vector<engine::Delivery> deliveries_;
+  std::array<std::vector<PacketPtr>, wire::kEncodings> packets_;
   PacketMaker packet_maker_;
   std::vector<Session*> dirty_;  // sessions to flush; null: gone meanwhile
   size_t dirty_at_ = 0;

@@ -138,6 +138,24 @@ TEST_F(NodeTest, WhatIsPutOffHappensOnce) {
   EXPECT_EQ(calls.load(), 1);
 }
 
+TEST_F(NodeTest, WhatCameTogetherWakesItsShardsOnceAtTheEnd) {
+  FakeSession on_one(node_, 1, {.streams = {"chat"}});
+  FakeSession on_two(node_, 2, {.streams = {"chat"}});
+  node_.Settle();
+  {
+    Node::WakeAtEnd together(node_.node());
+    for (const char* event : {"one", "two", "three"}) {
+      ASSERT_TRUE(node_.node().Publish(StreamTopic("chat"), MakeFrame(event)).ok());
+    }
+    EXPECT_EQ(node_.node().shard(1).mailbox().messages(), 3u);  // nobody has been told
+  }
+  node_.Settle();
+
+  EXPECT_THAT(on_one.Heard(), ElementsAre("one", "two", "three"));
+  EXPECT_THAT(on_two.Heard(), ElementsAre("one", "two", "three"));
+  EXPECT_EQ(on_one.flushes(), 1);
+}
+
 TEST_F(NodeTest, MetricsAddUpOverTheShards) {
   FakeSession first(node_, 0, {.user = "alice", .streams = {"chat"}});
   FakeSession second(node_, 1, {.user = "alice", .streams = {"chat"}});

@@ -49,6 +49,25 @@ TEST_F(SessionTest, HearsWhatItSubscribesToInOrder) {
   EXPECT_THAT(session.Heard(), ElementsAre("one", "two"));
 }
 
+// Bounds hold for several messages at once as they do one by one.
+TEST_F(SessionTest, ManyAtOnceAreJudgedAsIfTheyCameOneByOne) {
+  FakeSession within(node_, 0, Blocked());
+  FakeSession::Options impatient = Blocked();
+  impatient.settings.outbox_patience = milliseconds(0);
+  FakeSession beyond(node_, 0, impatient);
+  {
+    Node::WakeAtEnd together(node_.node());
+    for (int i = 0; i < 12; ++i) {
+      ASSERT_TRUE(node_.node().Publish(StreamTopic("chat"), MakeFrame(std::to_string(i))).ok());
+    }
+  }
+  node_.Settle();
+
+  EXPECT_EQ(within.closed(), std::nullopt);
+  EXPECT_EQ(within.waiting_messages(), 12u);
+  EXPECT_THAT(beyond.closed(), Optional(kSlowConsumer));
+}
+
 // Nothing of it is left to the shard's next turn, which may be far away.
 TEST_F(SessionTest, AnAnswerIsWrittenAtOnceAndOnlyOnce) {
   FakeSession session(node_, 0, {.streams = {"chat"}});
