@@ -49,6 +49,9 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
     }
     item_ = 0;
     lock.unlock();
+    // What came together goes out together; and the next request is asked for before the shards go to work, because on
+    // a busy machine they may get this thread's processor.
+    hub::Node::WakeAtEnd together(context_.node);
     PublishItems();
   }
 
@@ -94,7 +97,6 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
 
   // False where a mailbox is full.
   bool PublishWhileThereIsRoom() {
-    hub::Node::WakeAtEnd together(context_.node);
     while (item_ < request_.items_size()) {
       Status status = PublishItem(request_.items(item_));
       if (status.code() == absl::StatusCode::kResourceExhausted) return false;

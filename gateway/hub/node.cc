@@ -55,11 +55,11 @@ ShardSet Node::Deliver(ShardSet shards, const engine::Delivery& delivery) {
 }
 
 Node::WakeAtEnd::WakeAtEnd(Node& node) : node_(node) {
-  CARILLON_DCHECK(t_wake_at_end == nullptr);
-  t_wake_at_end = this;
+  if (t_wake_at_end == nullptr) t_wake_at_end = this;
 }
 
 Node::WakeAtEnd::~WakeAtEnd() {
+  if (t_wake_at_end != this) return;
   t_wake_at_end = nullptr;
   node_.Wake(shards_);
 }

@@ -53,6 +53,7 @@ class Node : public engine::Door {
 
   // While one lives, what its thread publishes wakes no shard; at its end each is woken that would have been. For
   // messages that came together, so that they also go out together. Never wait for a shard meanwhile.
+  // Within another of the thread's, it leaves the waking to that.
   class WakeAtEnd {
    public:
     explicit WakeAtEnd(Node& node);
