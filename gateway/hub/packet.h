@@ -16,6 +16,7 @@ class PacketRun : public boost::intrusive_ref_counter<PacketRun, boost::thread_u
  public:
   explicit PacketRun(size_t capacity) { bytes_.reserve(capacity); }
 
+  size_t capacity() const { return bytes_.capacity(); }
   bool HasRoom(size_t bytes) const { return bytes_.capacity() - bytes_.size() >= bytes; }
   // INVARIANT: there is room.
   std::string_view Append(std::string_view bytes) {

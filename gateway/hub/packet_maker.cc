@@ -1,5 +1,7 @@
 #include "gateway/hub/packet_maker.h"
 
+#include <algorithm>
+
 namespace carillon::hub {
 
 PacketPtr PacketMaker::Make(const engine::Delivery& delivery, const dialect::Dialect& dialect) {
@@ -11,7 +13,12 @@ PacketPtr PacketMaker::Make(const engine::Delivery& delivery, const dialect::Dia
     return PacketPtr(new Packet(frame, bytes));
   }
   if (bytes.size() > kMaxCopiedBytes) return PacketPtr(new Packet(frame, bytes));
-  if (line.run == nullptr || !line.run->HasRoom(bytes.size())) line.run = PacketRunPtr(new PacketRun(kRunBytes));
+  if (line.run == nullptr) {
+    line.run = PacketRunPtr(new PacketRun(kFirstMessages * bytes.size()));
+  } else if (!line.run->HasRoom(bytes.size())) {
+    size_t larger = std::min(2 * line.run->capacity(), kMaxRunBytes);
+    line.run = PacketRunPtr(new PacketRun(std::max(larger, bytes.size())));
+  }
   std::string_view copy = line.run->Append(bytes);
   return PacketPtr(new Packet(line.run, copy));
 }

@@ -18,8 +18,10 @@ class PacketMaker {
  private:
   // Longer messages gain nothing by it.
   static constexpr size_t kMaxCopiedBytes = 1024;
-  // What a session that is behind may keep alive of messages that it has had already, at most, for each topic.
-  static constexpr size_t kRunBytes = 32 << 10;
+  // A run begins with room for a few messages, and each next one is twice as large up to this: a session that is behind
+  // keeps whole runs alive, which must not be much more than what waits for it.
+  static constexpr size_t kFirstMessages = 4;
+  static constexpr size_t kMaxRunBytes = 32 << 10;
 
   struct Line {
     wire::Topic topic;  // of the newest message

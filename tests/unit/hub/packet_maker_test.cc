@@ -1,6 +1,7 @@
 #include "gateway/hub/packet_maker.h"
 
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include "tests/support/test_node.h"
 
@@ -59,6 +60,24 @@ TEST_F(PacketMakerTest, LongMessagesAreNotCopied) {
   EXPECT_EQ(second->bytes().data(), Encoded().data());
   PacketPtr third = Make("three");
   EXPECT_NE(third->bytes().data(), Encoded().data());
+}
+
+// Two messages now and again must not each keep a run that was made for thousands. (Sanitizers count nothing here.)
+TEST_F(PacketMakerTest, ShortBurstsKeepLittleMemory) {
+  constexpr size_t kBursts = 500;
+  std::vector<PacketPtr> packets;
+  packets.reserve(4 * kBursts);
+  size_t before = ::mallinfo2().uordblks;
+
+  for (size_t i = 0; i < kBursts; ++i) {
+    for (const char* stream : {"a", "b"}) {
+      packets.push_back(Make("one", stream, 100));
+      packets.push_back(Make("two", stream, 100));
+    }
+  }
+
+  size_t kept = ::mallinfo2().uordblks - before;
+  EXPECT_LT(kept / packets.size(), 2048u);
 }
 
 // However many there are, what was made stays as it was.
