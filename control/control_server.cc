@@ -7,6 +7,8 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
+
 #include "control/reflection.h"
 #include "gateway/base/log.h"
 
@@ -22,6 +24,10 @@ constexpr int kMaxPingStrikes = 2;
 // A backend that vanished without a word must not keep its calls, and its connection, for hours.
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
+
+// How long answers may take to get out when nothing is being worked on any more. Backends with an idle connection,
+// which gRPC's shutdown waits for too, may not notice in time.
+constexpr std::chrono::milliseconds kGoodbye{200};
 
 constexpr char kControlName[] = "carillon.v1.ControlService";
 constexpr char kHealthName[] = "grpc.health.v1.Health";
@@ -105,15 +111,21 @@ const std::string& ControlServer::address() const {
   return impl_->listen;
 }
 
-void ControlServer::BeginShutdown() {
+void ControlServer::SetServing(bool serving) {
+  if (impl_->server != nullptr) impl_->server->GetHealthCheckService()->SetServingStatus(serving);
+}
+
+void ControlServer::Stop() {
   impl_->context.stopping.store(true, std::memory_order_relaxed);
-  if (impl_->server != nullptr) impl_->server->GetHealthCheckService()->SetServingStatus(false);
+  SetServing(false);
 }
 
 void ControlServer::Shutdown(std::chrono::milliseconds patience) {
-  BeginShutdown();
+  Stop();
   if (impl_->server == nullptr) return;
-  impl_->server->Shutdown(std::chrono::system_clock::now() + patience);
+  auto now = std::chrono::steady_clock::now();
+  impl_->context.running.WaitForNone(now + patience);
+  impl_->server->Shutdown(std::chrono::system_clock::now() + std::min(patience, kGoodbye));
   impl_->server->Wait();
   impl_->server.reset();
 }

@@ -27,9 +27,11 @@ class ControlServer {
   // "127.0.0.1:7311", with the port that was taken.
   const std::string& address() const;
 
-  // Health says NOT_SERVING from here on, and new calls and items get UNAVAILABLE.
-  void BeginShutdown();
-  // Running calls get until the deadline.
+  // What health says from here on. Calls are taken all the same.
+  void SetServing(bool serving);
+  // New calls and items get UNAVAILABLE from here on.
+  void Stop();
+  // Stops, and ends. Running calls get that long.
   void Shutdown(std::chrono::milliseconds patience);
 
   void Collect(MetricsWriter& writer) const;

@@ -38,6 +38,14 @@ void FillSubscriber(const hub::SessionInfo& info, v1::Subscriber* subscriber) {
       static_cast<int32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970 - seconds).count()));
 }
 
+// What a page of a log may hold, beyond its last message.
+constexpr size_t kMaxPageBytes = 1 << 20;
+
+void FillPosition(const wire::Position& from, v1::Position* to) {
+  to->set_epoch(from.epoch);
+  to->set_offset(from.offset);
+}
+
 // By what a log calls those who are kicked.
 std::string_view KickedBy(const v1::KickRequest& request) {
   if (request.has_session_id()) return "session";
@@ -50,34 +58,27 @@ class Service final : public v1::ControlService::CallbackService {
 
   ServerUnaryReactor* BroadcastToUser(CallbackServerContext* call, const v1::BroadcastToUserRequest* request,
                                       v1::BroadcastToUserResponse* response) override {
-    return Publish(call, *request,
-                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request, response);
   }
 
   ServerUnaryReactor* BroadcastToUsers(CallbackServerContext* call, const v1::BroadcastToUsersRequest* request,
                                        v1::BroadcastToUsersResponse* response) override {
-    return Publish(call, *request, [response](const Outcome& outcome) {
-      *response->mutable_receipt() = outcome.receipt;
-      response->set_users(outcome.topics_reached);
-    });
+    return Publish(call, *request, response);
   }
 
   ServerUnaryReactor* BroadcastStream(CallbackServerContext* call, const v1::BroadcastStreamRequest* request,
                                       v1::BroadcastStreamResponse* response) override {
-    return Publish(call, *request,
-                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request, response);
   }
 
   ServerUnaryReactor* BroadcastAll(CallbackServerContext* call, const v1::BroadcastAllRequest* request,
                                    v1::BroadcastAllResponse* response) override {
-    return Publish(call, *request,
-                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request, response);
   }
 
   ServerUnaryReactor* SendToSession(CallbackServerContext* call, const v1::SendToSessionRequest* request,
                                     v1::SendToSessionResponse* response) override {
-    return Publish(call, *request,
-                   [response](const Outcome& outcome) { *response->mutable_receipt() = outcome.receipt; });
+    return Publish(call, *request, response);
   }
 
   grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* PublishStream(
@@ -98,7 +99,7 @@ class Service final : public v1::ControlService::CallbackService {
     context_.node.Ask(
         ShardsFor(context_.node, order->topic),
         [order = *order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
-        [reactor, response](const Gather<uint32_t>::Result& result) {
+        [reactor, response, running = context_.running.Begin()](const Gather<uint32_t>::Result& result) {
           uint32_t total = 0;
           for (uint32_t count : result.answers) total += count;
           response->set_sessions(total);
@@ -122,7 +123,7 @@ class Service final : public v1::ControlService::CallbackService {
         [order = *order](hub::Shard& shard) {
           return hub::ListMembers(shard, order.topic, order.after, order.page_size + 1);
         },
-        [reactor, response, page_size](Gather<Page>::Result result) {
+        [reactor, response, page_size, running = context_.running.Begin()](Gather<Page>::Result result) {
           Page all;
           for (Page& page : result.answers) all.insert(all.end(), page.begin(), page.end());
           std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
@@ -144,7 +145,44 @@ class Service final : public v1::ControlService::CallbackService {
     return Finish(reactor, topic.status());
   }
 
+  ServerUnaryReactor* ListMessages(CallbackServerContext* call, const v1::ListMessagesRequest* request,
+                                   v1::ListMessagesResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
+    return Finish(reactor, FillPage(*request, response));
+  }
+
+  ServerUnaryReactor* ClearMessages(CallbackServerContext* call, const v1::ClearMessagesRequest* request,
+                                    v1::ClearMessagesResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
+    StatusOr<wire::Topic> topic = ReadClearMessages(*request);
+    if (!topic.ok()) return Finish(reactor, topic.status());
+    StatusOr<engine::Cleared> cleared = context_.node.engine().Clear(*topic);
+    if (!cleared.ok()) return Finish(reactor, cleared.status());
+    log::Info("control", "cleared a log",
+              {{"key", CallerName(*call, context_.keys)},
+               {topic->kind == wire::TopicKind::kUser ? "user" : "stream", topic->name},
+               {"messages", cleared->messages}});
+    response->set_messages(cleared->messages);
+    FillPosition(cleared->top, response->mutable_position());
+    return Finish(reactor, absl::OkStatus());
+  }
+
  private:
+  Status FillPage(const v1::ListMessagesRequest& request, v1::ListMessagesResponse* response) {
+    ASSIGN_OR_RETURN(ReadOrder order, ReadListMessages(request));
+    ASSIGN_OR_RETURN(engine::Page page, context_.node.engine().List(order.topic, order.after ? &*order.after : nullptr,
+                                                                    order.page_size, kMaxPageBytes));
+    auto now = wire::WallClock::now();
+    for (const wire::FramePtr& frame : page.frames) {
+      if (!frame->expired(now) && !frame->stale(now)) *response->add_messages() = frame->envelope();
+    }
+    if (page.more) response->set_next_page_token(PageToken(page.frames.back()->position()));
+    FillPosition(page.top, response->mutable_position());
+    return absl::OkStatus();
+  }
+
   Status Admit(const CallbackServerContext* call, auth::Verb verb) const {
     if (context_.stopping.load(std::memory_order_relaxed))
       return absl::UnavailableError("the gateway is shutting down");
@@ -158,19 +196,63 @@ class Service final : public v1::ControlService::CallbackService {
     return reactor;
   }
 
-  template <class Request, class Answer>
-  ServerUnaryReactor* Publish(CallbackServerContext* call, const Request& request, Answer answer) {
+  static void Fill(const Outcome& outcome, v1::BroadcastToUsersResponse* response) {
+    *response->mutable_receipt() = outcome.receipt;
+    response->set_users(outcome.topics_reached);
+  }
+  template <class Response>
+  static void Fill(const Outcome& outcome, Response* response) {
+    *response->mutable_receipt() = outcome.receipt;
+  }
+
+  template <class Request, class Response>
+  ServerUnaryReactor* Publish(CallbackServerContext* call, const Request& request, Response* response) {
     ServerUnaryReactor* reactor = call->DefaultReactor();
     if (Status status = Admit(call, auth::Verb::kPublish); !status.ok()) return Finish(reactor, status);
+    if (request.options().report()) return PublishAndReport(reactor, request, response);
     StatusOr<Outcome> outcome = context_.publisher.Publish(request);
-    if (outcome.ok()) answer(*outcome);
+    if (outcome.ok()) Fill(*outcome, response);
     return Finish(reactor, outcome.status());
+  }
+
+  // The receipt and the report are known in either order, on different threads; whoever is second answers.
+  template <class Request, class Response>
+  ServerUnaryReactor* PublishAndReport(ServerUnaryReactor* reactor, const Request& request, Response* response) {
+    auto known = std::make_shared<std::atomic<int>>(0);
+    auto report = std::make_shared<v1::DeliveryReport>();
+    auto finish = [known, report, reactor, response, running = context_.running.Begin()] {
+      if (known->fetch_add(1, std::memory_order_acq_rel) == 0) return;
+      if (!response->receipt().duplicate()) response->mutable_receipt()->mutable_report()->Swap(report.get());
+      reactor->Finish(grpc::Status::OK);
+    };
+    StatusOr<Outcome> outcome = context_.publisher.Publish(request, [report, finish](const v1::DeliveryReport& counts) {
+      *report = counts;
+      finish();
+    });
+    if (!outcome.ok()) return Finish(reactor, outcome.status());
+    Fill(*outcome, response);
+    finish();
+    return reactor;
   }
 
   ControlContext& context_;
 };
 
 }  // namespace
+
+std::shared_ptr<void> RunningCalls::Begin() {
+  std::lock_guard lock(mutex_);
+  ++running_;
+  return {nullptr, [this](void*) {
+            std::lock_guard lock(mutex_);
+            if (--running_ == 0) none_.notify_all();
+          }};
+}
+
+bool RunningCalls::WaitForNone(std::chrono::steady_clock::time_point deadline) {
+  std::unique_lock lock(mutex_);
+  return none_.wait_until(lock, deadline, [this] { return running_ == 0; });
+}
 
 void Refusals::Add(const Status& status, std::string_view key) {
   bool known = status.code() == absl::StatusCode::kPermissionDenied;

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 
 #include "control/publisher.h"
 #include "gateway/auth/api_keys.h"
@@ -26,6 +29,21 @@ class Refusals {
   log::SamplerByReason sampler_;
 };
 
+// The calls that are being worked on: gRPC's own shutdown waits for idle connections as well. Any thread.
+class RunningCalls {
+ public:
+  // Counts as one until the last copy is gone.
+  std::shared_ptr<void> Begin();
+
+  // True where none is left before the deadline.
+  bool WaitForNone(std::chrono::steady_clock::time_point deadline);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable none_;
+  size_t running_ = 0;
+};
+
 // What the services share. Outlives the gRPC server.
 struct ControlContext {
   hub::Node& node;
@@ -33,6 +51,7 @@ struct ControlContext {
   Publisher publisher;
   Refusals refusals;
   std::atomic<bool> stopping{false};
+  RunningCalls running;
 
   ControlContext(hub::Node& node, auth::ApiKeys keys, size_t max_publish_bytes)
       : node(node), keys(std::move(keys)), publisher(node, max_publish_bytes) {}

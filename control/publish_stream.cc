@@ -48,6 +48,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
       return Advance(std::move(lock));
     }
     item_ = 0;
+    busy_ = context_.running.Begin();
     lock.unlock();
     // What came together goes out together; and the next request is asked for before the shards go to work, because on
     // a busy machine they may get this thread's processor.
@@ -92,6 +93,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
     }
     std::unique_lock lock(mutex_);
     idle_ = true;
+    std::shared_ptr<void> done = std::move(busy_);
     Advance(std::move(lock));
   }
 
@@ -101,6 +103,11 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
       Status status = PublishItem(request_.items(item_));
       if (status.code() == absl::StatusCode::kResourceExhausted) return false;
       std::lock_guard lock(mutex_);
+      if (status.code() == absl::StatusCode::kUnavailable) {  // nothing more will be published
+        reading_over_ = true;
+        end_ = status;
+        return true;
+      }
       if (!status.ok()) {
         auto* failure = pending_.add_failures();
         failure->set_seq(next_seq_);
@@ -168,6 +175,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   std::atomic<bool> cancelled_{false};  // also read without the lock, between items
   bool finished_ = false;
   Status end_;
+  std::shared_ptr<void> busy_;  // while a request is being published
 };
 
 }  // namespace

@@ -13,28 +13,34 @@ namespace carillon::control {
 struct Outcome {
   v1::Receipt receipt;
   uint32_t topics_reached = 0;  // topics with at least one session
+  bool report_follows = false;  // the caller's OnReport will be called, or was
 };
 
 // From a request to the node: checks it, makes the message, publishes it. Any thread.
+// Where the request asks for a report, `report` is called later, once, on a shard's or the timers' thread, with the
+// receipt's; it is then the caller's signal that everything is known. Else it is not called.
 class Publisher {
  public:
   Publisher(hub::Node& node, size_t max_publish_bytes) : node_(node), drafter_(max_publish_bytes) {}
 
-  // RESOURCE_EXHAUSTED where the gateway is behind; the message then says how many of several users were served.
-  StatusOr<Outcome> Publish(const v1::BroadcastToUserRequest& request);
-  StatusOr<Outcome> Publish(const v1::BroadcastToUsersRequest& request);
-  StatusOr<Outcome> Publish(const v1::BroadcastStreamRequest& request);
-  StatusOr<Outcome> Publish(const v1::BroadcastAllRequest& request);
-  StatusOr<Outcome> Publish(const v1::SendToSessionRequest& request);
+  using OnReport = absl::AnyInvocable<void(const v1::DeliveryReport&)>;
+
+  // RESOURCE_EXHAUSTED where the gateway is behind; the message then says how many of several users were served. For
+  // the other errors, see engine::Engine::Publish.
+  template <class Request>
+  StatusOr<Outcome> Publish(const Request& request, OnReport report = nullptr) {
+    return PublishDraft(drafter_.Read(request), std::move(report));
+  }
 
   void Collect(MetricsWriter& writer) const;
 
  private:
   friend class ResumablePublish;
 
-  StatusOr<Outcome> PublishDraft(const StatusOr<Draft>& draft);
-  // Serves the topics from *next on, adding to *outcome; RESOURCE_EXHAUSTED leaves *next at the one that found no room.
-  Status PublishFrom(const Draft& draft, size_t* next, Outcome* outcome);
+  StatusOr<Outcome> PublishDraft(StatusOr<Draft> draft, OnReport report);
+  // Serves the topics from *next on, adding to *outcome; an error leaves *next at the one that failed.
+  Status PublishFrom(Draft& draft, size_t* next, Outcome* outcome,
+                     const std::shared_ptr<engine::DeliveryReport>& report = nullptr);
 
   hub::Node& node_;
   Drafter drafter_;

@@ -3,8 +3,10 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cmath>
+#include <map>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
@@ -21,6 +23,12 @@ constexpr size_t kMaxMetaValueBytes = 1024;
 constexpr std::string_view kReservedMeta[] = {"id", "ts", "offset", "epoch", "log"};
 
 constexpr int kMaxUsers = 1000;
+constexpr size_t kMaxRequestIdBytes = 128;
+constexpr size_t kMaxKeyBytes = 128;
+constexpr int kMaxExcluded = 100;
+constexpr int kMaxLabels = 16;
+constexpr std::chrono::hours kMaxLife{720};
+constexpr size_t kMaxEpochBytes = 64;
 constexpr size_t kMaxReasonBytes = 123;  // what a close frame has room for (RFC 6455 section 5.5)
 constexpr int32_t kDefaultPageSize = 100;
 constexpr int32_t kMaxPageSize = 1000;
@@ -116,6 +124,89 @@ Status ReadPayload(const v1::Event& event, size_t max_bytes, v1::Envelope* envel
   return absl::OkStatus();
 }
 
+// A duration that counts from now; nothing where it is not set.
+Status ReadDuration(std::string_view field, bool set, const google::protobuf::Duration& duration,
+                    wire::WallClock::time_point now, wire::WallClock::time_point* until) {
+  if (!set) return absl::OkStatus();
+  auto length = std::chrono::seconds(std::clamp<int64_t>(duration.seconds(), -1, 1 << 30)) +
+                std::chrono::nanoseconds(duration.nanos());
+  if (length < std::chrono::milliseconds(1) || length > kMaxLife) {
+    return FieldError(field, "1 ms to 30 days");
+  }
+  *until = now + std::chrono::duration_cast<wire::WallClock::duration>(length);
+  return absl::OkStatus();
+}
+
+Status ReadPosition(std::string_view field, const v1::Position& position, wire::Position* out) {
+  if (position.epoch().empty() || position.epoch().size() > kMaxEpochBytes) {
+    return FieldError(fmt::format("{}.epoch", field), "the epoch that a receipt or ListMessages said");
+  }
+  *out = {position.epoch(), position.offset()};
+  return absl::OkStatus();
+}
+
+Status ReadSelector(const v1::Selector& selector, wire::Terms* terms) {
+  if (selector.labels_size() > kMaxLabels) {
+    return FieldError("options.selector.labels", fmt::format("at most {}", kMaxLabels));
+  }
+  if (selector.roles_size() > kMaxLabels) {
+    return FieldError("options.selector.roles", fmt::format("at most {}", kMaxLabels));
+  }
+  if (selector.user_ids_size() > kMaxExcluded) {
+    return FieldError("options.selector.user_ids", fmt::format("at most {}", kMaxExcluded));
+  }
+  bool empty = selector.labels().empty() && selector.roles().empty() && selector.user_ids().empty();
+  if (empty)
+    return FieldError("options.selector", "selects by labels, user_ids or roles; leave it out to mean everyone");
+  for (const std::string& user : selector.user_ids()) RETURN_IF_ERROR(CheckUser("options.selector.user_ids", user));
+  terms->labels.insert(selector.labels().begin(), selector.labels().end());
+  terms->user_ids.assign(selector.user_ids().begin(), selector.user_ids().end());
+  terms->roles.assign(selector.roles().begin(), selector.roles().end());
+  return absl::OkStatus();
+}
+
+// What of the options stays with the message.
+Status ReadTerms(const v1::PublishOptions& options, wire::WallClock::time_point now, wire::Terms* terms) {
+  if (options.has_selector()) RETURN_IF_ERROR(ReadSelector(options.selector(), terms));
+  if (options.exclude_sessions_size() > kMaxExcluded || options.exclude_users_size() > kMaxExcluded) {
+    return FieldError(
+        options.exclude_users_size() > kMaxExcluded ? "options.exclude_users" : "options.exclude_sessions",
+        fmt::format("at most {}", kMaxExcluded));
+  }
+  for (const std::string& text : options.exclude_sessions()) {
+    RETURN_IF_ERROR(CheckSession("options.exclude_sessions", text));
+    terms->excluded_sessions.push_back(*SessionId::Parse(text));
+  }
+  for (const std::string& user : options.exclude_users()) {
+    RETURN_IF_ERROR(CheckUser("options.exclude_users", user));
+    terms->excluded_users.push_back(user);
+  }
+  if (options.conflation_key().size() > kMaxKeyBytes) {
+    return FieldError("options.conflation_key", fmt::format("at most {} bytes", kMaxKeyBytes));
+  }
+  terms->conflation_key = options.conflation_key();
+  RETURN_IF_ERROR(ReadDuration("options.ttl", options.has_ttl(), options.ttl(), now, &terms->expires));
+  return ReadDuration("options.deliver_within", options.has_deliver_within(), options.deliver_within(), now,
+                      &terms->deliver_by);
+}
+
+bool AnyTerms(const wire::Terms& terms) {
+  constexpr auto kNever = wire::WallClock::time_point::max();
+  return !terms.ForAnyone() || !terms.conflation_key.empty() || terms.expires != kNever || terms.deliver_by != kNever;
+}
+
+// What a message says, as far as a second attempt must say the same.
+uint64_t FingerprintOf(const v1::Envelope& envelope) {
+  std::map<std::string_view, std::string_view> meta(envelope.meta().begin(), envelope.meta().end());
+  return absl::HashOf(envelope.stream(), envelope.event(), envelope.json(), envelope.binary(), envelope.payload_case(),
+                      meta);
+}
+
+StatusOr<size_t> ReadPageSize(int32_t wanted) {
+  if (wanted < 0) return FieldError("page_size", "may not be negative");
+  return static_cast<size_t>(wanted == 0 ? kDefaultPageSize : std::min(wanted, kMaxPageSize));
+}
+
 wire::Topic TopicOf(wire::TopicKind kind, const std::string& name) {
   return {wire::kDefaultApp, kind, name};
 }
@@ -126,79 +217,90 @@ wire::Topic TopicOf(wire::TopicKind kind, const std::string& name) {
 
 Drafter::Drafter(size_t max_publish_bytes) : max_publish_bytes_(max_publish_bytes), boot_(RandomHex(4)) {}
 
-StatusOr<wire::FramePtr> Drafter::MakeFrame(const v1::Event& event, std::string_view stream) {
+StatusOr<Draft> Drafter::Make(std::vector<wire::Topic> topics, const v1::Event& event, std::string_view stream,
+                              const v1::PublishOptions& options, bool stream_subscribers_only) {
   if (event.name().empty()) return FieldError("event.name", "an event needs a name");
   if (event.name().size() > kMaxEventBytes || HasControl(event.name())) {
     return FieldError("event.name", fmt::format("1 to {} bytes without control characters", kMaxEventBytes));
   }
   RETURN_IF_ERROR(CheckMeta(event.meta()));
+  Draft draft;
+  draft.topics = std::move(topics);
+  draft.request_id = options.request_id();
+  draft.skip_history = options.skip_history();
+  draft.report = options.report();
+  if (draft.request_id.size() > kMaxRequestIdBytes) {
+    return FieldError("options.request_id", fmt::format("at most {} bytes", kMaxRequestIdBytes));
+  }
+  if (options.has_expected_position()) {
+    if (draft.topics.size() > 1) {
+      return FieldError("options.expected_position", "several users have several logs: publish to each");
+    }
+    if (draft.skip_history) return FieldError("options.expected_position", "goes with a log: not with skip_history");
+    draft.expected.emplace();
+    RETURN_IF_ERROR(ReadPosition("options.expected_position", options.expected_position(), &*draft.expected));
+  }
+  auto now = wire::WallClock::now();
+  wire::Terms terms;
+  RETURN_IF_ERROR(ReadTerms(options, now, &terms));
+  terms.stream_subscribers_only = stream_subscribers_only;
+
   v1::Envelope envelope;
   RETURN_IF_ERROR(ReadPayload(event, max_publish_bytes_, &envelope));
   envelope.set_id(fmt::format("{}-{:010x}", boot_, next_id_.fetch_add(1, std::memory_order_relaxed)));
   envelope.set_stream(std::string(stream));
   envelope.set_event(event.name());
   *envelope.mutable_meta() = event.meta();
-  auto since_1970 = std::chrono::system_clock::now().time_since_epoch();
-  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_1970);
+  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());
   envelope.mutable_time()->set_seconds(seconds.count());
-  envelope.mutable_time()->set_nanos(
-      static_cast<int32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970 - seconds).count()));
-  return wire::FramePtr(new wire::Frame(std::move(envelope)));
+  envelope.mutable_time()->set_nanos(static_cast<int32_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch() - seconds).count()));
+  if (!draft.request_id.empty()) draft.fingerprint = FingerprintOf(envelope);
+  auto kept = AnyTerms(terms) ? std::make_shared<const wire::Terms>(std::move(terms)) : nullptr;
+  draft.frame = wire::FramePtr(new wire::Frame(std::move(envelope), std::move(kept)));
+  return draft;
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastToUserRequest& request) {
   RETURN_IF_ERROR(CheckUser("user_id", request.user_id()));
   if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
-  Draft draft;
-  draft.topics = {TopicOf(wire::TopicKind::kUser, request.user_id())};
-  draft.stream_subscribers_only = !request.stream().empty() && !request.any_session();
-  ASSIGN_OR_RETURN(draft.frame,
-                   MakeFrame(request.event(), request.stream().empty() ? wire::kUserStream : request.stream()));
-  return draft;
+  return Make({TopicOf(wire::TopicKind::kUser, request.user_id())}, request.event(),
+              request.stream().empty() ? wire::kUserStream : request.stream(), request.options(),
+              !request.stream().empty() && !request.any_session());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastToUsersRequest& request) {
   if (request.user_ids().empty()) return FieldError("user_ids", "at least one user is needed");
   if (request.user_ids_size() > kMaxUsers) return FieldError("user_ids", fmt::format("at most {} users", kMaxUsers));
-  Draft draft;
+  std::vector<wire::Topic> topics;
   absl::flat_hash_set<std::string_view> seen;
   for (int i = 0; i < request.user_ids_size(); ++i) {
     const std::string& user = request.user_ids(i);
     RETURN_IF_ERROR(CheckUser(fmt::format("user_ids[{}]", i), user));
-    if (seen.insert(user).second) draft.topics.push_back(TopicOf(wire::TopicKind::kUser, user));
+    if (seen.insert(user).second) topics.push_back(TopicOf(wire::TopicKind::kUser, user));
   }
   if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
-  draft.stream_subscribers_only = !request.stream().empty() && !request.any_session();
-  ASSIGN_OR_RETURN(draft.frame,
-                   MakeFrame(request.event(), request.stream().empty() ? wire::kUserStream : request.stream()));
-  return draft;
+  return Make(std::move(topics), request.event(), request.stream().empty() ? wire::kUserStream : request.stream(),
+              request.options(), !request.stream().empty() && !request.any_session());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastStreamRequest& request) {
   RETURN_IF_ERROR(CheckStream("stream", request.stream()));
-  Draft draft;
-  draft.topics = {TopicOf(wire::TopicKind::kStream, request.stream())};
-  ASSIGN_OR_RETURN(draft.frame, MakeFrame(request.event(), request.stream()));
-  return draft;
+  return Make({TopicOf(wire::TopicKind::kStream, request.stream())}, request.event(), request.stream(),
+              request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastAllRequest& request) {
   if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
-  Draft draft;
-  draft.topics = {TopicOf(wire::TopicKind::kEveryone, "")};
-  ASSIGN_OR_RETURN(draft.frame,
-                   MakeFrame(request.event(), request.stream().empty() ? wire::kAllStream : request.stream()));
-  return draft;
+  return Make({TopicOf(wire::TopicKind::kEveryone, "")}, request.event(),
+              request.stream().empty() ? wire::kAllStream : request.stream(), request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::SendToSessionRequest& request) {
   RETURN_IF_ERROR(CheckSession("session_id", request.session_id()));
   if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
-  Draft draft;
-  draft.topics = {TopicOf(wire::TopicKind::kSession, request.session_id())};
-  ASSIGN_OR_RETURN(draft.frame,
-                   MakeFrame(request.event(), request.stream().empty() ? wire::kSessionStream : request.stream()));
-  return draft;
+  return Make({TopicOf(wire::TopicKind::kSession, request.session_id())}, request.event(),
+              request.stream().empty() ? wire::kSessionStream : request.stream(), request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::PublishItem& item) {
@@ -264,9 +366,7 @@ StatusOr<ListOrder> ReadSubscribers(const v1::SubscribersRequest& request) {
     case v1::SubscribersRequest::TARGET_NOT_SET:
       return FieldError("target", "say whose sessions: stream or user_id");
   }
-  if (request.page_size() < 0) return FieldError("page_size", "may not be negative");
-  order.page_size =
-      static_cast<size_t>(request.page_size() == 0 ? kDefaultPageSize : std::min(request.page_size(), kMaxPageSize));
+  ASSIGN_OR_RETURN(order.page_size, ReadPageSize(request.page_size()));
   if (!request.page_token().empty()) {
     std::string text;
     absl::WebSafeBase64Unescape(request.page_token(), &text);
@@ -293,6 +393,59 @@ StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request) {
       break;
   }
   return TopicOf(wire::TopicKind::kEveryone, "");
+}
+
+// --- Logs ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+template <class Request>
+StatusOr<wire::Topic> ReadLogTarget(const Request& request) {
+  switch (request.target_case()) {
+    case Request::kStream:
+      RETURN_IF_ERROR(CheckStream("stream", request.stream()));
+      return TopicOf(wire::TopicKind::kStream, request.stream());
+    case Request::kUserId:
+      RETURN_IF_ERROR(CheckUser("user_id", request.user_id()));
+      return TopicOf(wire::TopicKind::kUser, request.user_id());
+    case Request::TARGET_NOT_SET:
+      break;
+  }
+  return FieldError("target", "say whose log: stream or user_id");
+}
+
+}  // namespace
+
+StatusOr<ReadOrder> ReadListMessages(const v1::ListMessagesRequest& request) {
+  ReadOrder order;
+  ASSIGN_OR_RETURN(order.topic, ReadLogTarget(request));
+  ASSIGN_OR_RETURN(order.page_size, ReadPageSize(request.page_size()));
+  if (request.has_after()) {
+    order.after.emplace();
+    RETURN_IF_ERROR(ReadPosition("after", request.after(), &*order.after));
+  }
+  if (!request.page_token().empty()) {
+    std::string text;
+    absl::WebSafeBase64Unescape(request.page_token(), &text);
+    size_t colon = text.find(':');
+    wire::Position position{text.substr(0, colon), 0};
+    bool sound = colon != std::string::npos && colon > 0;
+    if (sound) {
+      auto [end, error] = std::from_chars(text.data() + colon + 1, text.data() + text.size(), position.offset);
+      sound = error == std::errc() && end == text.data() + text.size();
+    }
+    if (!sound) return FieldError("page_token", "not a next_page_token of this call");
+    order.after = std::move(position);
+  }
+  return order;
+}
+
+std::string PageToken(const wire::Position& last) {
+  return absl::WebSafeBase64Escape(fmt::format("{}:{}", last.epoch, last.offset));
+}
+
+StatusOr<wire::Topic> ReadClearMessages(const v1::ClearMessagesRequest& request) {
+  return ReadLogTarget(request);
 }
 
 }  // namespace carillon::control

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,11 +17,15 @@
 // Errors are INVALID_ARGUMENT naming the field. Pure but for the message ids; any thread.
 namespace carillon::control {
 
-// A message on its way: to whom, and what.
+// A message on its way: to whom, what, and how.
 struct Draft {
   std::vector<wire::Topic> topics;
   wire::FramePtr frame;
-  bool stream_subscribers_only = false;
+  std::string request_id;  // empty: none
+  uint64_t fingerprint = 0;
+  bool skip_history = false;
+  std::optional<wire::Position> expected;
+  bool report = false;
 };
 
 // Makes drafts. Message ids are unique to the process and unpredictable across processes.
@@ -35,7 +41,9 @@ class Drafter {
   StatusOr<Draft> Read(const v1::PublishItem& item);
 
  private:
-  StatusOr<wire::FramePtr> MakeFrame(const v1::Event& event, std::string_view stream);
+  // The message itself, on `stream`, to `topics`.
+  StatusOr<Draft> Make(std::vector<wire::Topic> topics, const v1::Event& event, std::string_view stream,
+                       const v1::PublishOptions& options, bool stream_subscribers_only = false);
 
   const size_t max_publish_bytes_;
   const std::string boot_;
@@ -60,5 +68,17 @@ StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request);
 
 // The page token that continues after a session.
 std::string PageToken(SessionId last);
+
+struct ReadOrder {
+  wire::Topic topic;
+  std::optional<wire::Position> after;
+  size_t page_size;
+};
+StatusOr<ReadOrder> ReadListMessages(const v1::ListMessagesRequest& request);
+
+// The page token that continues after a message.
+std::string PageToken(const wire::Position& last);
+
+StatusOr<wire::Topic> ReadClearMessages(const v1::ClearMessagesRequest& request);
 
 }  // namespace carillon::control

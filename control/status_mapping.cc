@@ -15,9 +15,11 @@ struct Row {
 };
 
 constexpr Row kReasons[] = {
-    {absl::StatusCode::kInvalidArgument, "FIELD_INVALID"},  {absl::StatusCode::kUnauthenticated, "KEY_INVALID"},
-    {absl::StatusCode::kPermissionDenied, "VERB_REQUIRED"}, {absl::StatusCode::kResourceExhausted, "GATEWAY_BEHIND"},
-    {absl::StatusCode::kUnavailable, "SHUTTING_DOWN"},      {absl::StatusCode::kUnimplemented, "NOT_SUPPORTED"},
+    {absl::StatusCode::kInvalidArgument, "FIELD_INVALID"},   {absl::StatusCode::kUnauthenticated, "KEY_INVALID"},
+    {absl::StatusCode::kPermissionDenied, "VERB_REQUIRED"},  {absl::StatusCode::kResourceExhausted, "GATEWAY_BEHIND"},
+    {absl::StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"}, {absl::StatusCode::kAborted, "POSITION_MISMATCH"},
+    {absl::StatusCode::kFailedPrecondition, "NO_LOG"},       {absl::StatusCode::kUnavailable, "SHUTTING_DOWN"},
+    {absl::StatusCode::kUnimplemented, "NOT_SUPPORTED"},
 };
 
 }  // namespace

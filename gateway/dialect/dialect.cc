@@ -5,6 +5,13 @@
 
 namespace carillon::dialect {
 
+const Wanted& WantedByStream::Of(std::string_view stream) const {
+  for (const auto& [name, wanted] : streams) {
+    if (name == stream) return wanted;
+  }
+  return otherwise;
+}
+
 const Dialect& Native() {
   static const NativeDialect dialect;
   return dialect;

@@ -10,7 +10,10 @@
 
 #include "gateway/base/ids.h"
 #include "gateway/base/status.h"
+#include "gateway/wire/filter.h"
 #include "gateway/wire/frame.h"
+#include "gateway/wire/position.h"
+#include "gateway/wire/skip.h"
 #include "gateway/wire/ws_frame.h"
 
 // A dialect is a wire language of the edge: bytes from a client become a command, envelopes and replies become bytes.
@@ -22,9 +25,28 @@ namespace carillon::dialect {
 // The client's own number or string for a request, echoed in the reply as it came (raw JSON); empty: none.
 using RequestId = std::string;
 
+// From where a client wants to hear a stream.
+struct Wanted {
+  enum class Kind : uint8_t { kNow, kPosition, kTime, kLast, kLatest };
+
+  Kind kind = Kind::kNow;
+  wire::Position position;
+  int64_t time_ms = 0;
+  uint64_t last = 0;
+};
+// By stream, or "@user"; `otherwise` is for streams that are not named.
+struct WantedByStream {
+  std::vector<std::pair<std::string, Wanted>> streams;
+  Wanted otherwise;
+
+  const Wanted& Of(std::string_view stream) const;
+};
+
 struct Subscribe {
   RequestId id;
   std::vector<std::string> streams;
+  WantedByStream wanted;
+  wire::Filter filter;
 };
 struct Unsubscribe {
   RequestId id;
@@ -37,6 +59,7 @@ struct Ping {
 struct Auth {
   RequestId id;
   std::string token;
+  WantedByStream wanted;
 };
 struct Publish {
   RequestId id;
@@ -74,6 +97,17 @@ struct RefusedStream {
   Refusal why;
 };
 
+// What became of a request to hear what was missed.
+enum class Recovered : uint8_t { kNotAsked, kOk, kEpochChanged, kTrimmed, kTooFar, kDisabled, kRevoked };
+
+// A log that the client now follows, or asked to.
+struct LogState {
+  std::string log;    // the stream, or "@user"
+  wire::Position at;  // where the client stands: what it gets next comes after it. No epoch: there is no log
+  uint64_t top = 0;   // the newest message's offset
+  Recovered recovered = Recovered::kNotAsked;
+};
+
 struct UserInfo {
   std::string_view id;
   std::string_view name;
@@ -87,6 +121,8 @@ struct Welcome {
   std::optional<UserInfo> user;  // nothing: anonymous
   std::vector<std::string> streams;
   std::vector<RefusedStream> refused;
+  std::vector<LogState> logs;
+  std::string resume;  // what the client shows when it comes back
   int64_t ping_interval_ms = 0;
   int64_t peer_timeout_ms = 0;
   uint64_t max_message_bytes = 0;
@@ -97,6 +133,7 @@ struct Subscribed {
   RequestId id;
   std::vector<std::string> streams;
   std::vector<RefusedStream> refused;
+  std::vector<LogState> logs;
 };
 struct Unsubscribed {
   RequestId id;
@@ -111,6 +148,7 @@ struct Authenticated {
   UserInfo user;
   std::vector<std::string> streams;
   std::vector<RefusedStream> refused;
+  std::vector<LogState> logs;
 };
 struct Error {
   RequestId id;
@@ -121,7 +159,7 @@ struct Restart {
   uint32_t retry_after_ms = 0;
 };
 
-using Reply = std::variant<Welcome, Subscribed, Unsubscribed, Pong, Authenticated, Error, Restart>;
+using Reply = std::variant<Welcome, Subscribed, Unsubscribed, Pong, Authenticated, Error, Restart, wire::Skip>;
 
 // --- The language itself ---------------------------------------------------------------------------------------------
 

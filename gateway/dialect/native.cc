@@ -66,6 +66,101 @@ Status ReadStreams(const json::object& object, std::vector<std::string>* streams
   return absl::OkStatus();
 }
 
+// A whole number that JSON's doubles hold (peers notes 5.2).
+bool ReadCount(const json::value* value, uint64_t* count) {
+  if (value == nullptr || !value->is_number()) return false;
+  json::error_code error;
+  *count = value->to_number<uint64_t>(error);
+  return !error && *count <= uint64_t{1} << 53;
+}
+
+// {"epoch":"x","offset":41}
+bool ReadPosition(const json::value& value, Wanted* wanted) {
+  const json::object* object = value.if_object();
+  const json::value* epoch = object == nullptr ? nullptr : object->if_contains("epoch");
+  if (epoch == nullptr || !epoch->is_string() || epoch->get_string().size() > kMaxIdBytes) return false;
+  wanted->kind = Wanted::Kind::kPosition;
+  wanted->position.epoch.assign(epoch->get_string().data(), epoch->get_string().size());
+  return ReadCount(object->if_contains("offset"), &wanted->position.offset);
+}
+
+// "latest", {"last":10}, {"time":1700000000000} or a position.
+bool ReadSince(const json::value& value, Wanted* wanted) {
+  if (const json::string* word = value.if_string()) {
+    wanted->kind = Wanted::Kind::kLatest;
+    return *word == "latest";
+  }
+  const json::object* object = value.if_object();
+  if (object == nullptr || object->empty()) return false;
+  if (const json::value* last = object->if_contains("last")) {
+    wanted->kind = Wanted::Kind::kLast;
+    return ReadCount(last, &wanted->last);
+  }
+  if (const json::value* time = object->if_contains("time")) {
+    wanted->kind = Wanted::Kind::kTime;
+    uint64_t ms = 0;
+    bool sound = ReadCount(time, &ms);
+    wanted->time_ms = static_cast<int64_t>(ms);
+    return sound;
+  }
+  return ReadPosition(value, wanted);
+}
+
+// Reads "recover" (a position for each stream) and "since" (for the others).
+Status ReadWanted(const json::object& object, WantedByStream* wanted) {
+  if (const json::value* recover = object.if_contains("recover"); recover != nullptr && !recover->is_null()) {
+    const json::object* streams = recover->if_object();
+    if (streams == nullptr || streams->size() > kMaxStreamsPerCommand) {
+      return InvalidArgument("\"recover\" must be an object of positions by stream");
+    }
+    for (const auto& [name, position] : *streams) {
+      auto& entry = wanted->streams.emplace_back(std::string(name.data(), name.size()), Wanted{});
+      if (!ReadPosition(position, &entry.second)) {
+        return InvalidArgument("\"recover\" must hold positions: {{\"epoch\":\"…\",\"offset\":41}}");
+      }
+    }
+  }
+  if (const json::value* since = object.if_contains("since"); since != nullptr && !since->is_null()) {
+    if (!ReadSince(*since, &wanted->otherwise)) {
+      return InvalidArgument("\"since\" must be \"latest\", {{\"last\":10}}, {{\"time\":milliseconds}} or a position");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Reads "filter": {"events":["a","b.*"],"meta":{"room":"5"}}.
+Status ReadFilter(const json::object& object, wire::Filter* filter) {
+  constexpr size_t kMaxTextBytes = 1024;
+  const json::value* value = object.if_contains("filter");
+  if (value == nullptr || value->is_null()) return absl::OkStatus();
+  const json::object* parts = value->if_object();
+  if (parts == nullptr) return InvalidArgument("\"filter\" must be an object with \"events\" or \"meta\"");
+  for (const auto& [name, part] : *parts) {
+    if (name == "events" && part.is_array() && part.get_array().size() <= wire::Filter::kMaxEvents) {
+      for (const json::value& event : part.get_array()) {
+        const json::string* text = event.if_string();
+        if (text == nullptr || text->empty() || text->size() > kMaxTextBytes) {
+          return InvalidArgument("\"filter.events\" must hold names, or beginnings of names with a * at the end");
+        }
+        filter->events.emplace_back(text->data(), text->size());
+      }
+    } else if (name == "meta" && part.is_object() && part.get_object().size() <= wire::Filter::kMaxMeta) {
+      for (const auto& [key, wanted] : part.get_object()) {
+        const json::string* text = wanted.if_string();
+        if (text == nullptr || text->size() > kMaxTextBytes) {
+          return InvalidArgument("\"filter.meta\" must hold strings");
+        }
+        filter->meta.emplace(std::string(key.data(), key.size()), std::string(text->data(), text->size()));
+      }
+    } else {
+      return InvalidArgument(
+          "\"filter\" holds \"events\", a list of at most {} names, and \"meta\", an object of at most {} strings",
+          wire::Filter::kMaxEvents, wire::Filter::kMaxMeta);
+    }
+  }
+  return absl::OkStatus();
+}
+
 Command ParseObject(const json::object& object) {
   RequestId id;
   if (!ReadId(object, &id)) {
@@ -81,7 +176,17 @@ Command ParseObject(const json::object& object) {
     if (Status status = ReadStreams(object, &streams); !status.ok()) {
       return Bad(std::move(id), "bad_streams", MessageOf(status));
     }
-    if (*action == "subscribe") return Subscribe{std::move(id), std::move(streams)};
+    if (*action == "subscribe") {
+      Subscribe subscribe{{}, std::move(streams), {}, {}};
+      if (Status status = ReadWanted(object, &subscribe.wanted); !status.ok()) {
+        return Bad(std::move(id), "bad_recover", MessageOf(status));
+      }
+      if (Status status = ReadFilter(object, &subscribe.filter); !status.ok()) {
+        return Bad(std::move(id), "bad_filter", MessageOf(status));
+      }
+      subscribe.id = std::move(id);
+      return subscribe;
+    }
     return Unsubscribe{std::move(id), std::move(streams)};
   }
   if (*action == "ping") {
@@ -99,7 +204,12 @@ Command ParseObject(const json::object& object) {
     const json::value* token_value = object.if_contains("token");
     const json::string* token = token_value == nullptr ? nullptr : token_value->if_string();
     if (token == nullptr) return Bad(std::move(id), "bad_token", "\"token\" is missing: a string");
-    return Auth{std::move(id), std::string(token->data(), token->size())};
+    Auth auth{{}, std::string(token->data(), token->size()), {}};
+    if (Status status = ReadWanted(object, &auth.wanted); !status.ok()) {
+      return Bad(std::move(id), "bad_recover", MessageOf(status));
+    }
+    auth.id = std::move(id);
+    return auth;
   }
   if (*action == "publish") return Publish{std::move(id)};
   return Bad(std::move(id), "unknown_action", "unknown \"action\": try subscribe, unsubscribe, ping, auth or publish");
@@ -137,6 +247,49 @@ void AppendRefusedStreams(std::string& out, const std::vector<RefusedStream>& re
   out.push_back(']');
 }
 
+std::string_view WordOf(Recovered recovered) {
+  switch (recovered) {
+    case Recovered::kNotAsked:
+      break;
+    case Recovered::kOk:
+      return "ok";
+    case Recovered::kEpochChanged:
+      return "epoch_changed";
+    case Recovered::kTrimmed:
+      return "trimmed";
+    case Recovered::kTooFar:
+      return "too_far";
+    case Recovered::kDisabled:
+      return "disabled";
+    case Recovered::kRevoked:
+      return "revoked";
+  }
+  return "";
+}
+
+// ,"logs":{"chat":{"epoch":"x","offset":41,"top":44,"recovered":true,"reason":"ok"}}
+void AppendLogs(std::string& out, const std::vector<LogState>& logs) {
+  out.append(R"(,"logs":{)");
+  for (size_t i = 0; i < logs.size(); ++i) {
+    const LogState& log = logs[i];
+    if (i > 0) out.push_back(',');
+    AppendJsonString(out, log.log);
+    out.append(":{");
+    if (!log.at.epoch.empty()) {
+      out.append(R"("epoch":)");
+      AppendJsonString(out, log.at.epoch);
+      fmt::format_to(std::back_inserter(out), R"(,"offset":{},"top":{})", log.at.offset, log.top);
+    }
+    if (log.recovered != Recovered::kNotAsked) {
+      if (!log.at.epoch.empty()) out.push_back(',');
+      fmt::format_to(std::back_inserter(out), R"("recovered":{},"reason":"{}")", log.recovered == Recovered::kOk,
+                     WordOf(log.recovered));
+    }
+    out.push_back('}');
+  }
+  out.push_back('}');
+}
+
 void AppendUser(std::string& out, const UserInfo& user) {
   out.append(R"({"id":)");
   AppendJsonString(out, user.id);
@@ -163,6 +316,9 @@ void AppendData(std::string& out, const Welcome& welcome) {
   AppendStreams(out, welcome.streams);
   out.append(R"(,"refused":)");
   AppendRefusedStreams(out, welcome.refused);
+  AppendLogs(out, welcome.logs);
+  out.append(R"(,"resume":)");
+  AppendJsonString(out, welcome.resume);
   fmt::format_to(std::back_inserter(out),
                  R"(,"heartbeat":{{"interval_ms":{},"timeout_ms":{}}},"limits":{{"max_message_bytes":{},)"
                  R"("max_subscriptions":{}}},"server_time":{}}})",
@@ -175,6 +331,7 @@ void AppendData(std::string& out, const Subscribed& reply) {
   AppendStreams(out, reply.streams);
   out.append(R"(,"refused":)");
   AppendRefusedStreams(out, reply.refused);
+  AppendLogs(out, reply.logs);
   out.push_back('}');
 }
 
@@ -196,6 +353,7 @@ void AppendData(std::string& out, const Authenticated& reply) {
   AppendStreams(out, reply.streams);
   out.append(R"(,"refused":)");
   AppendRefusedStreams(out, reply.refused);
+  AppendLogs(out, reply.logs);
   out.push_back('}');
 }
 
@@ -209,6 +367,25 @@ void AppendData(std::string& out, const Restart& reply) {
   fmt::format_to(std::back_inserter(out), R"({{"retry_after_ms":{}}})", reply.retry_after_ms);
 }
 
+void AppendData(std::string& out, const wire::Skip& skip) {
+  constexpr std::string_view kNames[] = {"filtered", "excluded", "expired", "conflated", "dropped"};
+  static_assert(std::size(kNames) == wire::kSkipReasons);
+  out.append(R"({"stream":)");
+  AppendJsonString(out, skip.log);
+  if (!skip.to.epoch.empty()) {
+    out.append(R"(,"epoch":)");
+    AppendJsonString(out, skip.to.epoch);
+    fmt::format_to(std::back_inserter(out), R"(,"offset":{})", skip.to.offset);
+    if (skip.covers > skip.to.offset) fmt::format_to(std::back_inserter(out), R"(,"covers":{})", skip.covers);
+  }
+  for (size_t i = 0; i < wire::kSkipReasons; ++i) {
+    if (skip.counts.of[i] > 0) {
+      fmt::format_to(std::back_inserter(out), R"(,"{}":{})", kNames[i], skip.counts.of[i]);
+    }
+  }
+  out.push_back('}');
+}
+
 std::string_view EventOf(const Reply& reply) {
   return std::visit(Overloaded{
                         [](const Welcome&) -> std::string_view { return "welcome"; },
@@ -218,6 +395,7 @@ std::string_view EventOf(const Reply& reply) {
                         [](const Authenticated&) -> std::string_view { return "authenticated"; },
                         [](const Error&) -> std::string_view { return "error"; },
                         [](const Restart&) -> std::string_view { return "restart"; },
+                        [](const wire::Skip&) -> std::string_view { return "skip"; },
                     },
                     reply);
 }

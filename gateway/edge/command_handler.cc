@@ -21,26 +21,90 @@ size_t StreamsOf(hub::Session& session) {
   }));
 }
 
-// Subscribes to each that is allowed; the lists say which those are, each name once.
-void SubscribeAll(hub::Session& session, const std::vector<std::string>& wanted, std::vector<std::string>* taken,
-                  std::vector<dialect::RefusedStream>* refused) {
-  size_t streams = StreamsOf(session);
+engine::Since SinceOf(const dialect::Wanted& wanted) {
+  using Kind = engine::Since::Kind;
+  engine::Since since;
+  switch (wanted.kind) {
+    case dialect::Wanted::Kind::kNow:
+      break;
+    case dialect::Wanted::Kind::kPosition:
+      since.kind = Kind::kPosition;
+      since.position = wanted.position;
+      break;
+    case dialect::Wanted::Kind::kTime:
+      since.kind = Kind::kTime;
+      since.time = wire::WallClock::time_point(
+          std::chrono::milliseconds(std::min<int64_t>(wanted.time_ms, int64_t{1} << 42)));  // the year 2109
+      break;
+    case dialect::Wanted::Kind::kLast:
+      since.kind = Kind::kLast;
+      since.last = wanted.last;
+      break;
+    case dialect::Wanted::Kind::kLatest:
+      since.kind = Kind::kLast;
+      since.last = 1;
+      break;
+  }
+  return since;
+}
+
+dialect::Recovered RecoveredOf(engine::Recovery recovery) {
+  switch (recovery) {
+    case engine::Recovery::kNotAsked:
+      break;
+    case engine::Recovery::kOk:
+      return dialect::Recovered::kOk;
+    case engine::Recovery::kEpochChanged:
+      return dialect::Recovered::kEpochChanged;
+    case engine::Recovery::kTrimmed:
+      return dialect::Recovered::kTrimmed;
+    case engine::Recovery::kTooFar:
+      return dialect::Recovered::kTooFar;
+    case engine::Recovery::kDisabled:
+      return dialect::Recovered::kDisabled;
+  }
+  return dialect::Recovered::kNotAsked;
+}
+
+void AddLog(std::string_view log, const hub::SubscribeAnswer& answer, std::vector<dialect::LogState>* logs) {
+  if (answer.at.epoch.empty() && answer.recovery == engine::Recovery::kNotAsked) return;
+  logs->push_back({std::string(log), answer.at, answer.top.offset, RecoveredOf(answer.recovery)});
+}
+
+// What became of a list of streams.
+struct Judged {
+  std::vector<std::string>* taken;
+  std::vector<dialect::RefusedStream>* refused;
+  std::vector<dialect::LogState>* logs;
+};
+
+// Subscribes to each that is allowed, each name once.
+void SubscribeAll(hub::Session& session, const std::vector<std::string>& streams, const dialect::WantedByStream& wanted,
+                  const wire::Filter& filter, Judged judged) {
+  size_t taken = StreamsOf(session);
   uint32_t limit = session.settings().max_subscriptions;
   absl::flat_hash_set<std::string_view> seen;
-  for (const std::string& stream : wanted) {
+  for (const std::string& stream : streams) {
     if (!seen.insert(stream).second) continue;
     auto refusal = JudgeStream(stream, session.identity());
     const hub::LocalTopic* known = session.shard().FindTopic(StreamTopic(stream));
     bool listens = known != nullptr && session.Listens(known);
-    if (!refusal.has_value() && !listens && streams >= limit) {
+    if (!refusal.has_value() && !listens && taken >= limit) {
       refusal = dialect::Refusal{"limit", fmt::format("a session may subscribe to at most {} streams", limit)};
     }
+    const dialect::Wanted& since = wanted.Of(stream);
     if (refusal.has_value()) {
-      refused->push_back({stream.substr(0, wire::kMaxStreamBytes), *std::move(refusal)});
+      std::string name = stream.substr(0, wire::kMaxStreamBytes);
+      if (since.kind == dialect::Wanted::Kind::kPosition && refusal->code == "forbidden") {
+        judged.logs->push_back({name, {}, 0, dialect::Recovered::kRevoked});
+      }
+      judged.refused->push_back({std::move(name), *std::move(refusal)});
       continue;
     }
-    if (session.shard().Subscribe(session, StreamTopic(stream))) ++streams;
-    taken->push_back(stream);
+    hub::SubscribeAnswer answer = session.shard().Subscribe(session, StreamTopic(stream), {SinceOf(since), filter});
+    if (answer.fresh && !listens) ++taken;
+    judged.taken->push_back(stream);
+    AddLog(stream, answer, judged.logs);
   }
 }
 
@@ -63,12 +127,21 @@ void Refuse(hub::Session& session, const dialect::RequestId& id, dialect::Refusa
 
 }  // namespace
 
-void CommandHandler::Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id) const {
+void CommandHandler::Begin(hub::Session& session, SessionState& state) const {
+  hub::SubscribeAnswer inbox = session.shard().Admit(session, SinceOf(state.wanted.Of(wire::kInboxLog)));
+  Welcome(session, state, {}, inbox);
+}
+
+void CommandHandler::Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id,
+                             const hub::SubscribeAnswer& inbox) const {
   dialect::Welcome welcome;
   welcome.id = id;
   welcome.session = session.id().ToString();
+  welcome.resume = ResumeText(session);
   if (session.identity() != nullptr) welcome.user = InfoOf(*session.identity());
-  SubscribeAll(session, state.wanted, &welcome.streams, &welcome.refused);
+  AddLog(wire::kInboxLog, inbox, &welcome.logs);
+  SubscribeAll(session, state.streams, state.wanted, {}, {&welcome.streams, &welcome.refused, &welcome.logs});
+  state.streams = {};
   state.wanted = {};
   const hub::SessionSettings& settings = session.settings();
   welcome.ping_interval_ms = settings.ping_interval.count();
@@ -91,8 +164,13 @@ void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Op
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Subscribe& command) const {
   if (state.owes_auth)
     return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
-  dialect::Subscribed reply{command.id, {}, {}};
-  SubscribeAll(session, command.streams, &reply.streams, &reply.refused);
+  for (const auto& [stream, position] : command.wanted.streams) {
+    if (stream != wire::kInboxLog) continue;
+    return Refuse(session, command.id,
+                  {"bad_recover", "\"@user\" is recovered when the session begins: by ?recover= or with \"auth\""});
+  }
+  dialect::Subscribed reply{command.id, {}, {}, {}};
+  SubscribeAll(session, command.streams, command.wanted, command.filter, {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);
 }
 
@@ -116,17 +194,18 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
     if (state.owes_auth) return session.Close(wire::CloseCode::kUnauthorized, MessageOf(identity.status()));
     return Refuse(session, command.id, {"unauthorized", MessageOf(identity.status())});
   }
-  session.shard().Identify(session, std::make_shared<const auth::Identity>(*std::move(identity)));
-  for (const std::string& stream : session.identity()->streams) AddStreams(stream, &state.wanted);
-  bool first = std::exchange(state.owes_auth, false);
-  if (first) {
-    Welcome(session, state, command.id);
-    return;
+  if (!command.wanted.streams.empty() || command.wanted.otherwise.kind != dialect::Wanted::Kind::kNow) {
+    state.wanted = command.wanted;
   }
-  std::vector<std::string> taken;
-  std::vector<dialect::RefusedStream> refused;
-  SubscribeAll(session, std::exchange(state.wanted, {}), &taken, &refused);
-  session.Reply(dialect::Authenticated{command.id, InfoOf(*session.identity()), std::move(taken), std::move(refused)});
+  hub::SubscribeAnswer inbox = session.shard().Identify(
+      session, std::make_shared<const auth::Identity>(*std::move(identity)), SinceOf(state.wanted.Of(wire::kInboxLog)));
+  for (const std::string& stream : session.identity()->streams) AddStreams(stream, &state.streams);
+  if (std::exchange(state.owes_auth, false)) return Welcome(session, state, command.id, inbox);
+  dialect::Authenticated reply{command.id, InfoOf(*session.identity()), {}, {}, {}};
+  AddLog(wire::kInboxLog, inbox, &reply.logs);
+  SubscribeAll(session, std::exchange(state.streams, {}), std::exchange(state.wanted, {}), {},
+               {&reply.streams, &reply.refused, &reply.logs});
+  session.Reply(reply);
 }
 
 void CommandHandler::On(hub::Session& session, SessionState&, const dialect::Publish& command) const {

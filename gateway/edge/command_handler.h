@@ -9,7 +9,8 @@ namespace carillon::edge {
 // What a session may still be waiting for before it is a full one.
 struct SessionState {
   bool owes_auth = false;
-  std::vector<std::string> wanted;  // streams asked for at connect, to be judged when the identity is known
+  std::vector<std::string> streams;  // asked for at connect, to be judged when the identity is known
+  dialect::WantedByStream wanted;    // of what was missed, likewise
 };
 
 // Applies what clients say to their session, and answers. Holds nothing of a session itself.
@@ -18,9 +19,8 @@ class CommandHandler {
  public:
   explicit CommandHandler(const auth::JwtSettings& jwt) : jwt_(jwt) {}
 
-  // The session begins: subscribes it to what it asked for and welcomes it. `id` is that of the frame that brought the
-  // token, where one did.
-  void Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id = {}) const;
+  // The session begins: admits it, subscribes it to what it asked for and welcomes it.
+  void Begin(hub::Session& session, SessionState& state) const;
 
   // A whole message came.
   void Handle(hub::Session& session, SessionState& state, wire::Opcode opcode, std::string_view payload) const;
@@ -34,6 +34,10 @@ class CommandHandler {
   void On(hub::Session& session, SessionState& state, const dialect::Echo& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Nonsense& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Refused& command) const;
+
+  // `id` is that of the frame that brought the token, where one did; `inbox` what became of its user's log.
+  void Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id,
+               const hub::SubscribeAnswer& inbox) const;
 
   const auth::JwtSettings& jwt_;
 };

@@ -51,7 +51,10 @@ void FrameLayer::WaitWritable() {
   boost::intrusive_ptr<Owner> keep(&owner_);
   socket_.async_wait(Socket::wait_write, [this, keep](const boost::system::error_code& error) {
     waiting_ = false;
-    if (!error && !outbox_.empty()) Write(false);
+    if (error) return;
+    owner_.OnWritable();
+    if (outbox_.empty()) return owner_.OnFlushed();
+    Write(false);
   });
 }
 

@@ -43,6 +43,7 @@ class FrameLayer {
     virtual void OnSignOfLife() = 0;        // the client has sent something, or taken what it had no room for before
     virtual void OnBlocked(bool anew) = 0;  // the socket takes no more; anew: it had taken something before
     virtual void OnFlushed() = 0;           // the outbox ran empty
+    virtual void OnWritable() = 0;          // the socket takes more again, which is about to be written
     virtual void OnWriteError() = 0;        // the socket is broken
     virtual void OnSent(size_t bytes) = 0;  // for metrics: one system call
     virtual void OnViolation(wire::CloseCode code) = 0;  // the meter's verdict; the read fails after it

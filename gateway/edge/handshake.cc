@@ -1,6 +1,7 @@
 #include "gateway/edge/handshake.h"
 
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "absl/strings/escaping.h"
@@ -13,6 +14,12 @@ namespace {
 constexpr std::string_view kSubprotocols[] = {"carillon.v1.json"};
 
 constexpr size_t kKeyBytes = 16;  // RFC 6455 section 4.1
+
+constexpr size_t kMaxEpochBytes = 64;
+constexpr size_t kMaxRecover = 1000;
+
+// How many of its former selves a client is recognised by.
+constexpr size_t kMaxResumed = 8;
 
 std::optional<HttpError> CheckUpgrade(const HttpRequest& request) {
   if (request.method != "GET") {
@@ -78,7 +85,79 @@ bool ChooseSubprotocol(const HttpRequest& request, std::string* chosen) {
   return offered;
 }
 
+template <class Number>
+bool ParseNumber(std::string_view text, Number* number) {
+  auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
+  return error == std::errc() && end == text.data() + text.size();
+}
+
+// EPOCH:OFFSET
+bool ParsePosition(std::string_view text, dialect::Wanted* wanted) {
+  size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos || colon > kMaxEpochBytes) return false;
+  wanted->kind = dialect::Wanted::Kind::kPosition;
+  wanted->position.epoch = std::string(text.substr(0, colon));
+  return ParseNumber(text.substr(colon + 1), &wanted->position.offset);
+}
+
+// ?recover=STREAM:EPOCH:OFFSET,… : names hold colons, epochs and offsets do not.
+bool ParseRecover(std::string_view text, dialect::WantedByStream* wanted) {
+  std::vector<std::string> entries;
+  AddStreams(text, &entries);
+  for (std::string_view entry : entries) {
+    size_t offset = entry.rfind(':');
+    size_t epoch = offset == 0 || offset == std::string_view::npos ? offset : entry.rfind(':', offset - 1);
+    if (epoch == std::string_view::npos || epoch == 0 || wanted->streams.size() == kMaxRecover) return false;
+    auto& added = wanted->streams.emplace_back(std::string(entry.substr(0, epoch)), dialect::Wanted{});
+    if (!ParsePosition(entry.substr(epoch + 1), &added.second)) return false;
+  }
+  return true;
+}
+
+// ?since=latest, last:10, time:1700000000000 or EPOCH:OFFSET.
+bool ParseSince(std::string_view text, dialect::Wanted* wanted) {
+  using Kind = dialect::Wanted::Kind;
+  auto take = [&text](std::string_view prefix) {
+    bool has = text.starts_with(prefix);
+    if (has) text.remove_prefix(prefix.size());
+    return has;
+  };
+  if (text == "latest") {
+    wanted->kind = Kind::kLatest;
+    return true;
+  }
+  if (take("last:")) {
+    wanted->kind = Kind::kLast;
+    return ParseNumber(text, &wanted->last);
+  }
+  if (take("time:")) {
+    wanted->kind = Kind::kTime;
+    return ParseNumber(text, &wanted->time_ms) && wanted->time_ms >= 0;
+  }
+  return ParsePosition(text, wanted);
+}
+
 }  // namespace
+
+std::vector<SessionId> ParseResume(std::string_view text) {
+  std::vector<SessionId> ids;
+  while (!text.empty() && ids.size() < kMaxResumed) {
+    size_t dot = std::min(text.find('.'), text.size());
+    auto id = SessionId::Parse(text.substr(0, dot));
+    if (!id.has_value()) return {};
+    ids.push_back(*id);
+    text.remove_prefix(std::min(dot + 1, text.size()));
+  }
+  return ids;
+}
+
+std::string ResumeText(const hub::Session& session) {
+  std::string text;
+  const std::vector<SessionId>& before = session.resumes();
+  size_t first = before.size() < kMaxResumed ? 0 : before.size() - kMaxResumed + 1;
+  for (size_t i = first; i < before.size(); ++i) text.append(before[i].ToString()).push_back('.');
+  return text.append(session.id().ToString());
+}
 
 void AddStreams(std::string_view list, std::vector<std::string>* streams) {
   while (!list.empty()) {
@@ -149,6 +228,18 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
   AddStreams(path_stream, &admission.streams);
   for (const auto& [name, value] : request.query) {
     if (name == "streams") AddStreams(value, &admission.streams);
+    if (name == "recover" && !ParseRecover(value, &admission.wanted)) {
+      return HttpError{400, "malformed", "recover is not of the form STREAM:EPOCH:OFFSET,…", "", {}};
+    }
+    if (name == "since" && !ParseSince(value, &admission.wanted.otherwise)) {
+      return HttpError{400, "malformed", "since is none of latest, last:10, time:MILLISECONDS, EPOCH:OFFSET", "", {}};
+    }
+    if (name == "resume") {
+      admission.resumes = ParseResume(value);
+      if (admission.resumes.empty() && !value.empty()) {
+        return HttpError{400, "malformed", "resume is not what a welcome said", "", {}};
+      }
+    }
   }
   if (admission.identity != nullptr) {
     for (const std::string& stream : admission.identity->streams) AddStreams(stream, &admission.streams);

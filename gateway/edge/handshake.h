@@ -37,6 +37,8 @@ struct Admission {
   auth::IdentityPtr identity;        // null: anonymous, or not known yet
   bool owes_auth = false;            // must send its token as the first frame
   std::vector<std::string> streams;  // asked for by path, query or token; not judged yet
+  dialect::WantedByStream wanted;    // of what was missed
+  std::vector<SessionId> resumes;    // what the client was before
   std::string subprotocol;           // to be confirmed; empty: none
   std::string websocket_key;
   std::string refused_because;  // not empty: accept, then close with 4001 and this
@@ -51,6 +53,11 @@ const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, s
 // Judges a request for a WebSocket. INVARIANT: the path has an endpoint.
 Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
               std::string_view path_stream, std::chrono::system_clock::time_point now);
+
+// What a client shows when it comes back: the ids of the sessions that it has been, the newest last, joined by dots.
+// Ids are no secrets from their client, and whoever claims to be another only misses what was not for that one.
+std::vector<SessionId> ParseResume(std::string_view text);
+std::string ResumeText(const hub::Session& session);
 
 // Adds the names of a comma-separated list.
 void AddStreams(std::string_view list, std::vector<std::string>* streams);

@@ -11,7 +11,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/utf8.h"
 #include "gateway/edge/http_connection.h"
-#include "gateway/hub/answers.h"
+#include "gateway/hub/farewell.h"
 
 namespace carillon::edge {
 namespace {
@@ -77,7 +77,9 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
         session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), std::move(admission.identity)),
         ws_(std::move(socket), session_.outbox(), *this, std::move(unread)) {
     state_.owes_auth = admission.owes_auth;
-    state_.wanted = std::move(admission.streams);
+    state_.streams = std::move(admission.streams);
+    state_.wanted = std::move(admission.wanted);
+    session_.SetResumes(std::move(admission.resumes));
   }
 
   void Accept(const Admission& admission, const std::string& subprotocol);
@@ -93,6 +95,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void OnSignOfLife() override { heard_at_ = shard_.now(); }
   void OnBlocked(bool anew) override;
   void OnFlushed() override;
+  void OnWritable() override { session_.OnWritable(); }
   void OnWriteError() override { Abort(); }
   void OnSent(size_t bytes) override {
     shard_.stats().sends.Add();
@@ -202,10 +205,9 @@ void WsSession::OnAccepted(error_code error) {
   } else if (state_.owes_auth) {
     deadline_ = shard_.now() + settings.auth_timeout;
   } else {
-    shard_.Admit(session_);
-    handler_.Welcome(session_, state_);
+    handler_.Begin(session_, state_);
   }
-  if (shard_.sending_home()) hub::SendHome(session_);
+  if (auto window = shard_.sending_home()) hub::SendHome(session_, *window);
   if (phase_ == State::kDone) return;
   ArmTimer();
   Read();
@@ -335,7 +337,8 @@ void WsSession::Drain() {
 }
 
 void WsSession::OnFlushed() {
-  if (phase_ == State::kDraining) ShutSendSide();
+  if (phase_ == State::kDraining) return ShutSendSide();
+  session_.OnDrained();
 }
 
 void WsSession::ShutSendSide() {

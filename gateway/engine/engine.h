@@ -1,17 +1,34 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
+#include "gateway/base/gather.h"
 #include "gateway/base/ids.h"
 #include "gateway/base/status.h"
 #include "gateway/engine/interest.h"
+#include "gateway/engine/recovery.h"
+#include "gateway/engine/request_ids.h"
+#include "gateway/engine/stream_rules.h"
 #include "gateway/wire/frame.h"
 #include "gateway/wire/topic.h"
 
 // The seam to many nodes. An engine sequences what is published and hands it to the node's door; behind it may stand
 // this process alone (memory) or a server that several nodes share. Nothing above knows which.
 namespace carillon::engine {
+
+// What became of a message in the queues of one shard's sessions.
+struct DeliveryCounts {
+  uint32_t queued = 0;
+  uint32_t filtered = 0;
+  uint32_t dropped = 0;
+  uint32_t replaying = 0;
+};
+using DeliveryReport = Gather<DeliveryCounts>;
 
 // One message on its way to a shard.
 struct Delivery {
@@ -20,10 +37,12 @@ struct Delivery {
   // The order in which this node's engine let it in, among messages of the same topic. A subscription takes only what
   // is newer than itself. Never on the wire.
   uint64_t sequence = 0;
-  // For user topics: only those sessions that subscribe to the frame's stream.
-  bool stream_subscribers_only = false;
+  // How the topic is treated; lives as long as the engine. Null: as a topic without rules.
+  const TopicRule* rule = nullptr;
   // What it counts for in the mailbox that it lies in.
   size_t charged_bytes = 0;
+  // Where the shard says what became of it; usually null.
+  std::shared_ptr<DeliveryReport> report;
 };
 
 // Who listens to a topic on this node.
@@ -56,32 +75,83 @@ class Door {
   virtual void Wake(ShardSet shards) = 0;
 };
 
-// What became of a message.
-struct Published {
-  uint32_t sessions = 0;
+// A message to be published, and how.
+struct Publication {
+  wire::TopicView topic;
+  wire::FramePtr frame;                      // taken where it is published, and only then
+  std::string_view request_id;               // empty: none
+  uint64_t fingerprint = 0;                  // of what the message says, where there is a request_id
+  bool skip_history = false;                 // the log does not keep it
+  const wire::Position* expected = nullptr;  // publish only where the log stands here
+  std::shared_ptr<DeliveryReport> report;    // hears from each of Published::shards
+};
+
+struct Published : PublishOutcome {  // message_id is given for duplicates only
+  bool duplicate = false;            // the request_id was used before: nothing was sent now
+  ShardSet shards = 0;               // that it was sent to
 };
 
 // Where a subscription begins.
 struct Subscribed {
   const Interest* interest = nullptr;  // see Door::Join
   uint64_t sequence = 0;               // of the newest message that came before it
+  const TopicRule* rule = nullptr;     // lives as long as the engine
+  wire::Position top;                  // of the log's newest message; no epoch: there is no log
+  Replay replay;
+};
+
+// The next part of a log for a subscriber that is catching up.
+struct CaughtUp {
+  std::vector<wire::FramePtr> frames;  // empty: it has caught up, and what is newer than `sequence` is for it
+  uint64_t sequence = 0;
+  wire::Position at;  // where the subscriber stands before `frames`: elsewhere than it said where messages are lost
+  uint64_t lost = 0;  // that were trimmed before it got them
+};
+
+// A part of a log, for a backend.
+struct Page {
+  std::vector<wire::FramePtr> frames;
+  wire::Position top;
+  bool more = false;
+};
+
+struct Cleared {
+  uint64_t messages = 0;
+  wire::Position top;
 };
 
 class Engine {
  public:
   virtual ~Engine() = default;
 
-  // Sequences a message and delivers it. RESOURCE_EXHAUSTED where an interested shard's mailbox is full: nothing was
-  // sent. Any thread; messages of one topic are delivered everywhere in the order of these calls.
-  virtual StatusOr<Published> Publish(const wire::TopicView& topic, const wire::FramePtr& frame,
-                                      bool stream_subscribers_only) = 0;
+  // Sequences a message, keeps it where the topic has a log, and delivers it. Nothing was done where it fails:
+  // RESOURCE_EXHAUSTED: an interested shard's mailbox is full. ALREADY_EXISTS: the request_id was used for another
+  // message. ABORTED: the log does not stand at `expected`. FAILED_PRECONDITION: there is an `expected`, and no log.
+  // Any thread; messages of one topic are delivered everywhere in the order of these calls.
+  virtual StatusOr<Published> Publish(Publication& publication) = 0;
+  StatusOr<Published> Publish(const wire::TopicView& topic, wire::FramePtr frame) {
+    Publication publication{topic, std::move(frame)};
+    return Publish(publication);
+  }
 
-  // One session of the shard begins to listen: it hears every message published after this call and none from before.
-  // The message itself may have to be told apart by its sequence, because older ones may still be in the mailbox.
-  virtual Subscribed Subscribe(const wire::TopicView& topic, ShardIndex shard) = 0;
+  // One session of the shard begins to listen: it hears every message published after this call, and of those before it
+  // what it asks for. The message itself may have to be told apart by its sequence, because older ones may still be in
+  // the mailbox.
+  virtual Subscribed Subscribe(const wire::TopicView& topic, ShardIndex shard, const Since& since = {}) = 0;
 
-  // The counterpart. A topic that nobody listens to leaves nothing behind.
+  // The counterpart. A topic that nobody listens to leaves nothing behind but its log.
   virtual void Unsubscribe(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard) = 0;
+
+  // What a subscriber that has come as far as `at` needs next, at most `limit` messages.
+  virtual CaughtUp CatchUp(const wire::TopicView& topic, const wire::Position& at, size_t limit) = 0;
+
+  // The log's messages after a position, or from the oldest on; at most `limit`, and not much more than `bytes`.
+  // FAILED_PRECONDITION: there is no log. ABORTED: it has not got everything after that position.
+  virtual StatusOr<Page> List(const wire::TopicView& topic, const wire::Position* after, size_t limit,
+                              size_t bytes) = 0;
+
+  // Forgets the log's messages, under a new epoch. FAILED_PRECONDITION: there is no log.
+  virtual StatusOr<Cleared> Clear(const wire::TopicView& topic) = 0;
 };
 
 }  // namespace carillon::engine

@@ -1,37 +1,495 @@
 #include "gateway/engine/memory_engine.h"
 
-namespace carillon::engine {
+#include <unistd.h>
 
-StatusOr<Published> MemoryEngine::Publish(const wire::TopicView& topic, const wire::FramePtr& frame,
-                                          bool stream_subscribers_only) {
+#include <algorithm>
+
+#include "gateway/base/random.h"
+#include "gateway/engine/snapshot.h"
+
+namespace carillon::engine {
+namespace {
+
+// Twelve characters, which fit a string without memory of its own.
+std::string NewEpoch() {
+  return RandomHex(6);
+}
+
+// How many messages are forgotten before others get the lock.
+constexpr size_t kTrimAtOnce = 256;
+
+// Positions may take this part of the memory of logs before they are forgotten instead of messages.
+constexpr size_t kEmptyShare = 4;
+
+Status NoLog(const wire::TopicView& topic) {
+  return topic.kind == wire::TopicKind::kStream
+             ? FailedPrecondition("the stream {} keeps no log (config: streams[].log)", topic.name)
+             : FailedPrecondition("there is no log here (config: inbox)");
+}
+
+}  // namespace
+
+MemoryEngine::MemoryEngine(Door& door, MemoryEngineOptions options)
+    : door_(door), options_(std::move(options)), request_ids_(options_.request_ids) {
+  BeginEra();
+}
+
+MemoryEngine::~MemoryEngine() {
+  for (Stripe& stripe : stripes_) {
+    stripe.full.logs.clear();
+    stripe.empty.logs.clear();
+  }
+}
+
+// --- Messages --------------------------------------------------------------------------------------------------------
+
+StatusOr<Published> MemoryEngine::Publish(Publication& publication) {
+  const wire::TopicView& topic = publication.topic;
+  const TopicRule& rule = options_.rules.Find(topic);
+  bool logged = rule.logged() && !publication.skip_history;
+  if (publication.expected != nullptr && !logged) return NoLog(topic);
+  RequestIds::Time now = publication.request_id.empty() ? RequestIds::Time() : std::chrono::steady_clock::now();
   Published published;
   ShardSet wake = 0;
+  Log::Graveyard graveyard;
   {
     Stripe& stripe = StripeOf(topic);
     std::lock_guard lock(stripe.mutex);
+    if (!publication.request_id.empty()) {
+      if (auto found = request_ids_.Find(topic, publication.request_id, now)) {
+        if (found->fingerprint != publication.fingerprint) {
+          return absl::AlreadyExistsError("options.request_id: was used for another message within five minutes");
+        }
+        duplicates_.Add();
+        return Published{std::move(found->outcome), true, 0};
+      }
+    }
+    Log* log = logged ? &FindOrBegin(stripe, topic, rule) : nullptr;
+    if (publication.expected != nullptr && log->top() != *publication.expected) {
+      return absl::AbortedError(fmt::format("options.expected_position: the log stands at epoch {}, offset {}",
+                                            log->top().epoch, log->top().offset));
+    }
     Audience audience = door_.Find(topic);
-    if (audience.shards == 0) return published;
-    if (!door_.HasRoom(audience.shards, *frame)) {
+    if (audience.shards != 0 && !door_.HasRoom(audience.shards, *publication.frame)) {
       return ResourceExhausted("the gateway is behind: a shard's mailbox is full");
     }
-    Delivery delivery{wire::Topic(topic), frame, ++stripe.sequence, stream_subscribers_only, 0};
-    wake = door_.Deliver(audience.shards, delivery);
-    published.sessions = audience.sessions;
+    PublishOutcome& outcome = published;
+    outcome.sessions = audience.sessions;
+    published.shards = audience.shards;
+    wire::FramePtr frame = std::move(publication.frame);
+    if (log != nullptr) {
+      outcome.position = log->next();
+      frame = wire::Frame::At(std::move(frame), *outcome.position,
+                              topic.kind == wire::TopicKind::kUser ? wire::kInboxLog : std::string_view());
+      Use(stripe, *log, [&] { log->Append(frame, options_.now(), &graveyard); });
+    }
+    if (!publication.request_id.empty()) {
+      outcome.message_id = frame->envelope().id();
+      request_ids_.Add(topic, publication.request_id, publication.fingerprint, outcome, now);
+    }
+    if (audience.shards != 0) {
+      Delivery delivery{wire::Topic(topic), std::move(frame), ++stripe.sequence, &rule, 0, publication.report};
+      wake = door_.Deliver(audience.shards, delivery);
+    }
   }
   door_.Wake(wake);
+  if (log_bytes() > options_.log_bytes) TrimToBudget();
   return published;
 }
 
-Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shard) {
+Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shard, const Since& since) {
+  const TopicRule& rule = options_.rules.Find(topic);
+  Log::Graveyard graveyard;
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
-  return {door_.Join(topic, shard), stripe.sequence};
+  Subscribed subscribed;
+  subscribed.interest = door_.Join(topic, shard);
+  subscribed.sequence = stripe.sequence;
+  subscribed.rule = &rule;
+  if (!rule.logged()) {
+    if (since.kind != Since::Kind::kNow) subscribed.replay.recovery = Recovery::kDisabled;
+    return subscribed;
+  }
+  auto now = options_.now();
+  if (Log* log = FindLog(stripe, topic)) {
+    Use(stripe, *log, [&] { subscribed.replay = log->Read(since, now, &graveyard); });
+    subscribed.top = log->top();
+  } else {
+    // As one that has no messages; it is made when the first one comes.
+    Era unborn = era();
+    Log empty(topic, rule, unborn.epoch, unborn.began);
+    subscribed.replay = empty.Read(since, now, &graveyard);
+    subscribed.top = empty.top();
+  }
+  return subscribed;
 }
 
 void MemoryEngine::Unsubscribe(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard) {
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
   door_.Leave(topic, shard, last_of_shard);
+}
+
+CaughtUp MemoryEngine::CatchUp(const wire::TopicView& topic, const wire::Position& at, size_t limit) {
+  Stripe& stripe = StripeOf(topic);
+  std::lock_guard lock(stripe.mutex);
+  CaughtUp next;
+  next.sequence = stripe.sequence;
+  next.at = at;
+  Log* log = FindLog(stripe, topic);
+  if (log == nullptr) {
+    Era unborn = era();
+    if (at.epoch != unborn.epoch) next.at = {unborn.epoch, 0};
+    return next;
+  }
+  Use(stripe, *log);
+  if (at.epoch != log->top().epoch) next.at = {log->top().epoch, 0};
+  if (next.at.offset < log->base()) {
+    next.lost = log->base() - next.at.offset;
+    next.at.offset = log->base();
+  }
+  next.frames = log->After(next.at.offset, limit);
+  return next;
+}
+
+// --- Logs ------------------------------------------------------------------------------------------------------------
+
+StatusOr<Page> MemoryEngine::List(const wire::TopicView& topic, const wire::Position* after, size_t limit,
+                                  size_t bytes) {
+  if (!options_.rules.Find(topic).logged()) return NoLog(topic);
+  Log::Graveyard graveyard;
+  Stripe& stripe = StripeOf(topic);
+  std::lock_guard lock(stripe.mutex);
+  Log* log = FindLog(stripe, topic);
+  Page page;
+  page.top = log == nullptr ? wire::Position{era().epoch, 0} : log->top();
+  uint64_t base = 0;
+  if (log != nullptr) {
+    Use(stripe, *log, [&] { log->TrimAge(options_.now(), &graveyard); });
+    base = log->base();
+  }
+  if (after != nullptr) {
+    bool known = after->epoch == page.top.epoch && after->offset <= page.top.offset;
+    if (!known || after->offset < base) {
+      return absl::AbortedError(
+          fmt::format("the log does not hold everything after that position: it stands at epoch {}, offset {}, and "
+                      "begins after offset {}",
+                      page.top.epoch, page.top.offset, base));
+    }
+    base = after->offset;
+  }
+  if (log == nullptr) return page;
+  page.frames = log->After(base, limit);
+  size_t fit = 0;
+  size_t used = 0;
+  while (fit < page.frames.size() && used < bytes) used += page.frames[fit++]->bytes();
+  page.frames.resize(fit);
+  page.more = base + fit < page.top.offset;
+  return page;
+}
+
+StatusOr<Cleared> MemoryEngine::Clear(const wire::TopicView& topic) {
+  const TopicRule& rule = options_.rules.Find(topic);
+  if (!rule.logged()) return NoLog(topic);
+  Log::Graveyard graveyard;
+  Stripe& stripe = StripeOf(topic);
+  std::lock_guard lock(stripe.mutex);
+  Log& log = FindOrBegin(stripe, topic, rule);
+  Cleared cleared;
+  cleared.messages = log.messages();
+  Use(stripe, log, [&] { log.Clear(NewEpoch(), options_.now(), &graveyard); });
+  cleared.top = log.top();
+  return cleared;
+}
+
+Log* MemoryEngine::FindLog(Stripe& stripe, const wire::TopicView& topic) {
+  auto it = stripe.logs.find(topic);
+  return it == stripe.logs.end() ? nullptr : it->get();
+}
+
+Log& MemoryEngine::FindOrBegin(Stripe& stripe, const wire::TopicView& topic, const TopicRule& rule) {
+  if (Log* log = FindLog(stripe, topic)) return *log;
+  Era now = era();
+  return Insert(stripe, std::make_unique<Log>(topic, rule, std::move(now.epoch), now.began));
+}
+
+Log& MemoryEngine::Insert(Stripe& stripe, std::unique_ptr<Log> made) {
+  Log& log = **stripe.logs.insert(std::move(made)).first;
+  log_bytes_.fetch_add(log.bytes(), std::memory_order_relaxed);
+  empty_bytes_.fetch_add(log.own_bytes(), std::memory_order_relaxed);
+  stripe.empty.logs.push_back(log);
+  Use(stripe, log);
+  return log;
+}
+
+template <class Function>
+void MemoryEngine::Change(Stripe& stripe, Log& log, Function&& change) {
+  size_t before = log.bytes();
+  change();
+  log_bytes_.fetch_add(log.bytes() - before, std::memory_order_relaxed);
+  bool full = log.messages() > 0;
+  if (full == log.in_full) return;
+  empty_bytes_.fetch_add(full ? -log.own_bytes() : log.own_bytes(), std::memory_order_relaxed);
+  Refile(stripe, log, full ? &Stripe::full : &Stripe::empty);
+}
+
+template <class Function>
+void MemoryEngine::Use(Stripe& stripe, Log& log, Function&& change) {
+  log.used = uses_.fetch_add(1, std::memory_order_relaxed);
+  Change(stripe, log, change);
+  Refile(stripe, log, log.in_full ? &Stripe::full : &Stripe::empty);
+}
+
+void MemoryEngine::Use(Stripe& stripe, Log& log) {
+  Use(stripe, log, [] {});
+}
+
+// Puts the log at the end of a list, wherever it is now.
+void MemoryEngine::Refile(Stripe& stripe, Log& log, ByUse Stripe::*to) {
+  ByUse& from = log.in_full ? stripe.full : stripe.empty;
+  ByUse& list = stripe.*to;
+  list.logs.splice(list.logs.end(), from.logs, from.logs.iterator_to(log));
+  log.in_full = &list == &stripe.full;
+  for (ByUse* touched : {&from, &list}) {
+    touched->oldest.store(touched->logs.empty() ? UINT64_MAX : touched->logs.front().used, std::memory_order_relaxed);
+  }
+}
+
+void MemoryEngine::Forget(Stripe& stripe, Log& log) {
+  BeginEra();
+  forgotten_.Add();
+  log_bytes_.fetch_sub(log.own_bytes(), std::memory_order_relaxed);
+  empty_bytes_.fetch_sub(log.own_bytes(), std::memory_order_relaxed);
+  ByUse& list = stripe.empty;
+  list.logs.erase(list.logs.iterator_to(log));
+  list.oldest.store(list.logs.empty() ? UINT64_MAX : list.logs.front().used, std::memory_order_relaxed);
+  stripe.logs.erase(stripe.logs.find(wire::TopicView(log.topic())));
+}
+
+MemoryEngine::Era MemoryEngine::era() const {
+  std::lock_guard lock(era_mutex_);
+  return era_;
+}
+
+void MemoryEngine::BeginEra() {
+  std::lock_guard lock(era_mutex_);
+  era_ = {NewEpoch(), options_.now()};
+}
+
+// --- Bounds ----------------------------------------------------------------------------------------------------------
+
+void MemoryEngine::TrimToBudget() {
+  std::unique_lock trimming(trimming_, std::try_to_lock);
+  if (!trimming.owns_lock()) return;  // whoever has it goes on until the budget is kept
+  Log::Graveyard graveyard;
+  while (log_bytes() > options_.log_bytes && TrimOnce(&graveyard)) graveyard.clear();
+}
+
+// Which logs that is may change meanwhile; then the next best will do.
+MemoryEngine::Stripe* MemoryEngine::LeastRecentlyUsed(ByUse Stripe::*list) {
+  Stripe* found = nullptr;
+  uint64_t oldest = UINT64_MAX;
+  for (Stripe& stripe : stripes_) {
+    uint64_t used = (stripe.*list).oldest.load(std::memory_order_relaxed);
+    if (used < oldest) {
+      oldest = used;
+      found = &stripe;
+    }
+  }
+  return found;
+}
+
+// A step: some messages of the log that was used least recently; or, where positions take too much or there are no
+// messages, such a log itself. False where there is nothing to trim.
+bool MemoryEngine::TrimOnce(Log::Graveyard* graveyard) {
+  Stripe* full = LeastRecentlyUsed(&Stripe::full);
+  if (full == nullptr || empty_bytes_.load(std::memory_order_relaxed) > options_.log_bytes / kEmptyShare) {
+    Stripe* stripe = LeastRecentlyUsed(&Stripe::empty);
+    if (stripe == nullptr) return full != nullptr;
+    std::lock_guard lock(stripe->mutex);
+    if (!stripe->empty.logs.empty()) Forget(*stripe, stripe->empty.logs.front());
+    return true;
+  }
+  std::lock_guard lock(full->mutex);
+  if (full->full.logs.empty()) return true;
+  Log& log = full->full.logs.front();
+  size_t excess = log_bytes() - std::min(log_bytes(), options_.log_bytes);
+  Change(*full, log, [&] {
+    size_t before = log.bytes();
+    for (size_t i = 0; i < kTrimAtOnce && log.messages() > 0 && before - log.bytes() < excess; ++i) {
+      log.TrimOldest(graveyard);
+      trimmed_.Add();
+    }
+  });
+  return true;
+}
+
+void MemoryEngine::Sweep() {
+  Log::Graveyard graveyard;
+  auto now = options_.now();
+  Stripe& stripe = stripes_[sweep_at_.fetch_add(1, std::memory_order_relaxed) % kStripes];
+  std::lock_guard lock(stripe.mutex);
+  auto& logs = stripe.full.logs;
+  for (auto it = logs.begin(); it != logs.end();) {
+    Log& log = *it++;
+    if (log.oldest() + log.rule().log.age <= now) Change(stripe, log, [&] { log.TrimAge(now, &graveyard); });
+  }
+}
+
+// --- Snapshot --------------------------------------------------------------------------------------------------------
+
+StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteSnapshot(const std::string& path) {
+  SnapshotWriter writer(path);
+  RETURN_IF_ERROR(writer.Open());
+  ASSIGN_OR_RETURN(SnapshotCounts counts, WriteTo(writer));
+  RETURN_IF_ERROR(writer.Commit());
+  return counts;
+}
+
+StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& writer) {
+  auto ms = [](Log::Time time) {
+    return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  };
+  SnapshotCounts counts;
+  v1::SnapshotRecord record;
+  record.mutable_head()->set_era(era().epoch);
+  record.mutable_head()->set_era_began_ms(ms(era().began));
+  RETURN_IF_ERROR(writer.Write(record));
+  for (Stripe& stripe : stripes_) {
+    std::lock_guard lock(stripe.mutex);
+    for (const auto& made : stripe.logs) {
+      const Log& log = *made;
+      v1::SnapshotLog* head = record.mutable_log();
+      head->set_kind(static_cast<uint32_t>(log.topic().kind));
+      head->set_name(log.topic().name);
+      head->set_epoch(log.top().epoch);
+      head->set_top(log.top().offset);
+      head->set_complete_since_ms(ms(log.complete_since()));
+      RETURN_IF_ERROR(writer.Write(record));
+      ++counts.logs;
+      for (const wire::FramePtr& frame : log.After(log.base(), log.messages())) {
+        *record.mutable_message() = ToSnapshot(*frame);
+        RETURN_IF_ERROR(writer.Write(record));
+        ++counts.messages;
+      }
+    }
+  }
+  record.mutable_end()->set_logs(counts.logs);
+  record.mutable_end()->set_messages(counts.messages);
+  RETURN_IF_ERROR(writer.Write(record));
+  return counts;
+}
+
+StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::string& path) {
+  SnapshotReader reader(path);
+  RETURN_IF_ERROR(reader.Open());
+  auto time = [](int64_t ms) { return Log::Time(std::chrono::milliseconds(ms)); };
+  auto now = options_.now();
+  SnapshotCounts counts;
+  uint64_t seen_logs = 0;
+  uint64_t seen_messages = 0;
+  Era era;
+  std::vector<std::unique_ptr<Log>> logs;
+  Log::Graveyard graveyard;
+  struct Pending {
+    v1::SnapshotLog head;
+    std::vector<wire::FramePtr> frames;
+  };
+  std::optional<Pending> pending;
+  // A log is made when its last message has come: only then its first offset is known.
+  auto finish = [&]() -> Status {
+    if (!pending.has_value()) return absl::OkStatus();
+    const v1::SnapshotLog& head = pending->head;
+    auto kind = static_cast<wire::TopicKind>(head.kind());
+    bool sound =
+        (kind == wire::TopicKind::kStream || kind == wire::TopicKind::kUser) && head.top() >= pending->frames.size();
+    uint64_t base = head.top() - pending->frames.size();
+    for (size_t i = 0; sound && i < pending->frames.size(); ++i) {
+      const v1::Position& position = pending->frames[i]->envelope().position();
+      sound = position.epoch() == head.epoch() && position.offset() == base + i + 1;
+    }
+    if (!sound) return absl::DataLossError("is torn: a log whose messages do not fit it");
+    wire::TopicView topic{wire::kDefaultApp, kind, head.name()};
+    const TopicRule& rule = options_.rules.Find(topic);
+    if (!rule.logged()) {
+      ++counts.left_out;
+    } else {
+      auto log = std::make_unique<Log>(topic, rule, head.epoch(), time(head.complete_since_ms()), base);
+      for (const wire::FramePtr& frame : pending->frames) log->Append(frame, now, &graveyard);
+      counts.messages += log->messages();
+      logs.push_back(std::move(log));
+      graveyard.clear();
+    }
+    pending.reset();
+    return absl::OkStatus();
+  };
+  for (bool first = true, ended = false; !ended; first = false) {
+    v1::SnapshotRecord record;
+    RETURN_IF_ERROR(reader.Read(&record));
+    if (first != record.has_head()) return absl::DataLossError("is torn: its records are out of order");
+    switch (record.kind_case()) {
+      case v1::SnapshotRecord::kHead:
+        era = {record.head().era(), time(record.head().era_began_ms())};
+        break;
+      case v1::SnapshotRecord::kLog:
+        RETURN_IF_ERROR(finish());
+        pending = Pending{std::move(*record.mutable_log()), {}};
+        ++seen_logs;
+        break;
+      case v1::SnapshotRecord::kMessage:
+        if (!pending.has_value()) return absl::DataLossError("is torn: a message without a log");
+        pending->frames.push_back(FromSnapshot(std::move(*record.mutable_message())));
+        ++seen_messages;
+        break;
+      case v1::SnapshotRecord::kEnd:
+        RETURN_IF_ERROR(finish());
+        if (record.end().logs() != seen_logs || record.end().messages() != seen_messages) {
+          return absl::DataLossError("is torn: some of its records are missing");
+        }
+        ended = true;
+        break;
+      case v1::SnapshotRecord::KIND_NOT_SET:
+        return InvalidArgument("is of another version of Carillon");
+    }
+  }
+  if (::unlink(path.c_str()) != 0) {
+    return FailedPrecondition("cannot be removed, and a snapshot that is used twice would give offsets out again");
+  }
+  counts.logs = logs.size();
+  {
+    std::lock_guard lock(era_mutex_);
+    era_ = std::move(era);
+  }
+  if (counts.left_out > 0) BeginEra();  // the rules may want them again one day
+  for (auto& log : logs) {
+    Stripe& stripe = StripeOf(log->topic());
+    std::lock_guard lock(stripe.mutex);
+    Insert(stripe, std::move(log));
+  }
+  TrimToBudget();
+  return counts;
+}
+
+void MemoryEngine::Collect(MetricsWriter& writer) const {
+  size_t logs = 0;
+  size_t messages = 0;
+  for (const Stripe& stripe : stripes_) {
+    std::lock_guard lock(stripe.mutex);
+    logs += stripe.logs.size();
+    for (const Log& log : stripe.full.logs) messages += log.messages();
+  }
+  writer.Gauge("carillon_logs", "Logs that there are.", static_cast<double>(logs));
+  writer.Gauge("carillon_log_messages", "Messages in logs.", static_cast<double>(messages));
+  writer.Gauge("carillon_log_bytes", "Memory of logs, as it counts for engine.memory.log_bytes.",
+               static_cast<double>(log_bytes()));
+  writer.Gauge("carillon_log_bytes_limit", "engine.memory.log_bytes.", static_cast<double>(options_.log_bytes));
+  writer.Counter("carillon_log_trimmed_total", "Messages that logs lost because all logs together were too large.",
+                 trimmed_.value());
+  writer.Counter("carillon_logs_forgotten_total", "Logs that were forgotten whole for the same reason.",
+                 forgotten_.value());
+  writer.Gauge("carillon_request_ids", "Publications that are remembered by their request_id.",
+               static_cast<double>(request_ids_.size()));
+  writer.Counter("carillon_duplicates_total", "Publications that were not sent again.", duplicates_.value());
 }
 
 }  // namespace carillon::engine

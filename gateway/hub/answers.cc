@@ -40,18 +40,18 @@ uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode
   return static_cast<uint32_t>(sessions.size());
 }
 
-void SendHome(Session& session) {
-  constexpr uint32_t kRetryAfterMs = 1000;
-  session.Reply(dialect::Restart{kRetryAfterMs});
-  session.Close(wire::CloseCode::kRestart, wire::InfoOf(wire::CloseCode::kRestart).reason);
-}
-
-uint32_t SendAllHome(Shard& shard) {
-  shard.BeginSendingHome();
-  std::vector<Session*> sessions;
-  shard.ForEachSession([&](Session& session) { sessions.push_back(&session); });
-  for (Session* session : sessions) SendHome(*session);
-  return static_cast<uint32_t>(sessions.size());
+std::vector<SlowSession> ListSlow(Shard& shard, size_t limit) {
+  std::vector<SlowSession> slow;
+  shard.ForEachSession([&](Session& session) {
+    Session::Lag lag = session.lag();
+    if (session.closing() || (lag.messages == 0 && lag.lost.none())) return;
+    slow.push_back({{session.id(), session.identity(), session.connected_at()}, lag});
+  });
+  auto more = [](const SlowSession& a, const SlowSession& b) { return a.lag.bytes > b.lag.bytes; };
+  auto end = slow.begin() + static_cast<ptrdiff_t>(std::min(limit, slow.size()));
+  std::partial_sort(slow.begin(), end, slow.end(), more);
+  slow.erase(end, slow.end());
+  return slow;
 }
 
 }  // namespace carillon::hub

@@ -23,10 +23,14 @@ std::vector<SessionInfo> ListMembers(Shard& shard, const wire::TopicView& topic,
 // Closes the sessions that listen to the topic; returns how many.
 uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode code, std::string_view reason);
 
-// Tells a session that the gateway restarts, and closes it.
-void SendHome(Session& session);
+// A session that is behind, for TopSlow.
+struct SlowSession {
+  SessionInfo session;
+  Session::Lag lag;
+};
 
-// The same for every session of the shard, and for those that are just beginning; returns how many there were.
-uint32_t SendAllHome(Shard& shard);
+// The `limit` sessions of the shard for which most bytes wait, most first; those for which something waits, or that
+// have lost messages.
+std::vector<SlowSession> ListSlow(Shard& shard, size_t limit);
 
 }  // namespace carillon::hub

@@ -100,6 +100,25 @@ void Node::Collect(MetricsWriter& writer) const {
   writer.Counter("carillon_sent_bytes_total", "Bytes handed to the kernel.", sum(&ShardStats::sent_bytes));
   writer.Counter("carillon_slow_consumers_total", "Sessions that were too far behind.",
                  sum(&ShardStats::slow_consumers), {{"action", "disconnect"}});
+  constexpr std::string_view kLost[] = {"filtered", "excluded", "expired", "conflated", "dropped"};
+  static_assert(std::size(kLost) == wire::kSkipReasons);
+  for (auto reason : {wire::SkipReason::kExpired, wire::SkipReason::kConflated, wire::SkipReason::kDropped}) {
+    auto row = static_cast<size_t>(reason);
+    uint64_t total = 0;
+    for (const auto& shard : shards_) total += shard->stats().lost[row].value();
+    writer.Counter("carillon_messages_lost_total",
+                   "Messages that sessions did not get because they read too slowly, by what became of them.", total,
+                   {{"reason", kLost[row]}});
+  }
+  constexpr std::string_view kRecoveries[] = {"", "ok", "epoch_changed", "trimmed", "too_far", "disabled"};
+  for (size_t row = 1; row < std::size(kRecoveries); ++row) {
+    uint64_t total = 0;
+    for (const auto& shard : shards_) total += shard->stats().recoveries[row].value();
+    writer.Counter("carillon_recoveries_total", "Subscriptions that asked for what they had missed, by what they got.",
+                   total, {{"result", kRecoveries[row]}});
+  }
+  writer.Counter("carillon_replayed_total", "Messages of logs that were queued for sessions.",
+                 sum(&ShardStats::replayed));
   writer.Counter("carillon_commands_total", "Messages from clients.", sum(&ShardStats::commands));
   writer.Counter("carillon_bad_messages_total", "Messages from clients that made no sense.",
                  sum(&ShardStats::bad_messages));

@@ -45,10 +45,12 @@ class Node : public engine::Door {
   // How many there are now; good to a few that are just coming or going.
   size_t Sessions() const;
 
+  engine::Engine& engine() { return *engine_; }
+
   // See engine::Engine::Publish.
-  StatusOr<engine::Published> Publish(const wire::TopicView& topic, const wire::FramePtr& frame,
-                                      bool stream_subscribers_only = false) {
-    return engine_->Publish(topic, frame, stream_subscribers_only);
+  StatusOr<engine::Published> Publish(engine::Publication& publication) { return engine_->Publish(publication); }
+  StatusOr<engine::Published> Publish(const wire::TopicView& topic, wire::FramePtr frame) {
+    return engine_->Publish(topic, std::move(frame));
   }
 
   // While one lives, what its thread publishes wakes no shard; at its end each is woken that would have been. For

@@ -13,6 +13,7 @@ constexpr size_t kGatheredBytes = 256 << 10;
 void Outbox::Push(PacketPtr packet) {
   if (sealed_) return;
   bytes_ += packet->bytes().size();
+  Count(*packet, 1);
   ForgetWritten();
   packets_.push_back(std::move(packet));
 }
@@ -20,8 +21,20 @@ void Outbox::Push(PacketPtr packet) {
 void Outbox::Push(std::span<const PacketPtr> packets, size_t bytes) {
   if (sealed_) return;
   bytes_ += bytes;
+  for (const PacketPtr& packet : packets) Count(*packet, 1);
   ForgetWritten();
   packets_.insert(packets_.end(), packets.begin(), packets.end());
+}
+
+// `one` is 1, or -1 in the way of unsigned numbers.
+void Outbox::Count(const Packet& packet, size_t one) {
+  if (packet.kind() == Packet::Kind::kReplay || packet.kind() == Packet::Kind::kSkip) {
+    beyond_messages_ += one;
+    beyond_bytes_ += one * packet.bytes().size();
+  }
+  if (packet.tag() == nullptr) return;
+  if (packet.conflatable()) conflatable_ += one;
+  if (packet.perishable()) perishable_ += one;
 }
 
 void Outbox::ForgetWritten() {
@@ -72,20 +85,30 @@ void Outbox::Consume(size_t written) {
   written += head_written_;
   while (head_ < packets_.size() && written >= packets_[head_]->bytes().size()) {
     written -= packets_[head_]->bytes().size();
+    Count(*packets_[head_], size_t(-1));
     packets_[head_++].reset();
   }
   head_written_ = written;
 }
 
+std::vector<PacketPtr> Outbox::TakeUnsent() {
+  auto first = packets_.begin() + static_cast<ptrdiff_t>(head_ + (torn() ? 1 : 0));
+  std::vector<PacketPtr> taken(std::make_move_iterator(first), std::make_move_iterator(packets_.end()));
+  packets_.erase(first, packets_.end());
+  for (const PacketPtr& packet : taken) {
+    bytes_ -= packet->bytes().size();
+    Count(*packet, size_t(-1));
+  }
+  return taken;
+}
+
 void Outbox::DropUnsent() {
-  size_t keep = head_ + (torn() ? 1 : 0);
-  packets_.resize(keep);
-  bytes_ = torn() ? packets_[head_]->bytes().size() - head_written_ : 0;
+  TakeUnsent();
 }
 
 void Outbox::Clear() {
   packets_.clear();
-  head_ = head_written_ = bytes_ = 0;
+  head_ = head_written_ = bytes_ = beyond_bytes_ = beyond_messages_ = conflatable_ = perishable_ = 0;
 }
 
 void Outbox::Shrink() {

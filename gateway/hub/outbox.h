@@ -26,12 +26,22 @@ class Outbox {
   // Whether the first packet has been written in part.
   bool torn() const { return head_written_ > 0; }
 
+  // How much of that is beyond the bounds: what the session asked for, and markers. How many of the messages are of
+  // streams that conflate, and how many may become too late while they wait.
+  size_t beyond_bytes() const { return beyond_bytes_; }
+  size_t beyond_messages() const { return beyond_messages_; }
+  size_t conflatable() const { return conflatable_; }
+  size_t perishable() const { return perishable_; }
+
   void Push(PacketPtr packet);
   // Several that have `bytes` together.
   void Push(std::span<const PacketPtr> packets, size_t bytes);
 
   // A pong replaces an older one that is still whole: a peer that pings and does not read gets one answer.
   void PushPong(PacketPtr packet);
+
+  // Takes out everything of which nothing has been written, for the caller to queue again what is to stay.
+  std::vector<PacketPtr> TakeUnsent();
 
   // Fills `vectors` with the front of the queue, about as much as a socket takes at once; returns how many it used.
   // Packets that lie end to end in memory share one.
@@ -51,11 +61,16 @@ class Outbox {
 
  private:
   void ForgetWritten();
+  void Count(const Packet& packet, size_t one);
 
   std::vector<PacketPtr> packets_;  // from head_ on; before it, written ones
   size_t head_ = 0;
   size_t head_written_ = 0;
   size_t bytes_ = 0;
+  size_t beyond_bytes_ = 0;
+  size_t beyond_messages_ = 0;
+  size_t conflatable_ = 0;
+  size_t perishable_ = 0;
   bool sealed_ = false;
 };
 

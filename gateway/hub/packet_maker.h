@@ -26,6 +26,7 @@ class PacketMaker {
   struct Line {
     wire::Topic topic;  // of the newest message
     PacketRunPtr run;   // begun when a second one of the same topic comes
+    PacketTagPtr tag;   // made for the first one that may go before it is written
   };
   std::array<Line, wire::kEncodings> lines_;
 };

@@ -8,10 +8,12 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "gateway/auth/identity.h"
 #include "gateway/base/ids.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/hub/outbox.h"
+#include "gateway/hub/stream_state.h"
 #include "gateway/hub/topic_index.h"
 #include "gateway/wire/close_code.h"
 
@@ -66,11 +68,23 @@ class Session {
   Outbox& outbox() { return outbox_; }
   std::vector<Subscription>& subscriptions() { return subscriptions_; }
 
-  // Queues a packet that is to be written at the shard's next flush. A session that is too far behind is closed
-  // instead: over its bytes at once, over its messages when that has lasted.
-  void Offer(const PacketPtr& packet);
+  // Sessions of the same client that this one carries on.
+  const std::vector<SessionId>& resumes() const { return resumes_; }
+  void SetResumes(std::vector<SessionId> resumes) { resumes_ = std::move(resumes); }
+
+  // Queues a packet that is to be written at the shard's next flush. Of a session that is too far behind (over its
+  // bytes at once, over its messages when that has lasted), what may be dropped is dropped, or else it is closed. False
+  // where the packet was not queued.
+  bool Offer(const PacketPtr& packet);
   // The same for several, which have `bytes` together.
   void Offer(std::span<const PacketPtr> packets, size_t bytes);
+
+  // Queues a packet whatever else waits.
+  void OfferBeyond(PacketPtr packet);
+
+  // Of the transport: the queue ran empty; or it goes on being written after it had to wait.
+  void OnDrained();
+  void OnWritable();
 
   // Queues an answer to this session alone and writes it now.
   void Send(std::string bytes);
@@ -86,15 +100,33 @@ class Session {
 
   // True where the session subscribes to a stream of its app.
   bool Listens(const LocalTopic* stream) const;
+  bool ListensToStream(std::string_view stream) const;
+
+  // How far behind the session is, and what that has cost it.
+  struct Lag {
+    size_t messages = 0;  // that wait
+    size_t bytes = 0;
+    std::chrono::milliseconds age{0};  // since when something has waited without a break
+    wire::SkipCounts lost;             // of its messages, since it connected
+  };
+  Lag lag() const;
 
  private:
   friend class Shard;
 
-  // False where the session is closed, or is now, because it is too far behind.
+  friend class Catching;
+
+  bool MayQueue(const Packet& packet);
   bool Queue(const PacketPtr& packet);
   bool TooFarBehind(size_t arriving);
+  bool OverBytes(size_t arriving) const;
+  size_t firm_messages() const;
+  size_t firm_bytes() const;
   void MarkDirty();
   bool FlushHelps(size_t arriving);
+  bool MakeRoom(const Packet& arriving);
+  void Lost(const wire::SkipCounts& counts);
+  std::string SkipBytes(const wire::Skip& skip) const;
 
   Shard& shard_;
   const SessionSettings& settings_;
@@ -104,7 +136,16 @@ class Session {
   bool admitted_ = false;           // is in its topics
   bool closing_ = false;            // a goodbye is on its way: hears nothing more
   Clock::time_point over_since_{};  // since when more messages wait than allowed
+  bool owing_ = false;              // in the shard's list of sessions that owe markers
+  bool pulling_ = false;            // in the shard's list of sessions that can take more of a log
+  uint16_t catching_up_ = 0;        // how many of its streams
+  size_t conflate_at_ = 0;          // so many conflatable messages are worth looking through
   std::vector<Subscription> subscriptions_;
+  using States = absl::flat_hash_map<const LocalTopic*, StreamState>;
+  std::unique_ptr<States> states_;  // null: none
+  std::unique_ptr<wire::SkipCounts> lost_;
+  std::vector<SessionId> resumes_;
+  Clock::time_point waiting_since_{};  // the queue has not been empty since; see Lag::age
   const SessionId id_;
   auth::IdentityPtr identity_;
   const std::chrono::system_clock::time_point connected_at_;

@@ -8,6 +8,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
+#include "gateway/hub/catching.h"
 
 namespace carillon::hub {
 Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes)
@@ -76,8 +77,10 @@ void Shard::Turn() {
     SettleRetired();
   }
   bool flushed = FlushDirty();
+  // What this queues is flushed by the next turn.
+  Pull();
   std::move(look_again).Cancel();
-  if (!flushed || batch_at_ < batch_.size() || mailbox_.Take(batch_)) Wake();
+  if (!flushed || !dirty_.empty() || !pulling_.empty() || batch_at_ < batch_.size() || mailbox_.Take(batch_)) Wake();
 }
 
 void Shard::TakeMail() {
@@ -112,15 +115,18 @@ void Shard::TakeMail() {
 // while its queue is in the processor's cache.
 void Shard::TakeDeliveries(size_t end, uint64_t frames) {
   deliveries_.push_back(std::get<engine::Delivery>(std::move(batch_[batch_at_++])));
+  auto alone = [](const engine::Delivery& delivery) {
+    const wire::Terms* terms = delivery.frame->terms();
+    return delivery.report != nullptr || (terms != nullptr && (!terms->ForAnyone() || delivery.frame->perishable()));
+  };
   const engine::Delivery& first = deliveries_.front();
-  if (first.stream_subscribers_only) return;
+  if (alone(first)) return;
   LocalTopic* topic = index_of_topics_.Find(first.topic);
   size_t listeners = topic == nullptr ? 1 : topic->members.size();
   size_t most = std::max<size_t>(1, frames / listeners);
   while (batch_at_ < end && deliveries_.size() < most) {
     auto* next = std::get_if<engine::Delivery>(&batch_[batch_at_]);
-    if (next == nullptr || next->stream_subscribers_only ||
-        wire::TopicView(next->topic) != wire::TopicView(deliveries_.front().topic)) {
+    if (next == nullptr || alone(*next) || wire::TopicView(next->topic) != wire::TopicView(deliveries_.front().topic)) {
       break;
     }
     deliveries_.push_back(std::move(*next));
@@ -134,7 +140,6 @@ void Shard::Deliver() {
   // One packet a message for each encoding that somebody here wants, made when the first of them comes. Most sessions
   // have the same settings as the one before.
   std::array<size_t, wire::kEncodings> sizes{};
-  uint64_t offered = 0;
   const SessionSettings* settings = nullptr;
   std::span<const PacketPtr> packets;
   size_t bytes = 0;  // of all packets
@@ -151,42 +156,97 @@ void Shard::Deliver() {
     packets = packets_[encoding];
     bytes = sizes[encoding];
   };
-  // `since`: of the newest message that came before the session.
-  auto offer = [&](Session& session, uint64_t since) {
+  const engine::Delivery& first = deliveries_.front();
+  const wire::Terms* terms = first.frame->terms();
+  bool judged = first.report != nullptr || (terms != nullptr && (!terms->ForAnyone() || first.frame->perishable()));
+  engine::DeliveryCounts counts;
+  auto choose = [&](Session& session) {
     if (&session.settings() != settings) {
       settings = &session.settings();
       use(*settings->dialect);
     }
-    if (packets.empty()) return;
-    if (since < deliveries_.front().sequence) {
-      session.Offer(packets, bytes);
-      offered += packets.size();
-      return;
-    }
-    for (size_t i = 0; i < deliveries_.size(); ++i) {
-      if (since >= deliveries_[i].sequence) continue;
-      session.Offer(packets[i]);
-      ++offered;
-    }
+    return !packets.empty();
   };
 
-  const engine::Delivery& first = deliveries_.front();
   if (first.topic.kind == wire::TopicKind::kSession) {
-    if (auto id = SessionId::Parse(first.topic.name)) {
-      if (Session* session = FindSession(*id)) offer(*session, 0);
+    auto id = SessionId::Parse(first.topic.name);
+    Session* session = id.has_value() ? FindSession(*id) : nullptr;
+    if (session != nullptr && choose(*session)) {
+      bool stale = first.frame->stale(wire::WallClock::now());
+      for (const PacketPtr& packet : packets) {
+        bool queued = !stale && session->Offer(packet);
+        counts.queued += queued ? 1 : 0;
+        counts.dropped += queued ? 0 : 1;
+      }
     }
   } else if (LocalTopic* topic = index_of_topics_.Find(first.topic)) {
-    const LocalTopic* wanted = nullptr;
-    if (first.stream_subscribers_only) {
-      const std::string& stream = first.frame->envelope().stream();
-      wanted = index_of_topics_.Find({first.topic.app, wire::TopicKind::kStream, stream});
-      if (wanted == nullptr) return;
-    }
-    for (const Member& member : topic->members) {
-      if (wanted == nullptr || member.session->Listens(wanted)) offer(*member.session, member.since);
+    for (Member& member : topic->members) {
+      if (!choose(*member.session)) continue;
+      if (!judged && !member.special && member.since < first.sequence) {
+        member.session->Offer(packets, bytes);
+        counts.queued += static_cast<uint32_t>(packets.size());
+        continue;
+      }
+      OfferOneByOne(*topic, member, packets, &counts);
     }
   }
-  stats_.queued.Add(offered);
+  stats_.queued.Add(counts.queued);
+  if (first.report != nullptr) first.report->Add(counts);
+}
+
+// To a session for which some of the messages may not be: it came after them, or there are rules.
+void Shard::OfferOneByOne(LocalTopic& topic, const Member& member, std::span<const PacketPtr> packets,
+                          engine::DeliveryCounts* counts) {
+  for (size_t i = 0; i < packets.size(); ++i) {
+    const engine::Delivery& delivery = deliveries_[i];
+    if (member.since >= delivery.sequence && member.since != Member::kCatchingUp) continue;
+    switch (Catching(*member.session).Offer(topic, member, delivery.frame, packets[i])) {
+      case Catching::Given::kQueued:
+        ++counts->queued;
+        break;
+      case Catching::Given::kFiltered:
+        ++counts->filtered;
+        break;
+      case Catching::Given::kDropped:
+        ++counts->dropped;
+        break;
+      case Catching::Given::kReplaying:
+        ++counts->replaying;
+        break;
+    }
+  }
+}
+
+void Shard::PullSoon(Session& session) {
+  if (std::exchange(session.pulling_, true)) return;
+  pulling_.push_back(&session);
+  if (pulling_.size() == 1) Wake();
+}
+
+void Shard::Pull() {
+  std::vector<Session*> now;
+  now.swap(pulling_);
+  size_t end = std::min(now.size(), kPullsPerTurn);
+  for (size_t i = 0; i < end; ++i) {
+    if (now[i] == nullptr) continue;
+    now[i]->pulling_ = false;
+    if (now[i]->outbox().empty()) Catching(*now[i]).Pull();
+  }
+  pulling_.insert(pulling_.end(), now.begin() + static_cast<ptrdiff_t>(end), now.end());
+}
+
+void Shard::PayMarkers() {
+  std::vector<Session*> now;
+  now.swap(owing_);
+  for (Session* session : now) {
+    if (session == nullptr) continue;
+    if (Catching(*session).Pay()) {
+      session->owing_ = false;
+    } else {
+      owing_.push_back(session);
+    }
+  }
+  if (!dirty_.empty()) Wake();
 }
 
 bool Shard::FlushDirty() {
@@ -206,6 +266,10 @@ bool Shard::FlushDirty() {
 void Shard::Tick() {
   UpdateNow();
   wheel_.Advance(now_);
+  if (now_ - markers_at_ >= kMarkerDelay) {
+    markers_at_ = now_;
+    if (!owing_.empty()) PayMarkers();
+  }
   tick_.expires_after(TimerWheel::kTick);
   tick_.async_wait([this](const boost::system::error_code& error) {
     if (!error) Tick();
@@ -223,14 +287,17 @@ void Shard::Register(Session& session) {
   stats_.opened.Add();
 }
 
-void Shard::Admit(Session& session) {
+SubscribeAnswer Shard::Admit(Session& session, const engine::Since& inbox) {
   session.admitted_ = true;
   Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kEveryone, ""});
   std::string id = session.id().ToString();
   engine_->Subscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_);
-  if (session.identity() != nullptr) {
-    Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kUser, session.identity()->user_id});
-  }
+  return SubscribeToUser(session, inbox);
+}
+
+SubscribeAnswer Shard::SubscribeToUser(Session& session, const engine::Since& inbox) {
+  if (session.identity() == nullptr) return {};
+  return Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kUser, session.identity()->user_id}, {inbox, {}});
 }
 
 void Shard::Unregister(Session& session, wire::CloseCode code) {
@@ -243,7 +310,12 @@ void Shard::Unregister(Session& session, wire::CloseCode code) {
     std::erase(retired_, &session);
     LeaveTopics(session);
   }
-  if (session.dirty_) std::replace(dirty_.begin(), dirty_.end(), &session, static_cast<Session*>(nullptr));
+  auto forget = [&](std::vector<Session*>& list) {
+    std::replace(list.begin(), list.end(), &session, static_cast<Session*>(nullptr));
+  };
+  if (session.dirty_) forget(dirty_);
+  if (session.pulling_) forget(pulling_);
+  if (session.owing_) forget(owing_);
   stats_.sessions.Sub();
   stats_.closed[wire::RowOf(code)].Add();
 }
@@ -252,6 +324,8 @@ void Shard::LeaveTopics(Session& session) {
   if (sessions_.erase(session.id().key) == 0 || !session.admitted_) return;
   std::string id = session.id().ToString();
   engine_->Unsubscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_, true);
+  session.states_ = nullptr;
+  session.catching_up_ = 0;
   std::vector<Subscription>& subscriptions = session.subscriptions();
   while (!subscriptions.empty()) {
     wire::TopicView topic = subscriptions.back().topic->interest->topic();
@@ -275,14 +349,22 @@ void Shard::SettleRetired() {
   }
 }
 
-bool Shard::Subscribe(Session& session, const wire::TopicView& topic) {
+SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic, SubscribeWish wish) {
   CARILLON_DCHECK(home_.Check());
   LocalTopic* local = index_of_topics_.Find(topic);
-  if (local != nullptr && session.Listens(local)) return false;
-  engine::Subscribed subscribed = engine_->Subscribe(topic, index_);
+  if (local != nullptr && session.Listens(local)) {
+    if (wish.since.kind == engine::Since::Kind::kNow && wish.filter.empty()) return {};
+    Unsubscribe(session, topic);
+    local = index_of_topics_.Find(topic);
+  }
+  engine::Subscribed subscribed = engine_->Subscribe(topic, index_, wish.since);
   if (local == nullptr) local = &index_of_topics_.Add(subscribed.interest);
   index_of_topics_.Join(*local, session, session.subscriptions(), subscribed.sequence);
-  return true;
+  engine::Recovery recovery = subscribed.replay.recovery;
+  stats_.recoveries[static_cast<size_t>(recovery)].Add();
+  SubscribeAnswer answer{true, recovery, subscribed.replay.from, subscribed.top};
+  Catching(session).Begin(*local, std::move(wish), std::move(subscribed));
+  return answer;
 }
 
 bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
@@ -292,15 +374,15 @@ bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
   auto it = std::find_if(subscriptions.begin(), subscriptions.end(),
                          [local](const Subscription& subscription) { return subscription.topic == local; });
   if (local == nullptr || it == subscriptions.end()) return false;
+  Catching(session).End(*local);
   bool last = index_of_topics_.Leave(subscriptions, static_cast<uint32_t>(it - subscriptions.begin()));
   engine_->Unsubscribe(topic, index_, last);
   return true;
 }
 
-void Shard::Identify(Session& session, auth::IdentityPtr identity) {
+SubscribeAnswer Shard::Identify(Session& session, auth::IdentityPtr identity, const engine::Since& inbox) {
   session.identity_ = std::move(identity);
-  if (!session.admitted_) return Admit(session);
-  Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kUser, session.identity_->user_id});
+  return session.admitted_ ? SubscribeToUser(session, inbox) : Admit(session, inbox);
 }
 
 Session* Shard::FindSession(const SessionId& id) {

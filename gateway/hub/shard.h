@@ -6,6 +6,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -34,7 +36,10 @@ struct ShardStats {
   OwnCounter slow_consumers;
   OwnCounter commands;  // messages from clients
   OwnCounter bad_messages;
-  std::array<OwnCounter, 32> closed;  // by the row of wire::CloseTable
+  OwnCounter replayed;                              // messages of logs that were queued
+  std::array<OwnCounter, wire::kSkipReasons> lost;  // messages that left queues unwritten, or never got there
+  std::array<OwnCounter, 6> recoveries;             // by engine::Recovery
+  std::array<OwnCounter, 32> closed;                // by the row of wire::CloseTable
 };
 
 // One thread, one event loop, and everything on it: its sessions, who of them listens to what, their timers. Nothing
@@ -68,25 +73,35 @@ class Shard {
   // for it, for its user and for everyone.
   SessionId NewSessionId() const;
   void Register(Session& session);
-  void Admit(Session& session);
+  // `inbox`: what it wants of its user's log.
+  SubscribeAnswer Admit(Session& session, const engine::Since& inbox = {});
   void Unregister(Session& session, wire::CloseCode code);
 
-  // Idempotent; false where the session listened already (or did not).
-  bool Subscribe(Session& session, const wire::TopicView& topic);
+  // Idempotent, but where something of the log is asked for: then the session begins anew.
+  SubscribeAnswer Subscribe(Session& session, const wire::TopicView& topic, SubscribeWish wish = {});
+  // Idempotent; false where the session did not listen.
   bool Unsubscribe(Session& session, const wire::TopicView& topic);
 
-  // The node is shutting down: sessions that begin now are sent home at once.
-  void BeginSendingHome() { sending_home_ = true; }
-  bool sending_home() const { return sending_home_; }
+  // The node drains: the sessions are sent home by `farewell`, those that begin now at once.
+  void BeginSendingHome(std::chrono::milliseconds window, std::unique_ptr<TimerWheel::Timer> farewell) {
+    sending_home_ = window;
+    farewell_ = std::move(farewell);
+  }
+  // Nothing where it does not; the window where it does.
+  std::optional<std::chrono::milliseconds> sending_home() const { return sending_home_; }
 
   // The session is closing: it leaves its topics at the end of this turn, so that nobody counts it any more.
   void Retire(Session& session);
 
   // A token came after the session had begun: the session is its user's from here on, and admitted if it was not.
-  void Identify(Session& session, auth::IdentityPtr identity);
+  SubscribeAnswer Identify(Session& session, auth::IdentityPtr identity, const engine::Since& inbox = {});
+
+  // The session can take more of what it catches up with: in one of the next turns.
+  void PullSoon(Session& session);
 
   Session* FindSession(const SessionId& id);
   LocalTopic* FindTopic(const wire::TopicView& topic) { return index_of_topics_.Find(topic); }
+  engine::Engine& engine() { return *engine_; }
 
   // Every registered session, in no order.
   template <class Visit>
@@ -96,18 +111,28 @@ class Shard {
 
  private:
   friend class Session;
+  friend class Catching;
 
   // A turn takes at most this many messages, queues at most about this many frames, and flushes at most this many
   // sessions; then reads, accepts and timers get their chance.
   static constexpr size_t kMessagesPerTurn = 128;
   static constexpr size_t kFramesPerTurn = 128 << 10;
   static constexpr size_t kFlushesPerTurn = 512;
+  static constexpr size_t kPullsPerTurn = 64;
+
+  // How long a marker may wait for a message that it can go before.
+  static constexpr std::chrono::seconds kMarkerDelay{1};
 
   void UpdateNow();
   void Turn();
   void TakeMail();
   void TakeDeliveries(size_t end, uint64_t frames);
   void Deliver();
+  void OfferOneByOne(LocalTopic& topic, const Member& member, std::span<const PacketPtr> packets,
+                     engine::DeliveryCounts* counts);
+  void Pull();
+  void PayMarkers();
+  SubscribeAnswer SubscribeToUser(Session& session, const engine::Since& inbox);
   void Tick();
   bool FlushDirty();
   void SettleRetired();
@@ -130,9 +155,13 @@ class Shard {
   PacketMaker packet_maker_;
   std::vector<Session*> dirty_;  // sessions to flush; null: gone meanwhile
   size_t dirty_at_ = 0;
+  std::vector<Session*> pulling_;  // null: gone meanwhile; these two as well
+  std::vector<Session*> owing_;
+  Clock::time_point markers_at_ = looked_at_;
   std::vector<Session*> retired_;
   bool in_turn_ = false;
-  bool sending_home_ = false;
+  std::optional<std::chrono::milliseconds> sending_home_;
+  std::unique_ptr<TimerWheel::Timer> farewell_;
 
   absl::flat_hash_map<uint64_t, Session*> sessions_;
   TopicIndex index_of_topics_;

@@ -2,12 +2,15 @@
 
 #include <malloc.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
+#include <cstring>
+#include <filesystem>
 
 #include "gateway/base/log.h"
-#include "gateway/hub/answers.h"
 #include "gateway/server/build_options.h"
 #include "gateway/server/config_values.h"
 #include "gateway/server/version.h"
@@ -17,15 +20,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// How often shutdown looks whether the sessions are gone.
-constexpr std::chrono::milliseconds kShutdownPoll{20};
-
-// What calls that still run when the sessions are gone may take.
-constexpr std::chrono::milliseconds kControlPatience{1000};
-
 // A wall clock that jumps by more than this is worth a line: tokens live by it.
 constexpr std::chrono::seconds kClockJump{5};
-constexpr std::chrono::seconds kClockInterval{1};
 
 std::chrono::nanoseconds WallAhead() {
   return std::chrono::system_clock::now().time_since_epoch() - Clock::now().time_since_epoch();
@@ -56,10 +52,13 @@ Application::Application(const v1::Config& config)
     : config_(config),
       max_connections_(ConnectionLimit(config.edge().max_connections())),
       node_(NodeOptionsOf(config_), io_),
-      engine_(node_),
+      engine_(node_, EngineOptionsOf(config_)),
       edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), node_),
       control_(ControlOptionsOf(config_), node_),
-      admin_(io_, node_, metrics_) {}
+      admin_(io_, node_, metrics_),
+      drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_) {
+  signals_.add(SIGHUP);
+}
 
 Status Application::Start() {
   // Connections come and go by the thousand: two arenas keep freed memory together, where it can be given back.
@@ -71,18 +70,20 @@ Status Application::Start() {
     writer.Gauge("carillon_connections_limit", "The most sessions that are admitted.",
                  static_cast<double>(max_connections_));
     node_.Collect(writer);
+    engine_.Collect(writer);
     edge_.Collect(writer);
     control_.Collect(writer);
   });
   RETURN_IF_ERROR(admin_.Open(config_.admin().listen()));
   RETURN_IF_ERROR(edge_.Open());
+  RETURN_IF_ERROR(LoadSnapshot());
   node_.Start(engine_);  // before any call can come
   RETURN_IF_ERROR(control_.Start());
   edge_.Start();
   admin_.Start();
   admin_.SetReady(true);
   wall_ahead_ = WallAhead();
-  WatchClock();
+  EverySecond();
   log::Info("server", "ready",
             {{"version", kVersion},
              {"edge", edge_.address()},
@@ -104,7 +105,6 @@ void Application::Run() {
   WaitForSignal();
   auto work = boost::asio::make_work_guard(io_);
   io_.run();
-  if (control_shutdown_.joinable()) control_shutdown_.join();
   node_.Stop();
 }
 
@@ -121,39 +121,52 @@ void Application::WaitForSignal() {
 }
 
 void Application::OnSignal() {
-  if (std::exchange(stopping_, true)) {
+  if (std::exchange(draining_, true)) {
     log::Warn("server", "a second signal: ending at once");
     log::Stop();
     std::_Exit(1);
   }
-  log::Info("server", "stopping: telling clients to come back", {{"sessions", node_.Sessions()}});
-  admin_.SetReady(false);
-  control_.BeginShutdown();
-  edge_.StopAccepting();
-  node_.Tell(node_.all_shards(), [](hub::Shard& shard) { hub::SendAllHome(shard); });
-  WaitForSessions(Clock::now() + ToMilliseconds(config_.shutdown().timeout()));
+  drain_.Begin([this] {
+    log::Info("server", "stopped");
+    admin_.Stop();
+    io_.stop();
+  });
 }
 
-void Application::WaitForSessions(Clock::time_point deadline) {
-  uint64_t open = node_.Sessions();
-  if (open > 0 && Clock::now() < deadline) {
-    shutdown_timer_.expires_after(kShutdownPoll);
-    shutdown_timer_.async_wait([this, deadline](const boost::system::error_code&) { WaitForSessions(deadline); });
-    return;
+// Whatever is wrong with the file, the gateway starts: with new epochs, so that clients know.
+Status Application::LoadSnapshot() {
+  const std::string& file = config_.engine().memory().snapshot();
+  if (file.empty()) return absl::OkStatus();
+  std::string folder = std::filesystem::absolute(file).parent_path();
+  if (::access(folder.c_str(), W_OK | X_OK) != 0) {
+    return FailedPrecondition("engine.memory.snapshot: cannot write to the folder {}: {}", folder,
+                              std::strerror(errno));
   }
-  if (open > 0) log::Warn("server", "closing by force", {{"sessions", open}});
-  EndControl();
+  auto loaded = engine_.LoadSnapshot(file);
+  if (loaded.ok()) {
+    log::Info("server", "took the logs from the snapshot",
+              {{"file", file}, {"logs", loaded->logs}, {"messages", loaded->messages}, {"left_out", loaded->left_out}});
+    return absl::OkStatus();
+  }
+  if (loaded.status().code() == absl::StatusCode::kNotFound) {
+    log::Info("server", "no snapshot to take the logs from", {{"file", file}});
+    return absl::OkStatus();
+  }
+  bool ours = loaded.status().code() == absl::StatusCode::kDataLoss;
+  if (!ours) drain_.KeepSnapshotAway();
+  log::Error("server", "the snapshot is refused: logs begin anew, and clients will be told that they missed something",
+             {{"file", file},
+              {"why", fmt::format("it {}", MessageOf(loaded.status()))},
+              {"next", ours ? "the next drain replaces it" : "it is left as it is: no snapshot will be written"}});
+  return absl::OkStatus();
 }
 
-void Application::EndControl() {
-  // Blocks until running calls have ended, and those may need this loop's deadlines.
-  control_shutdown_ = std::thread([this] {
-    control_.Shutdown(kControlPatience);
-    boost::asio::post(io_, [this] {
-      log::Info("server", "stopped");
-      admin_.Stop();
-      io_.stop();
-    });
+void Application::EverySecond() {
+  WatchClock();
+  engine_.Sweep();
+  every_second_.expires_after(std::chrono::seconds(1));
+  every_second_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) EverySecond();
   });
 }
 
@@ -165,10 +178,6 @@ void Application::WatchClock() {
               {{"seconds", std::chrono::duration_cast<std::chrono::seconds>(jump).count()}});
   }
   wall_ahead_ = ahead;
-  clock_timer_.expires_after(kClockInterval);
-  clock_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) WatchClock();
-  });
 }
 
 }  // namespace carillon::server

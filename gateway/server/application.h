@@ -15,6 +15,7 @@
 #include "gateway/edge/edge_server.h"
 #include "gateway/engine/memory_engine.h"
 #include "gateway/hub/node.h"
+#include "gateway/server/drain.h"
 
 namespace carillon::server {
 
@@ -24,10 +25,10 @@ struct Addresses {
   std::string admin;
 };
 
-// The whole gateway: builds everything in order, runs it until SIGTERM or SIGINT, and ends it in order. The members
-// stand in the order in which they need one another, and are destroyed in reverse; Run joins every thread before that,
-// so that what stands below may hold plain references to what stands above.
-// Thread: the main one, which serves signals, the admin port and deadlines.
+// The whole gateway: builds everything in order, runs it until SIGTERM, SIGUSR1 or SIGINT, and ends it in order. The
+// members stand in the order in which they need one another, and are destroyed in reverse; Run joins every thread
+// before that, so that what stands below may hold plain references to what stands above. Thread: the main one, which
+// serves signals, the admin port and deadlines.
 class Application {
  public:
   explicit Application(const v1::Config& config);
@@ -43,16 +44,15 @@ class Application {
  private:
   void WaitForSignal();
   void OnSignal();
-  void WaitForSessions(std::chrono::steady_clock::time_point deadline);
-  void EndControl();
+  Status LoadSnapshot();
+  void EverySecond();
   void WatchClock();
 
   const v1::Config config_;
   const size_t max_connections_;
   boost::asio::io_context io_{1};
-  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGHUP};
-  boost::asio::steady_timer shutdown_timer_{io_};
-  boost::asio::steady_timer clock_timer_{io_};
+  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGUSR1};
+  boost::asio::steady_timer every_second_{io_};
   std::chrono::nanoseconds wall_ahead_{};  // of the steady clock, when last looked at
   Metrics metrics_;
   hub::Node node_;
@@ -60,8 +60,8 @@ class Application {
   edge::EdgeServer edge_;
   control::ControlServer control_;
   edge::AdminServer admin_;
-  bool stopping_ = false;
-  std::thread control_shutdown_;
+  Drain drain_;
+  bool draining_ = false;
 };
 
 // The most sessions that the limit on open files allows, less a reserve for gRPC, the engine and logs; raises the soft

@@ -30,6 +30,38 @@ edge::EndpointRules EndpointOf(const v1::Endpoint& endpoint) {
   return rules;
 }
 
+engine::LogRule LogRuleOf(const v1::LogRule& from) {
+  engine::LogRule rule;
+  switch (from.mode()) {
+    case v1::LOG_MODE_LATEST:
+      rule.mode = engine::LogMode::kLatest;
+      break;
+    case v1::LOG_MODE_LOG:
+      rule.mode = engine::LogMode::kLog;
+      break;
+    default:
+      rule.mode = engine::LogMode::kNone;
+  }
+  rule.messages = from.messages();
+  rule.max_bytes = from.max_bytes();
+  rule.age = ToMilliseconds(from.age());
+  rule.max_replay = from.max_replay();
+  return rule;
+}
+
+engine::SlowPolicy SlowPolicyOf(v1::SlowPolicy policy) {
+  switch (policy) {
+    case v1::SLOW_POLICY_DROP_OLDEST:
+      return engine::SlowPolicy::kDropOldest;
+    case v1::SLOW_POLICY_DROP_NEWEST:
+      return engine::SlowPolicy::kDropNewest;
+    case v1::SLOW_POLICY_CONFLATE:
+      return engine::SlowPolicy::kConflate;
+    default:
+      return engine::SlowPolicy::kDisconnect;
+  }
+}
+
 auth::Verb VerbOf(int verb) {
   switch (verb) {
     case v1::CONTROL_VERB_READ:
@@ -50,6 +82,24 @@ hub::NodeOptions NodeOptionsOf(const v1::Config& config) {
   options.mailbox_messages = config.hub().mailbox_messages();
   options.mailbox_bytes = config.hub().mailbox_bytes();
   return options;
+}
+
+engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config) {
+  engine::MemoryEngineOptions options;
+  std::vector<engine::StreamRules::Rule> rules;
+  for (const v1::StreamRule& rule : config.streams()) {
+    rules.push_back({rule.pattern(), {LogRuleOf(rule.log()), SlowPolicyOf(rule.slow())}});
+  }
+  options.rules = engine::StreamRules(std::move(rules), LogRuleOf(config.inbox()));
+  options.log_bytes = config.engine().memory().log_bytes();
+  options.request_ids = config.limits().request_ids();
+  return options;
+}
+
+DrainOptions DrainOptionsOf(const v1::Config& config) {
+  const v1::DrainConfig& drain = config.drain();
+  return {ToMilliseconds(drain.delay()), ToMilliseconds(drain.window()), ToMilliseconds(drain.timeout()),
+          ToMilliseconds(drain.control_timeout()), config.engine().memory().snapshot()};
 }
 
 edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets) {

@@ -4,12 +4,16 @@
 #include "control/control_server.h"
 #include "gateway/base/log.h"
 #include "gateway/edge/edge_server.h"
+#include "gateway/engine/memory_engine.h"
 #include "gateway/hub/node.h"
+#include "gateway/server/drain.h"
 
 // From the checked configuration to each room's own options: the rooms do not know the schema.
 namespace carillon::server {
 
 hub::NodeOptions NodeOptionsOf(const v1::Config& config);
+engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config);
+DrainOptions DrainOptionsOf(const v1::Config& config);
 
 // `max_connections` sessions, and `max_sockets` connections of every kind, are what the limit on open files allows.
 edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets);

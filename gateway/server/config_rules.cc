@@ -117,6 +117,17 @@ void CheckControl(const v1::Config& config, const Problem& problem) {
   }
 }
 
+void CheckStreams(const v1::Config& config, const Problem& problem) {
+  std::set<std::string> patterns;
+  for (int i = 0; i < config.streams_size(); ++i) {
+    const std::string& pattern = config.streams(i).pattern();
+    std::string at = fmt::format("streams[{}].pattern", i);
+    if (pattern.empty()) problem(at, "is missing: a stream's name, or one with *, such as chat-*");
+    if (!pattern.empty() && !patterns.insert(pattern).second) problem(at, "stands above already, which counts");
+    if (i > 0 && config.streams(i - 1).pattern() == "*") problem(at, "never counts: * above it matches every stream");
+  }
+}
+
 }  // namespace
 
 void CheckRules(const v1::Config& config, const Problem& problem) {
@@ -125,6 +136,7 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckPorts(config, problem);
   CheckEndpoints(config, problem);
   CheckControl(config, problem);
+  CheckStreams(config, problem);
   const std::string& secret = config.auth().hs256_secret();
   if (!secret.empty() && secret.size() < kMinSecretBytes) {
     problem("auth.hs256_secret",

@@ -35,6 +35,10 @@ void AppendMetaJson(std::string& out, const v1::Envelope& envelope) {
     fmt::format_to(std::back_inserter(out), R"(,"offset":{},"epoch":)", envelope.position().offset());
     AppendJsonString(out, envelope.position().epoch());
   }
+  if (!envelope.log().empty()) {
+    out.append(R"(,"log":)");
+    AppendJsonString(out, envelope.log());
+  }
   // protobuf's maps have no order of their own; the same message must always be the same bytes.
   std::vector<std::pair<std::string_view, std::string_view>> sorted(envelope.meta().begin(), envelope.meta().end());
   std::sort(sorted.begin(), sorted.end());

@@ -11,7 +11,7 @@ namespace carillon::wire {
 // The payload: ready JSON spliced in as it is, bytes as a base64 string, nothing as null.
 void AppendPayloadJson(std::string& out, const v1::Envelope& envelope);
 
-// {"id":…,"ts":…,"offset":…,"epoch":…, then the sender's annotations by key}. ts in milliseconds since 1970.
+// {"id":…,"ts":…,"offset":…,"epoch":…,"log":…, then the sender's annotations by key}. ts in milliseconds since 1970.
 void AppendMetaJson(std::string& out, const v1::Envelope& envelope);
 
 }  // namespace carillon::wire

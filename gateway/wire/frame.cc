@@ -4,11 +4,34 @@
 
 namespace carillon::wire {
 
-Frame::Frame(v1::Envelope envelope)
-    : envelope_(std::move(envelope)), bytes_(envelope_.ByteSizeLong() + sizeof(Frame)) {}
+Frame::Frame(v1::Envelope envelope, std::shared_ptr<const Terms> terms)
+    : envelope_(std::move(envelope)), terms_(std::move(terms)), bytes_(envelope_.ByteSizeLong() + sizeof(Frame)) {}
 
 Frame::~Frame() {
   for (auto& slot : slots_) delete slot.load(std::memory_order_relaxed);
+}
+
+boost::intrusive_ptr<const Frame> Frame::At(boost::intrusive_ptr<const Frame> frame, const Position& position,
+                                            std::string_view log) {
+  boost::intrusive_ptr<Frame> own(frame->use_count() == 1 ? const_cast<Frame*>(frame.get())
+                                                          : new Frame(frame->envelope_, frame->terms_));
+  own->envelope_.mutable_position()->set_epoch(position.epoch);
+  own->envelope_.mutable_position()->set_offset(position.offset);
+  if (!log.empty()) own->envelope_.set_log(std::string(log));
+  return own;
+}
+
+WallClock::time_point Frame::time() const {
+  auto since_1970 =
+      std::chrono::seconds(envelope_.time().seconds()) + std::chrono::nanoseconds(envelope_.time().nanos());
+  return WallClock::time_point(std::chrono::duration_cast<WallClock::duration>(since_1970));
+}
+
+size_t Frame::logged_bytes() const {
+  // What the allocator, the strings and the maps of a message take beside what it says, and the JSON around a payload.
+  constexpr size_t kOverhead = 640;
+  size_t terms = terms_ == nullptr ? 0 : sizeof(Terms) + 256;
+  return 2 * bytes_ + terms + kOverhead;
 }
 
 std::string_view Frame::Encoded(Encoding encoding, Encode encode) const {

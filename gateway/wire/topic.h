@@ -62,6 +62,9 @@ inline constexpr std::string_view kUserStream = "@user";
 inline constexpr std::string_view kSessionStream = "@session";
 inline constexpr std::string_view kAllStream = "@all";
 
+// What clients call the log of their own inbox: as the stream.
+inline constexpr std::string_view kInboxLog = kUserStream;
+
 inline constexpr size_t kMaxStreamBytes = 128;
 inline constexpr size_t kMaxUserIdBytes = 256;
 

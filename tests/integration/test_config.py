@@ -240,7 +240,9 @@ def test_the_environment_alone_will_do(run: Run) -> None:
             "CARILLON_EDGE_ENDPOINTS": "[{path: /ws, anonymous: true}]",
             "CARILLON_EDGE_ALLOWED_ORIGINS": "https://a.example.com,*.example.org",
             "CARILLON_CONTROL_KEYS": '[{"name": "a", "secret": "0123456789abcdef", "verbs": ["read"]}]',
-            "CARILLON_SHUTDOWN_TIMEOUT": "1s",
+            "CARILLON_DRAIN_TIMEOUT": "1s",
+            "CARILLON_STREAMS": "[{pattern: chat-*, log: {mode: log}}]",
+            "CARILLON_INBOX_MODE": "latest",
         },
     )
 

@@ -48,12 +48,14 @@ def test_the_welcome_says_all_that_a_client_needs(connect: Callable[..., Browser
     welcome = browser.welcome
 
     assert sorted(welcome) == [
-        "heartbeat", "limits", "refused", "server_time", "session", "streams", "user"
+        "heartbeat", "limits", "logs", "refused", "resume", "server_time", "session", "streams", "user"
     ]  # fmt: skip
     assert len(welcome["session"]) == 20 and int(welcome["session"], 16) >= 0
     assert welcome["user"] == {"id": "alice", "name": "Alice", "roles": ["a"]}
     assert welcome["streams"] == ["news"]
     assert [(each["stream"], each["code"]) for each in welcome["refused"]] == [("bad name", "bad_stream")]
+    assert welcome["logs"] == {}
+    assert welcome["resume"] == welcome["session"]
     assert welcome["heartbeat"] == {"interval_ms": 10_000, "timeout_ms": 20_000}
     assert welcome["limits"] == {"max_message_bytes": 2048, "max_subscriptions": 3}
     assert before <= welcome["server_time"] <= int(time.time() * 1000) + 1000

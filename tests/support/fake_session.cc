@@ -13,6 +13,7 @@ FakeSession::FakeSession(TestNode& node, ShardIndex shard, Options options)
       auth::Identity made;
       made.user_id = options_.user;
       made.labels = options_.labels;
+      made.roles = options_.roles;
       identity = std::make_shared<const auth::Identity>(std::move(made));
     }
     hub::SessionSettings& settings = options_.settings;
@@ -82,6 +83,7 @@ void FakeSession::Unsubscribe(const std::string& stream) {
 void FakeSession::SetBlocked(bool blocked) {
   node_.On(shard_, [&](hub::Shard&) {
     blocked_ = blocked;
+    if (!blocked) session_->OnWritable();
     Flush();
   });
 }
@@ -99,6 +101,7 @@ void FakeSession::Flush() {
     }
     outbox.Consume(size);
   }
+  if (outbox.empty()) session_->OnDrained();
 }
 
 void FakeSession::Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) {

@@ -20,6 +20,7 @@ class FakeSession : public hub::Transport {
     std::string user;  // empty: anonymous
     std::vector<std::string> streams;
     std::map<std::string, std::string> labels;
+    std::vector<std::string> roles;
     hub::SessionSettings settings;
     bool admitted = true;  // else it still owes its token
     bool blocked = false;

@@ -50,4 +50,9 @@ std::string Random::Mutated(std::string text) {
   return text;
 }
 
+size_t Scaled(size_t count) {
+  const char* scale = std::getenv("CARILLON_TEST_SCALE");
+  return scale == nullptr ? count : static_cast<size_t>(static_cast<double>(count) * std::strtod(scale, nullptr));
+}
+
 }  // namespace carillon::test

@@ -35,4 +35,7 @@ class Random {
   std::mt19937_64 engine_;
 };
 
+// A count that is smaller where the tests run slowly (CARILLON_TEST_SCALE).
+size_t Scaled(size_t count);
+
 }  // namespace carillon::test

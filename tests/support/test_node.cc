@@ -13,7 +13,8 @@ hub::NodeOptions WithShards(hub::NodeOptions options, ShardIndex shards) {
 
 }  // namespace
 
-TestNode::TestNode(ShardIndex shards, hub::NodeOptions options) : node_(WithShards(options, shards), timers_) {
+TestNode::TestNode(ShardIndex shards, hub::NodeOptions options, engine::MemoryEngineOptions engine)
+    : node_(WithShards(options, shards), timers_), engine_(node_, std::move(engine)) {
   node_.Start(engine_);
   timers_thread_ = std::thread([this] { timers_.run(); });
 }
@@ -60,12 +61,22 @@ void TestNode::Hold::Release() {
   if (!std::exchange(released_, true)) release_.set_value();
 }
 
-wire::FramePtr MakeFrame(const std::string& event, const std::string& stream, size_t payload_bytes) {
+engine::MemoryEngineOptions WithRule(const engine::TopicRule& rule) {
+  engine::MemoryEngineOptions options;
+  options.rules = engine::StreamRules({{"*", rule}}, rule.log);
+  return options;
+}
+
+wire::FramePtr MakeFrame(const std::string& event, const std::string& stream, size_t payload_bytes,
+                         std::shared_ptr<const wire::Terms> terms) {
   v1::Envelope envelope;
+  auto now = std::chrono::duration_cast<std::chrono::milliseconds>(wire::WallClock::now().time_since_epoch()).count();
+  envelope.mutable_time()->set_seconds(now / 1000);
+  envelope.mutable_time()->set_nanos(static_cast<int32_t>(now % 1000 * 1'000'000));
   envelope.set_event(event);
   envelope.set_stream(stream);
   if (payload_bytes > 0) envelope.set_json('"' + std::string(payload_bytes, 'x') + '"');
-  return wire::FramePtr(new wire::Frame(std::move(envelope)));
+  return wire::FramePtr(new wire::Frame(std::move(envelope), std::move(terms)));
 }
 
 }  // namespace carillon::test

@@ -19,7 +19,7 @@ inline constexpr std::chrono::seconds kPatience{30};
 // A running node with the memory engine. Its shards have their threads; a test looks at them through On and Settle.
 class TestNode {
  public:
-  explicit TestNode(ShardIndex shards = 1, hub::NodeOptions options = {});
+  explicit TestNode(ShardIndex shards = 1, hub::NodeOptions options = {}, engine::MemoryEngineOptions engine = {});
   ~TestNode();
 
   hub::Node& node() { return node_; }
@@ -63,12 +63,16 @@ class TestNode {
   boost::asio::io_context timers_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_{timers_.get_executor()};
   hub::Node node_;
-  engine::MemoryEngine engine_{node_};
+  engine::MemoryEngine engine_;
   std::thread timers_thread_;
 };
 
 // A frame of an envelope with this event, on this stream.
-wire::FramePtr MakeFrame(const std::string& event, const std::string& stream = "chat", size_t payload_bytes = 0);
+wire::FramePtr MakeFrame(const std::string& event, const std::string& stream = "chat", size_t payload_bytes = 0,
+                         std::shared_ptr<const wire::Terms> terms = nullptr);
+
+// An engine whose streams are all treated like this.
+engine::MemoryEngineOptions WithRule(const engine::TopicRule& rule);
 
 inline wire::TopicView StreamTopic(std::string_view name) {
   return {wire::kDefaultApp, wire::TopicKind::kStream, name};

@@ -11,6 +11,7 @@ package carillonv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -32,8 +33,13 @@ type Receipt struct {
 	// How many sessions the message was addressed to when it was sequenced. A session may still be slow, leave, or (for
 	// user messages with a stream) not subscribe to that stream.
 	Sessions uint32 `protobuf:"varint,2,opt,name=sessions,proto3" json:"sessions,omitempty"`
-	// Where the message stands in its log. Absent where no log keeps it.
-	Position      *Position `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	// Where the message stands in its log. Absent where no log keeps it, and where it went to several users.
+	Position *Position `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	// True where a message with this request_id was published before: nothing was sent now, and the rest of this receipt
+	// is that message's.
+	Duplicate bool `protobuf:"varint,4,opt,name=duplicate,proto3" json:"duplicate,omitempty"`
+	// What became of it in the sessions' queues. Present where options.report asked for it.
+	Report        *DeliveryReport `protobuf:"bytes,5,opt,name=report,proto3" json:"report,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -89,6 +95,300 @@ func (x *Receipt) GetPosition() *Position {
 	return nil
 }
 
+func (x *Receipt) GetDuplicate() bool {
+	if x != nil {
+		return x.Duplicate
+	}
+	return false
+}
+
+func (x *Receipt) GetReport() *DeliveryReport {
+	if x != nil {
+		return x.Report
+	}
+	return nil
+}
+
+// Who of a message's recipients was given it, counted when their queues had been looked at.
+type DeliveryReport struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Sessions in whose queue it was put.
+	Queued uint32 `protobuf:"varint,1,opt,name=queued,proto3" json:"queued,omitempty"`
+	// Sessions that it was not for: by the selector, an exclusion, the stream that they do not subscribe to, or a filter of
+	// their own.
+	Filtered uint32 `protobuf:"varint,2,opt,name=filtered,proto3" json:"filtered,omitempty"`
+	// Sessions that were too far behind: it was dropped for them, or they were closed.
+	Dropped uint32 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Sessions that are still catching up with the log: they get it from there.
+	Replaying uint32 `protobuf:"varint,4,opt,name=replaying,proto3" json:"replaying,omitempty"`
+	// True where a part of the gateway did not answer in time, so that the counts may be too low.
+	Partial       bool `protobuf:"varint,5,opt,name=partial,proto3" json:"partial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeliveryReport) Reset() {
+	*x = DeliveryReport{}
+	mi := &file_carillon_v1_control_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeliveryReport) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeliveryReport) ProtoMessage() {}
+
+func (x *DeliveryReport) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeliveryReport.ProtoReflect.Descriptor instead.
+func (*DeliveryReport) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *DeliveryReport) GetQueued() uint32 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+func (x *DeliveryReport) GetFiltered() uint32 {
+	if x != nil {
+		return x.Filtered
+	}
+	return 0
+}
+
+func (x *DeliveryReport) GetDropped() uint32 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *DeliveryReport) GetReplaying() uint32 {
+	if x != nil {
+		return x.Replaying
+	}
+	return 0
+}
+
+func (x *DeliveryReport) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+// How a message is to be published, beyond what it says.
+type PublishOptions struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. Publishing again with the same id and the same message, within five minutes and to the same target, sends
+	// nothing and answers with the first receipt; with another message it is ALREADY_EXISTS. 1 to 128 bytes. The gateway
+	// remembers limits.request_ids of them; where more come within five minutes, the oldest are forgotten first.
+	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Optional. How long the log may still give it to those who come later. Longer than the log's own age has no effect.
+	// At least 1 ms, at most 30 days.
+	Ttl *durationpb.Duration `protobuf:"bytes,2,opt,name=ttl,proto3" json:"ttl,omitempty"`
+	// Optional. How long it may be on its way: it is dropped from the queues of sessions that it has not reached by then,
+	// and not replayed either. At least 1 ms, at most 30 days.
+	DeliverWithin *durationpb.Duration `protobuf:"bytes,3,opt,name=deliver_within,json=deliverWithin,proto3" json:"deliver_within,omitempty"`
+	// Optional. On streams whose slow policy is "conflate", a session that is behind gets only the newest message of each
+	// key. Default: the event's name. At most 128 bytes.
+	ConflationKey string `protobuf:"bytes,4,opt,name=conflation_key,json=conflationKey,proto3" json:"conflation_key,omitempty"`
+	// Optional. Send it without keeping it in the log: it gets no position, and whoever is away misses it.
+	SkipHistory bool `protobuf:"varint,5,opt,name=skip_history,json=skipHistory,proto3" json:"skip_history,omitempty"`
+	// Optional. Publish only where the log's newest message stands here, else ABORTED, naming the position that is. A log
+	// without messages stands at offset 0. FAILED_PRECONDITION where no log keeps the message.
+	ExpectedPosition *Position `protobuf:"bytes,6,opt,name=expected_position,json=expectedPosition,proto3" json:"expected_position,omitempty"`
+	// Optional. Only for sessions that match.
+	Selector *Selector `protobuf:"bytes,7,opt,name=selector,proto3" json:"selector,omitempty"`
+	// Optional. Not for these sessions, nor for those that say that they resume one of them. At most 100.
+	ExcludeSessions []string `protobuf:"bytes,8,rep,name=exclude_sessions,json=excludeSessions,proto3" json:"exclude_sessions,omitempty"`
+	// Optional. Not for these users' sessions. At most 100.
+	ExcludeUsers []string `protobuf:"bytes,9,rep,name=exclude_users,json=excludeUsers,proto3" json:"exclude_users,omitempty"`
+	// Optional. Answer only when the queues were looked at, with Receipt.report. Not in PublishStream.
+	Report        bool `protobuf:"varint,10,opt,name=report,proto3" json:"report,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PublishOptions) Reset() {
+	*x = PublishOptions{}
+	mi := &file_carillon_v1_control_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PublishOptions) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PublishOptions) ProtoMessage() {}
+
+func (x *PublishOptions) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PublishOptions.ProtoReflect.Descriptor instead.
+func (*PublishOptions) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *PublishOptions) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *PublishOptions) GetTtl() *durationpb.Duration {
+	if x != nil {
+		return x.Ttl
+	}
+	return nil
+}
+
+func (x *PublishOptions) GetDeliverWithin() *durationpb.Duration {
+	if x != nil {
+		return x.DeliverWithin
+	}
+	return nil
+}
+
+func (x *PublishOptions) GetConflationKey() string {
+	if x != nil {
+		return x.ConflationKey
+	}
+	return ""
+}
+
+func (x *PublishOptions) GetSkipHistory() bool {
+	if x != nil {
+		return x.SkipHistory
+	}
+	return false
+}
+
+func (x *PublishOptions) GetExpectedPosition() *Position {
+	if x != nil {
+		return x.ExpectedPosition
+	}
+	return nil
+}
+
+func (x *PublishOptions) GetSelector() *Selector {
+	if x != nil {
+		return x.Selector
+	}
+	return nil
+}
+
+func (x *PublishOptions) GetExcludeSessions() []string {
+	if x != nil {
+		return x.ExcludeSessions
+	}
+	return nil
+}
+
+func (x *PublishOptions) GetExcludeUsers() []string {
+	if x != nil {
+		return x.ExcludeUsers
+	}
+	return nil
+}
+
+func (x *PublishOptions) GetReport() bool {
+	if x != nil {
+		return x.Report
+	}
+	return false
+}
+
+// Which sessions a message is for. Each part that is given must hold. Sessions without an identity match none.
+type Selector struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Each label must have this value (the token's claim "labels"). At most 16.
+	Labels map[string]string `protobuf:"bytes,1,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// The user must be one of these. At most 100.
+	UserIds []string `protobuf:"bytes,2,rep,name=user_ids,json=userIds,proto3" json:"user_ids,omitempty"`
+	// The user must have one of these roles. At most 16.
+	Roles         []string `protobuf:"bytes,3,rep,name=roles,proto3" json:"roles,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Selector) Reset() {
+	*x = Selector{}
+	mi := &file_carillon_v1_control_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Selector) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Selector) ProtoMessage() {}
+
+func (x *Selector) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Selector.ProtoReflect.Descriptor instead.
+func (*Selector) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Selector) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *Selector) GetUserIds() []string {
+	if x != nil {
+		return x.UserIds
+	}
+	return nil
+}
+
+func (x *Selector) GetRoles() []string {
+	if x != nil {
+		return x.Roles
+	}
+	return nil
+}
+
 // A message for one user.
 type BroadcastToUserRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -100,14 +400,16 @@ type BroadcastToUserRequest struct {
 	// Optional. Reach all of the user's sessions, also those that do not subscribe to the stream.
 	AnySession bool `protobuf:"varint,3,opt,name=any_session,json=anySession,proto3" json:"any_session,omitempty"`
 	// Required. The message.
-	Event         *Event `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
+	Event *Event `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
+	// Optional. How to publish it.
+	Options       *PublishOptions `protobuf:"bytes,5,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BroadcastToUserRequest) Reset() {
 	*x = BroadcastToUserRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[1]
+	mi := &file_carillon_v1_control_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -119,7 +421,7 @@ func (x *BroadcastToUserRequest) String() string {
 func (*BroadcastToUserRequest) ProtoMessage() {}
 
 func (x *BroadcastToUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[1]
+	mi := &file_carillon_v1_control_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -132,7 +434,7 @@ func (x *BroadcastToUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastToUserRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastToUserRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{1}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *BroadcastToUserRequest) GetUserId() string {
@@ -163,6 +465,13 @@ func (x *BroadcastToUserRequest) GetEvent() *Event {
 	return nil
 }
 
+func (x *BroadcastToUserRequest) GetOptions() *PublishOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
 // What became of a message for one user.
 type BroadcastToUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -174,7 +483,7 @@ type BroadcastToUserResponse struct {
 
 func (x *BroadcastToUserResponse) Reset() {
 	*x = BroadcastToUserResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[2]
+	mi := &file_carillon_v1_control_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -186,7 +495,7 @@ func (x *BroadcastToUserResponse) String() string {
 func (*BroadcastToUserResponse) ProtoMessage() {}
 
 func (x *BroadcastToUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[2]
+	mi := &file_carillon_v1_control_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -199,7 +508,7 @@ func (x *BroadcastToUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastToUserResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastToUserResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{2}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *BroadcastToUserResponse) GetReceipt() *Receipt {
@@ -219,14 +528,16 @@ type BroadcastToUsersRequest struct {
 	// Optional. As in BroadcastToUserRequest.any_session.
 	AnySession bool `protobuf:"varint,3,opt,name=any_session,json=anySession,proto3" json:"any_session,omitempty"`
 	// Required. The message.
-	Event         *Event `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
+	Event *Event `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
+	// Optional. How to publish it.
+	Options       *PublishOptions `protobuf:"bytes,5,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BroadcastToUsersRequest) Reset() {
 	*x = BroadcastToUsersRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[3]
+	mi := &file_carillon_v1_control_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -238,7 +549,7 @@ func (x *BroadcastToUsersRequest) String() string {
 func (*BroadcastToUsersRequest) ProtoMessage() {}
 
 func (x *BroadcastToUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[3]
+	mi := &file_carillon_v1_control_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -251,7 +562,7 @@ func (x *BroadcastToUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastToUsersRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastToUsersRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{3}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *BroadcastToUsersRequest) GetUserIds() []string {
@@ -282,6 +593,13 @@ func (x *BroadcastToUsersRequest) GetEvent() *Event {
 	return nil
 }
 
+func (x *BroadcastToUsersRequest) GetOptions() *PublishOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
 // What became of a message for several users.
 type BroadcastToUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -295,7 +613,7 @@ type BroadcastToUsersResponse struct {
 
 func (x *BroadcastToUsersResponse) Reset() {
 	*x = BroadcastToUsersResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[4]
+	mi := &file_carillon_v1_control_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -307,7 +625,7 @@ func (x *BroadcastToUsersResponse) String() string {
 func (*BroadcastToUsersResponse) ProtoMessage() {}
 
 func (x *BroadcastToUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[4]
+	mi := &file_carillon_v1_control_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -320,7 +638,7 @@ func (x *BroadcastToUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastToUsersResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastToUsersResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{4}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BroadcastToUsersResponse) GetReceipt() *Receipt {
@@ -343,14 +661,16 @@ type BroadcastStreamRequest struct {
 	// Required. The stream's name: 1 to 128 bytes of [A-Za-z0-9._:-], not "system".
 	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Required. The message.
-	Event         *Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	Event *Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	// Optional. How to publish it.
+	Options       *PublishOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BroadcastStreamRequest) Reset() {
 	*x = BroadcastStreamRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[5]
+	mi := &file_carillon_v1_control_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -362,7 +682,7 @@ func (x *BroadcastStreamRequest) String() string {
 func (*BroadcastStreamRequest) ProtoMessage() {}
 
 func (x *BroadcastStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[5]
+	mi := &file_carillon_v1_control_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -375,7 +695,7 @@ func (x *BroadcastStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastStreamRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastStreamRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{5}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BroadcastStreamRequest) GetStream() string {
@@ -392,6 +712,13 @@ func (x *BroadcastStreamRequest) GetEvent() *Event {
 	return nil
 }
 
+func (x *BroadcastStreamRequest) GetOptions() *PublishOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
 // What became of a message for a stream.
 type BroadcastStreamResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -403,7 +730,7 @@ type BroadcastStreamResponse struct {
 
 func (x *BroadcastStreamResponse) Reset() {
 	*x = BroadcastStreamResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[6]
+	mi := &file_carillon_v1_control_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -415,7 +742,7 @@ func (x *BroadcastStreamResponse) String() string {
 func (*BroadcastStreamResponse) ProtoMessage() {}
 
 func (x *BroadcastStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[6]
+	mi := &file_carillon_v1_control_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -428,7 +755,7 @@ func (x *BroadcastStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastStreamResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastStreamResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{6}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BroadcastStreamResponse) GetReceipt() *Receipt {
@@ -444,14 +771,16 @@ type BroadcastAllRequest struct {
 	// Optional. The stream that clients see it on. Default "@all". It does not narrow the audience.
 	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Required. The message.
-	Event         *Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	Event *Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
+	// Optional. How to publish it.
+	Options       *PublishOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BroadcastAllRequest) Reset() {
 	*x = BroadcastAllRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[7]
+	mi := &file_carillon_v1_control_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -463,7 +792,7 @@ func (x *BroadcastAllRequest) String() string {
 func (*BroadcastAllRequest) ProtoMessage() {}
 
 func (x *BroadcastAllRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[7]
+	mi := &file_carillon_v1_control_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -476,7 +805,7 @@ func (x *BroadcastAllRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastAllRequest.ProtoReflect.Descriptor instead.
 func (*BroadcastAllRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{7}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BroadcastAllRequest) GetStream() string {
@@ -493,6 +822,13 @@ func (x *BroadcastAllRequest) GetEvent() *Event {
 	return nil
 }
 
+func (x *BroadcastAllRequest) GetOptions() *PublishOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
 // What became of a message for every session.
 type BroadcastAllResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -504,7 +840,7 @@ type BroadcastAllResponse struct {
 
 func (x *BroadcastAllResponse) Reset() {
 	*x = BroadcastAllResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[8]
+	mi := &file_carillon_v1_control_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +852,7 @@ func (x *BroadcastAllResponse) String() string {
 func (*BroadcastAllResponse) ProtoMessage() {}
 
 func (x *BroadcastAllResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[8]
+	mi := &file_carillon_v1_control_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +865,7 @@ func (x *BroadcastAllResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BroadcastAllResponse.ProtoReflect.Descriptor instead.
 func (*BroadcastAllResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{8}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BroadcastAllResponse) GetReceipt() *Receipt {
@@ -547,14 +883,16 @@ type SendToSessionRequest struct {
 	// Optional. The stream that the client sees it on. Default "@session". The session need not subscribe to it.
 	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
 	// Required. The message.
-	Event         *Event `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
+	Event *Event `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
+	// Optional. How to publish it.
+	Options       *PublishOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SendToSessionRequest) Reset() {
 	*x = SendToSessionRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[9]
+	mi := &file_carillon_v1_control_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -566,7 +904,7 @@ func (x *SendToSessionRequest) String() string {
 func (*SendToSessionRequest) ProtoMessage() {}
 
 func (x *SendToSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[9]
+	mi := &file_carillon_v1_control_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -579,7 +917,7 @@ func (x *SendToSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendToSessionRequest.ProtoReflect.Descriptor instead.
 func (*SendToSessionRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{9}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SendToSessionRequest) GetSessionId() string {
@@ -603,6 +941,13 @@ func (x *SendToSessionRequest) GetEvent() *Event {
 	return nil
 }
 
+func (x *SendToSessionRequest) GetOptions() *PublishOptions {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
 // What became of a message for one session.
 type SendToSessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -614,7 +959,7 @@ type SendToSessionResponse struct {
 
 func (x *SendToSessionResponse) Reset() {
 	*x = SendToSessionResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[10]
+	mi := &file_carillon_v1_control_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -626,7 +971,7 @@ func (x *SendToSessionResponse) String() string {
 func (*SendToSessionResponse) ProtoMessage() {}
 
 func (x *SendToSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[10]
+	mi := &file_carillon_v1_control_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -639,7 +984,7 @@ func (x *SendToSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendToSessionResponse.ProtoReflect.Descriptor instead.
 func (*SendToSessionResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{10}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SendToSessionResponse) GetReceipt() *Receipt {
@@ -668,7 +1013,7 @@ type PublishItem struct {
 
 func (x *PublishItem) Reset() {
 	*x = PublishItem{}
-	mi := &file_carillon_v1_control_proto_msgTypes[11]
+	mi := &file_carillon_v1_control_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -680,7 +1025,7 @@ func (x *PublishItem) String() string {
 func (*PublishItem) ProtoMessage() {}
 
 func (x *PublishItem) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[11]
+	mi := &file_carillon_v1_control_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -693,7 +1038,7 @@ func (x *PublishItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishItem.ProtoReflect.Descriptor instead.
 func (*PublishItem) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{11}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *PublishItem) GetTarget() isPublishItem_Target {
@@ -801,7 +1146,7 @@ type PublishStreamRequest struct {
 
 func (x *PublishStreamRequest) Reset() {
 	*x = PublishStreamRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[12]
+	mi := &file_carillon_v1_control_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +1158,7 @@ func (x *PublishStreamRequest) String() string {
 func (*PublishStreamRequest) ProtoMessage() {}
 
 func (x *PublishStreamRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[12]
+	mi := &file_carillon_v1_control_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +1171,7 @@ func (x *PublishStreamRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishStreamRequest.ProtoReflect.Descriptor instead.
 func (*PublishStreamRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{12}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PublishStreamRequest) GetSeq() uint64 {
@@ -856,7 +1201,7 @@ type PublishStreamResponse struct {
 
 func (x *PublishStreamResponse) Reset() {
 	*x = PublishStreamResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[13]
+	mi := &file_carillon_v1_control_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -868,7 +1213,7 @@ func (x *PublishStreamResponse) String() string {
 func (*PublishStreamResponse) ProtoMessage() {}
 
 func (x *PublishStreamResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[13]
+	mi := &file_carillon_v1_control_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -881,7 +1226,7 @@ func (x *PublishStreamResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishStreamResponse.ProtoReflect.Descriptor instead.
 func (*PublishStreamResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{13}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PublishStreamResponse) GetAckedTo() uint64 {
@@ -920,7 +1265,7 @@ type KickRequest struct {
 
 func (x *KickRequest) Reset() {
 	*x = KickRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[14]
+	mi := &file_carillon_v1_control_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -932,7 +1277,7 @@ func (x *KickRequest) String() string {
 func (*KickRequest) ProtoMessage() {}
 
 func (x *KickRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[14]
+	mi := &file_carillon_v1_control_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -945,7 +1290,7 @@ func (x *KickRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KickRequest.ProtoReflect.Descriptor instead.
 func (*KickRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{14}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KickRequest) GetTarget() isKickRequest_Target {
@@ -1034,7 +1379,7 @@ type KickResponse struct {
 
 func (x *KickResponse) Reset() {
 	*x = KickResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[15]
+	mi := &file_carillon_v1_control_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1046,7 +1391,7 @@ func (x *KickResponse) String() string {
 func (*KickResponse) ProtoMessage() {}
 
 func (x *KickResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[15]
+	mi := &file_carillon_v1_control_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1059,7 +1404,7 @@ func (x *KickResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KickResponse.ProtoReflect.Descriptor instead.
 func (*KickResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{15}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *KickResponse) GetSessions() uint32 {
@@ -1097,7 +1442,7 @@ type SubscribersRequest struct {
 
 func (x *SubscribersRequest) Reset() {
 	*x = SubscribersRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[16]
+	mi := &file_carillon_v1_control_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1454,7 @@ func (x *SubscribersRequest) String() string {
 func (*SubscribersRequest) ProtoMessage() {}
 
 func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[16]
+	mi := &file_carillon_v1_control_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1467,7 @@ func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersRequest.ProtoReflect.Descriptor instead.
 func (*SubscribersRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{16}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SubscribersRequest) GetTarget() isSubscribersRequest_Target {
@@ -1199,7 +1544,7 @@ type Subscriber struct {
 
 func (x *Subscriber) Reset() {
 	*x = Subscriber{}
-	mi := &file_carillon_v1_control_proto_msgTypes[17]
+	mi := &file_carillon_v1_control_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1211,7 +1556,7 @@ func (x *Subscriber) String() string {
 func (*Subscriber) ProtoMessage() {}
 
 func (x *Subscriber) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[17]
+	mi := &file_carillon_v1_control_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1224,7 +1569,7 @@ func (x *Subscriber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscriber.ProtoReflect.Descriptor instead.
 func (*Subscriber) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{17}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Subscriber) GetSessionId() string {
@@ -1270,7 +1615,7 @@ type SubscribersResponse struct {
 
 func (x *SubscribersResponse) Reset() {
 	*x = SubscribersResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[18]
+	mi := &file_carillon_v1_control_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1282,7 +1627,7 @@ func (x *SubscribersResponse) String() string {
 func (*SubscribersResponse) ProtoMessage() {}
 
 func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[18]
+	mi := &file_carillon_v1_control_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1295,7 +1640,7 @@ func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersResponse.ProtoReflect.Descriptor instead.
 func (*SubscribersResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{18}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SubscribersResponse) GetSubscribers() []*Subscriber {
@@ -1335,7 +1680,7 @@ type CountSubscribersRequest struct {
 
 func (x *CountSubscribersRequest) Reset() {
 	*x = CountSubscribersRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[19]
+	mi := &file_carillon_v1_control_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1347,7 +1692,7 @@ func (x *CountSubscribersRequest) String() string {
 func (*CountSubscribersRequest) ProtoMessage() {}
 
 func (x *CountSubscribersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[19]
+	mi := &file_carillon_v1_control_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1360,7 +1705,7 @@ func (x *CountSubscribersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountSubscribersRequest.ProtoReflect.Descriptor instead.
 func (*CountSubscribersRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CountSubscribersRequest) GetTarget() isCountSubscribersRequest_Target {
@@ -1417,7 +1762,7 @@ type CountSubscribersResponse struct {
 
 func (x *CountSubscribersResponse) Reset() {
 	*x = CountSubscribersResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[20]
+	mi := &file_carillon_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1429,7 +1774,7 @@ func (x *CountSubscribersResponse) String() string {
 func (*CountSubscribersResponse) ProtoMessage() {}
 
 func (x *CountSubscribersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[20]
+	mi := &file_carillon_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1442,7 +1787,7 @@ func (x *CountSubscribersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountSubscribersResponse.ProtoReflect.Descriptor instead.
 func (*CountSubscribersResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *CountSubscribersResponse) GetSessions() uint64 {
@@ -1450,6 +1795,330 @@ func (x *CountSubscribersResponse) GetSessions() uint64 {
 		return x.Sessions
 	}
 	return 0
+}
+
+// Whose log to read.
+type ListMessagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Whose log.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*ListMessagesRequest_Stream
+	//	*ListMessagesRequest_UserId
+	Target isListMessagesRequest_Target `protobuf_oneof:"target"`
+	// Optional. Only messages after this position. ABORTED where its epoch is not the log's, or where messages after it
+	// are no longer kept. Default: from the oldest that is kept.
+	After *Position `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	// Optional. How many messages a page may hold. Default 100, at most 1,000; a larger number means 1,000, a negative one
+	// is INVALID_ARGUMENT. A page ends sooner where it would have more than 1 MiB.
+	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Optional. next_page_token of the page before, for the same target. ABORTED where the log was cleared or trimmed beyond
+	// it meanwhile.
+	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMessagesRequest) Reset() {
+	*x = ListMessagesRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMessagesRequest) ProtoMessage() {}
+
+func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
+func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ListMessagesRequest) GetTarget() isListMessagesRequest_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ListMessagesRequest) GetStream() string {
+	if x != nil {
+		if x, ok := x.Target.(*ListMessagesRequest_Stream); ok {
+			return x.Stream
+		}
+	}
+	return ""
+}
+
+func (x *ListMessagesRequest) GetUserId() string {
+	if x != nil {
+		if x, ok := x.Target.(*ListMessagesRequest_UserId); ok {
+			return x.UserId
+		}
+	}
+	return ""
+}
+
+func (x *ListMessagesRequest) GetAfter() *Position {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+func (x *ListMessagesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMessagesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+type isListMessagesRequest_Target interface {
+	isListMessagesRequest_Target()
+}
+
+type ListMessagesRequest_Stream struct {
+	// A stream's.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3,oneof"`
+}
+
+type ListMessagesRequest_UserId struct {
+	// A user's inbox.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3,oneof"`
+}
+
+func (*ListMessagesRequest_Stream) isListMessagesRequest_Target() {}
+
+func (*ListMessagesRequest_UserId) isListMessagesRequest_Target() {}
+
+// A page of a log.
+type ListMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page, in the order of offsets. Messages whose ttl has passed are left out.
+	Messages []*Envelope `protobuf:"bytes,1,rep,name=messages,proto3" json:"messages,omitempty"`
+	// The next page. Empty: this was the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Where the log stood: its epoch, and its newest message's offset. To subscribe with a snapshot of one's own: read this,
+	// then the database, then subscribe from here.
+	Position      *Position `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListMessagesResponse) Reset() {
+	*x = ListMessagesResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListMessagesResponse) ProtoMessage() {}
+
+func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
+func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListMessagesResponse) GetMessages() []*Envelope {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *ListMessagesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListMessagesResponse) GetPosition() *Position {
+	if x != nil {
+		return x.Position
+	}
+	return nil
+}
+
+// Whose log to clear.
+type ClearMessagesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Whose log.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*ClearMessagesRequest_Stream
+	//	*ClearMessagesRequest_UserId
+	Target        isClearMessagesRequest_Target `protobuf_oneof:"target"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearMessagesRequest) Reset() {
+	*x = ClearMessagesRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearMessagesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearMessagesRequest) ProtoMessage() {}
+
+func (x *ClearMessagesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearMessagesRequest.ProtoReflect.Descriptor instead.
+func (*ClearMessagesRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ClearMessagesRequest) GetTarget() isClearMessagesRequest_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *ClearMessagesRequest) GetStream() string {
+	if x != nil {
+		if x, ok := x.Target.(*ClearMessagesRequest_Stream); ok {
+			return x.Stream
+		}
+	}
+	return ""
+}
+
+func (x *ClearMessagesRequest) GetUserId() string {
+	if x != nil {
+		if x, ok := x.Target.(*ClearMessagesRequest_UserId); ok {
+			return x.UserId
+		}
+	}
+	return ""
+}
+
+type isClearMessagesRequest_Target interface {
+	isClearMessagesRequest_Target()
+}
+
+type ClearMessagesRequest_Stream struct {
+	// A stream's.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3,oneof"`
+}
+
+type ClearMessagesRequest_UserId struct {
+	// A user's inbox.
+	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3,oneof"`
+}
+
+func (*ClearMessagesRequest_Stream) isClearMessagesRequest_Target() {}
+
+func (*ClearMessagesRequest_UserId) isClearMessagesRequest_Target() {}
+
+// What was cleared.
+type ClearMessagesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many messages were forgotten.
+	Messages uint64 `protobuf:"varint,1,opt,name=messages,proto3" json:"messages,omitempty"`
+	// Where the log stands now: its new epoch, and offset 0.
+	Position      *Position `protobuf:"bytes,2,opt,name=position,proto3" json:"position,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearMessagesResponse) Reset() {
+	*x = ClearMessagesResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearMessagesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearMessagesResponse) ProtoMessage() {}
+
+func (x *ClearMessagesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearMessagesResponse.ProtoReflect.Descriptor instead.
+func (*ClearMessagesResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ClearMessagesResponse) GetMessages() uint64 {
+	if x != nil {
+		return x.Messages
+	}
+	return 0
+}
+
+func (x *ClearMessagesResponse) GetPosition() *Position {
+	if x != nil {
+		return x.Position
+	}
+	return nil
 }
 
 // One item that was refused.
@@ -1467,7 +2136,7 @@ type PublishStreamResponse_Failure struct {
 
 func (x *PublishStreamResponse_Failure) Reset() {
 	*x = PublishStreamResponse_Failure{}
-	mi := &file_carillon_v1_control_proto_msgTypes[21]
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +2148,7 @@ func (x *PublishStreamResponse_Failure) String() string {
 func (*PublishStreamResponse_Failure) ProtoMessage() {}
 
 func (x *PublishStreamResponse_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[21]
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +2161,7 @@ func (x *PublishStreamResponse_Failure) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishStreamResponse_Failure.ProtoReflect.Descriptor instead.
 func (*PublishStreamResponse_Failure) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{13, 0}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{16, 0}
 }
 
 func (x *PublishStreamResponse_Failure) GetSeq() uint64 {
@@ -1520,44 +2189,77 @@ var File_carillon_v1_control_proto protoreflect.FileDescriptor
 
 const file_carillon_v1_control_proto_rawDesc = "" +
 	"\n" +
-	"\x19carillon/v1/control.proto\x12\vcarillon.v1\x1a\x1acarillon/v1/envelope.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"w\n" +
+	"\x19carillon/v1/control.proto\x12\vcarillon.v1\x1a\x1acarillon/v1/envelope.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xca\x01\n" +
 	"\aReceipt\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x1a\n" +
 	"\bsessions\x18\x02 \x01(\rR\bsessions\x121\n" +
-	"\bposition\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\bposition\"\x94\x01\n" +
+	"\bposition\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\bposition\x12\x1c\n" +
+	"\tduplicate\x18\x04 \x01(\bR\tduplicate\x123\n" +
+	"\x06report\x18\x05 \x01(\v2\x1b.carillon.v1.DeliveryReportR\x06report\"\x96\x01\n" +
+	"\x0eDeliveryReport\x12\x16\n" +
+	"\x06queued\x18\x01 \x01(\rR\x06queued\x12\x1a\n" +
+	"\bfiltered\x18\x02 \x01(\rR\bfiltered\x12\x18\n" +
+	"\adropped\x18\x03 \x01(\rR\adropped\x12\x1c\n" +
+	"\treplaying\x18\x04 \x01(\rR\treplaying\x12\x18\n" +
+	"\apartial\x18\x05 \x01(\bR\apartial\"\xc7\x03\n" +
+	"\x0ePublishOptions\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12+\n" +
+	"\x03ttl\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x03ttl\x12@\n" +
+	"\x0edeliver_within\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\rdeliverWithin\x12%\n" +
+	"\x0econflation_key\x18\x04 \x01(\tR\rconflationKey\x12!\n" +
+	"\fskip_history\x18\x05 \x01(\bR\vskipHistory\x12B\n" +
+	"\x11expected_position\x18\x06 \x01(\v2\x15.carillon.v1.PositionR\x10expectedPosition\x121\n" +
+	"\bselector\x18\a \x01(\v2\x15.carillon.v1.SelectorR\bselector\x12)\n" +
+	"\x10exclude_sessions\x18\b \x03(\tR\x0fexcludeSessions\x12#\n" +
+	"\rexclude_users\x18\t \x03(\tR\fexcludeUsers\x12\x16\n" +
+	"\x06report\x18\n" +
+	" \x01(\bR\x06report\"\xb1\x01\n" +
+	"\bSelector\x129\n" +
+	"\x06labels\x18\x01 \x03(\v2!.carillon.v1.Selector.LabelsEntryR\x06labels\x12\x19\n" +
+	"\buser_ids\x18\x02 \x03(\tR\auserIds\x12\x14\n" +
+	"\x05roles\x18\x03 \x03(\tR\x05roles\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcb\x01\n" +
 	"\x16BroadcastToUserRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1f\n" +
 	"\vany_session\x18\x03 \x01(\bR\n" +
 	"anySession\x12(\n" +
-	"\x05event\x18\x04 \x01(\v2\x12.carillon.v1.EventR\x05event\"I\n" +
+	"\x05event\x18\x04 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
+	"\aoptions\x18\x05 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"I\n" +
 	"\x17BroadcastToUserResponse\x12.\n" +
-	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\x97\x01\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xce\x01\n" +
 	"\x17BroadcastToUsersRequest\x12\x19\n" +
 	"\buser_ids\x18\x01 \x03(\tR\auserIds\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1f\n" +
 	"\vany_session\x18\x03 \x01(\bR\n" +
 	"anySession\x12(\n" +
-	"\x05event\x18\x04 \x01(\v2\x12.carillon.v1.EventR\x05event\"`\n" +
+	"\x05event\x18\x04 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
+	"\aoptions\x18\x05 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"`\n" +
 	"\x18BroadcastToUsersResponse\x12.\n" +
 	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\x12\x14\n" +
-	"\x05users\x18\x02 \x01(\rR\x05users\"Z\n" +
+	"\x05users\x18\x02 \x01(\rR\x05users\"\x91\x01\n" +
 	"\x16BroadcastStreamRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
-	"\x05event\x18\x02 \x01(\v2\x12.carillon.v1.EventR\x05event\"I\n" +
+	"\x05event\x18\x02 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
+	"\aoptions\x18\x03 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"I\n" +
 	"\x17BroadcastStreamResponse\x12.\n" +
-	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"W\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\x8e\x01\n" +
 	"\x13BroadcastAllRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
-	"\x05event\x18\x02 \x01(\v2\x12.carillon.v1.EventR\x05event\"F\n" +
+	"\x05event\x18\x02 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
+	"\aoptions\x18\x03 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"F\n" +
 	"\x14BroadcastAllResponse\x12.\n" +
-	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"w\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xae\x01\n" +
 	"\x14SendToSessionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12(\n" +
-	"\x05event\x18\x03 \x01(\v2\x12.carillon.v1.EventR\x05event\"G\n" +
+	"\x05event\x18\x03 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
+	"\aoptions\x18\x04 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"G\n" +
 	"\x15SendToSessionResponse\x12.\n" +
 	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xa8\x03\n" +
 	"\vPublishItem\x12P\n" +
@@ -1614,7 +2316,26 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userIdB\b\n" +
 	"\x06target\"6\n" +
 	"\x18CountSubscribersResponse\x12\x1a\n" +
-	"\bsessions\x18\x01 \x01(\x04R\bsessions2\xa6\x06\n" +
+	"\bsessions\x18\x01 \x01(\x04R\bsessions\"\xbd\x01\n" +
+	"\x13ListMessagesRequest\x12\x18\n" +
+	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
+	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12+\n" +
+	"\x05after\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\x05after\x12\x1b\n" +
+	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x05 \x01(\tR\tpageTokenB\b\n" +
+	"\x06target\"\xa4\x01\n" +
+	"\x14ListMessagesResponse\x121\n" +
+	"\bmessages\x18\x01 \x03(\v2\x15.carillon.v1.EnvelopeR\bmessages\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x121\n" +
+	"\bposition\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\bposition\"U\n" +
+	"\x14ClearMessagesRequest\x12\x18\n" +
+	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
+	"\auser_id\x18\x02 \x01(\tH\x00R\x06userIdB\b\n" +
+	"\x06target\"f\n" +
+	"\x15ClearMessagesResponse\x12\x1a\n" +
+	"\bmessages\x18\x01 \x01(\x04R\bmessages\x121\n" +
+	"\bposition\x18\x02 \x01(\v2\x15.carillon.v1.PositionR\bposition2\xd3\a\n" +
 	"\x0eControlService\x12\\\n" +
 	"\x0fBroadcastToUser\x12#.carillon.v1.BroadcastToUserRequest\x1a$.carillon.v1.BroadcastToUserResponse\x12_\n" +
 	"\x10BroadcastToUsers\x12$.carillon.v1.BroadcastToUsersRequest\x1a%.carillon.v1.BroadcastToUsersResponse\x12\\\n" +
@@ -1624,7 +2345,9 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\rPublishStream\x12!.carillon.v1.PublishStreamRequest\x1a\".carillon.v1.PublishStreamResponse(\x010\x01\x12;\n" +
 	"\x04Kick\x12\x18.carillon.v1.KickRequest\x1a\x19.carillon.v1.KickResponse\x12P\n" +
 	"\vSubscribers\x12\x1f.carillon.v1.SubscribersRequest\x1a .carillon.v1.SubscribersResponse\x12_\n" +
-	"\x10CountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponseBB\n" +
+	"\x10CountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponse\x12S\n" +
+	"\fListMessages\x12 .carillon.v1.ListMessagesRequest\x1a!.carillon.v1.ListMessagesResponse\x12V\n" +
+	"\rClearMessages\x12!.carillon.v1.ClearMessagesRequest\x1a\".carillon.v1.ClearMessagesResponseBB\n" +
 	"\x0fdev.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3"
 
 var (
@@ -1639,80 +2362,109 @@ func file_carillon_v1_control_proto_rawDescGZIP() []byte {
 	return file_carillon_v1_control_proto_rawDescData
 }
 
-var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_carillon_v1_control_proto_goTypes = []any{
 	(*Receipt)(nil),                       // 0: carillon.v1.Receipt
-	(*BroadcastToUserRequest)(nil),        // 1: carillon.v1.BroadcastToUserRequest
-	(*BroadcastToUserResponse)(nil),       // 2: carillon.v1.BroadcastToUserResponse
-	(*BroadcastToUsersRequest)(nil),       // 3: carillon.v1.BroadcastToUsersRequest
-	(*BroadcastToUsersResponse)(nil),      // 4: carillon.v1.BroadcastToUsersResponse
-	(*BroadcastStreamRequest)(nil),        // 5: carillon.v1.BroadcastStreamRequest
-	(*BroadcastStreamResponse)(nil),       // 6: carillon.v1.BroadcastStreamResponse
-	(*BroadcastAllRequest)(nil),           // 7: carillon.v1.BroadcastAllRequest
-	(*BroadcastAllResponse)(nil),          // 8: carillon.v1.BroadcastAllResponse
-	(*SendToSessionRequest)(nil),          // 9: carillon.v1.SendToSessionRequest
-	(*SendToSessionResponse)(nil),         // 10: carillon.v1.SendToSessionResponse
-	(*PublishItem)(nil),                   // 11: carillon.v1.PublishItem
-	(*PublishStreamRequest)(nil),          // 12: carillon.v1.PublishStreamRequest
-	(*PublishStreamResponse)(nil),         // 13: carillon.v1.PublishStreamResponse
-	(*KickRequest)(nil),                   // 14: carillon.v1.KickRequest
-	(*KickResponse)(nil),                  // 15: carillon.v1.KickResponse
-	(*SubscribersRequest)(nil),            // 16: carillon.v1.SubscribersRequest
-	(*Subscriber)(nil),                    // 17: carillon.v1.Subscriber
-	(*SubscribersResponse)(nil),           // 18: carillon.v1.SubscribersResponse
-	(*CountSubscribersRequest)(nil),       // 19: carillon.v1.CountSubscribersRequest
-	(*CountSubscribersResponse)(nil),      // 20: carillon.v1.CountSubscribersResponse
-	(*PublishStreamResponse_Failure)(nil), // 21: carillon.v1.PublishStreamResponse.Failure
-	nil,                                   // 22: carillon.v1.Subscriber.LabelsEntry
-	(*Position)(nil),                      // 23: carillon.v1.Position
-	(*Event)(nil),                         // 24: carillon.v1.Event
-	(*timestamppb.Timestamp)(nil),         // 25: google.protobuf.Timestamp
+	(*DeliveryReport)(nil),                // 1: carillon.v1.DeliveryReport
+	(*PublishOptions)(nil),                // 2: carillon.v1.PublishOptions
+	(*Selector)(nil),                      // 3: carillon.v1.Selector
+	(*BroadcastToUserRequest)(nil),        // 4: carillon.v1.BroadcastToUserRequest
+	(*BroadcastToUserResponse)(nil),       // 5: carillon.v1.BroadcastToUserResponse
+	(*BroadcastToUsersRequest)(nil),       // 6: carillon.v1.BroadcastToUsersRequest
+	(*BroadcastToUsersResponse)(nil),      // 7: carillon.v1.BroadcastToUsersResponse
+	(*BroadcastStreamRequest)(nil),        // 8: carillon.v1.BroadcastStreamRequest
+	(*BroadcastStreamResponse)(nil),       // 9: carillon.v1.BroadcastStreamResponse
+	(*BroadcastAllRequest)(nil),           // 10: carillon.v1.BroadcastAllRequest
+	(*BroadcastAllResponse)(nil),          // 11: carillon.v1.BroadcastAllResponse
+	(*SendToSessionRequest)(nil),          // 12: carillon.v1.SendToSessionRequest
+	(*SendToSessionResponse)(nil),         // 13: carillon.v1.SendToSessionResponse
+	(*PublishItem)(nil),                   // 14: carillon.v1.PublishItem
+	(*PublishStreamRequest)(nil),          // 15: carillon.v1.PublishStreamRequest
+	(*PublishStreamResponse)(nil),         // 16: carillon.v1.PublishStreamResponse
+	(*KickRequest)(nil),                   // 17: carillon.v1.KickRequest
+	(*KickResponse)(nil),                  // 18: carillon.v1.KickResponse
+	(*SubscribersRequest)(nil),            // 19: carillon.v1.SubscribersRequest
+	(*Subscriber)(nil),                    // 20: carillon.v1.Subscriber
+	(*SubscribersResponse)(nil),           // 21: carillon.v1.SubscribersResponse
+	(*CountSubscribersRequest)(nil),       // 22: carillon.v1.CountSubscribersRequest
+	(*CountSubscribersResponse)(nil),      // 23: carillon.v1.CountSubscribersResponse
+	(*ListMessagesRequest)(nil),           // 24: carillon.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),          // 25: carillon.v1.ListMessagesResponse
+	(*ClearMessagesRequest)(nil),          // 26: carillon.v1.ClearMessagesRequest
+	(*ClearMessagesResponse)(nil),         // 27: carillon.v1.ClearMessagesResponse
+	nil,                                   // 28: carillon.v1.Selector.LabelsEntry
+	(*PublishStreamResponse_Failure)(nil), // 29: carillon.v1.PublishStreamResponse.Failure
+	nil,                                   // 30: carillon.v1.Subscriber.LabelsEntry
+	(*Position)(nil),                      // 31: carillon.v1.Position
+	(*durationpb.Duration)(nil),           // 32: google.protobuf.Duration
+	(*Event)(nil),                         // 33: carillon.v1.Event
+	(*timestamppb.Timestamp)(nil),         // 34: google.protobuf.Timestamp
+	(*Envelope)(nil),                      // 35: carillon.v1.Envelope
 }
 var file_carillon_v1_control_proto_depIdxs = []int32{
-	23, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
-	24, // 1: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
-	0,  // 2: carillon.v1.BroadcastToUserResponse.receipt:type_name -> carillon.v1.Receipt
-	24, // 3: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
-	0,  // 4: carillon.v1.BroadcastToUsersResponse.receipt:type_name -> carillon.v1.Receipt
-	24, // 5: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
-	0,  // 6: carillon.v1.BroadcastStreamResponse.receipt:type_name -> carillon.v1.Receipt
-	24, // 7: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
-	0,  // 8: carillon.v1.BroadcastAllResponse.receipt:type_name -> carillon.v1.Receipt
-	24, // 9: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
-	0,  // 10: carillon.v1.SendToSessionResponse.receipt:type_name -> carillon.v1.Receipt
-	5,  // 11: carillon.v1.PublishItem.broadcast_stream:type_name -> carillon.v1.BroadcastStreamRequest
-	1,  // 12: carillon.v1.PublishItem.broadcast_to_user:type_name -> carillon.v1.BroadcastToUserRequest
-	3,  // 13: carillon.v1.PublishItem.broadcast_to_users:type_name -> carillon.v1.BroadcastToUsersRequest
-	7,  // 14: carillon.v1.PublishItem.broadcast_all:type_name -> carillon.v1.BroadcastAllRequest
-	9,  // 15: carillon.v1.PublishItem.send_to_session:type_name -> carillon.v1.SendToSessionRequest
-	11, // 16: carillon.v1.PublishStreamRequest.items:type_name -> carillon.v1.PublishItem
-	21, // 17: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
-	25, // 18: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
-	22, // 19: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
-	17, // 20: carillon.v1.SubscribersResponse.subscribers:type_name -> carillon.v1.Subscriber
-	1,  // 21: carillon.v1.ControlService.BroadcastToUser:input_type -> carillon.v1.BroadcastToUserRequest
-	3,  // 22: carillon.v1.ControlService.BroadcastToUsers:input_type -> carillon.v1.BroadcastToUsersRequest
-	5,  // 23: carillon.v1.ControlService.BroadcastStream:input_type -> carillon.v1.BroadcastStreamRequest
-	7,  // 24: carillon.v1.ControlService.BroadcastAll:input_type -> carillon.v1.BroadcastAllRequest
-	9,  // 25: carillon.v1.ControlService.SendToSession:input_type -> carillon.v1.SendToSessionRequest
-	12, // 26: carillon.v1.ControlService.PublishStream:input_type -> carillon.v1.PublishStreamRequest
-	14, // 27: carillon.v1.ControlService.Kick:input_type -> carillon.v1.KickRequest
-	16, // 28: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
-	19, // 29: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
-	2,  // 30: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
-	4,  // 31: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
-	6,  // 32: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
-	8,  // 33: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
-	10, // 34: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
-	13, // 35: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
-	15, // 36: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
-	18, // 37: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
-	20, // 38: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
-	30, // [30:39] is the sub-list for method output_type
-	21, // [21:30] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	31, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
+	1,  // 1: carillon.v1.Receipt.report:type_name -> carillon.v1.DeliveryReport
+	32, // 2: carillon.v1.PublishOptions.ttl:type_name -> google.protobuf.Duration
+	32, // 3: carillon.v1.PublishOptions.deliver_within:type_name -> google.protobuf.Duration
+	31, // 4: carillon.v1.PublishOptions.expected_position:type_name -> carillon.v1.Position
+	3,  // 5: carillon.v1.PublishOptions.selector:type_name -> carillon.v1.Selector
+	28, // 6: carillon.v1.Selector.labels:type_name -> carillon.v1.Selector.LabelsEntry
+	33, // 7: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
+	2,  // 8: carillon.v1.BroadcastToUserRequest.options:type_name -> carillon.v1.PublishOptions
+	0,  // 9: carillon.v1.BroadcastToUserResponse.receipt:type_name -> carillon.v1.Receipt
+	33, // 10: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
+	2,  // 11: carillon.v1.BroadcastToUsersRequest.options:type_name -> carillon.v1.PublishOptions
+	0,  // 12: carillon.v1.BroadcastToUsersResponse.receipt:type_name -> carillon.v1.Receipt
+	33, // 13: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
+	2,  // 14: carillon.v1.BroadcastStreamRequest.options:type_name -> carillon.v1.PublishOptions
+	0,  // 15: carillon.v1.BroadcastStreamResponse.receipt:type_name -> carillon.v1.Receipt
+	33, // 16: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
+	2,  // 17: carillon.v1.BroadcastAllRequest.options:type_name -> carillon.v1.PublishOptions
+	0,  // 18: carillon.v1.BroadcastAllResponse.receipt:type_name -> carillon.v1.Receipt
+	33, // 19: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
+	2,  // 20: carillon.v1.SendToSessionRequest.options:type_name -> carillon.v1.PublishOptions
+	0,  // 21: carillon.v1.SendToSessionResponse.receipt:type_name -> carillon.v1.Receipt
+	8,  // 22: carillon.v1.PublishItem.broadcast_stream:type_name -> carillon.v1.BroadcastStreamRequest
+	4,  // 23: carillon.v1.PublishItem.broadcast_to_user:type_name -> carillon.v1.BroadcastToUserRequest
+	6,  // 24: carillon.v1.PublishItem.broadcast_to_users:type_name -> carillon.v1.BroadcastToUsersRequest
+	10, // 25: carillon.v1.PublishItem.broadcast_all:type_name -> carillon.v1.BroadcastAllRequest
+	12, // 26: carillon.v1.PublishItem.send_to_session:type_name -> carillon.v1.SendToSessionRequest
+	14, // 27: carillon.v1.PublishStreamRequest.items:type_name -> carillon.v1.PublishItem
+	29, // 28: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
+	34, // 29: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
+	30, // 30: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
+	20, // 31: carillon.v1.SubscribersResponse.subscribers:type_name -> carillon.v1.Subscriber
+	31, // 32: carillon.v1.ListMessagesRequest.after:type_name -> carillon.v1.Position
+	35, // 33: carillon.v1.ListMessagesResponse.messages:type_name -> carillon.v1.Envelope
+	31, // 34: carillon.v1.ListMessagesResponse.position:type_name -> carillon.v1.Position
+	31, // 35: carillon.v1.ClearMessagesResponse.position:type_name -> carillon.v1.Position
+	4,  // 36: carillon.v1.ControlService.BroadcastToUser:input_type -> carillon.v1.BroadcastToUserRequest
+	6,  // 37: carillon.v1.ControlService.BroadcastToUsers:input_type -> carillon.v1.BroadcastToUsersRequest
+	8,  // 38: carillon.v1.ControlService.BroadcastStream:input_type -> carillon.v1.BroadcastStreamRequest
+	10, // 39: carillon.v1.ControlService.BroadcastAll:input_type -> carillon.v1.BroadcastAllRequest
+	12, // 40: carillon.v1.ControlService.SendToSession:input_type -> carillon.v1.SendToSessionRequest
+	15, // 41: carillon.v1.ControlService.PublishStream:input_type -> carillon.v1.PublishStreamRequest
+	17, // 42: carillon.v1.ControlService.Kick:input_type -> carillon.v1.KickRequest
+	19, // 43: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
+	22, // 44: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
+	24, // 45: carillon.v1.ControlService.ListMessages:input_type -> carillon.v1.ListMessagesRequest
+	26, // 46: carillon.v1.ControlService.ClearMessages:input_type -> carillon.v1.ClearMessagesRequest
+	5,  // 47: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
+	7,  // 48: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
+	9,  // 49: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
+	11, // 50: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
+	13, // 51: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
+	16, // 52: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
+	18, // 53: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
+	21, // 54: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
+	23, // 55: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
+	25, // 56: carillon.v1.ControlService.ListMessages:output_type -> carillon.v1.ListMessagesResponse
+	27, // 57: carillon.v1.ControlService.ClearMessages:output_type -> carillon.v1.ClearMessagesResponse
+	47, // [47:58] is the sub-list for method output_type
+	36, // [36:47] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_control_proto_init() }
@@ -1721,25 +2473,33 @@ func file_carillon_v1_control_proto_init() {
 		return
 	}
 	file_carillon_v1_envelope_proto_init()
-	file_carillon_v1_control_proto_msgTypes[11].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[14].OneofWrappers = []any{
 		(*PublishItem_BroadcastStream)(nil),
 		(*PublishItem_BroadcastToUser)(nil),
 		(*PublishItem_BroadcastToUsers)(nil),
 		(*PublishItem_BroadcastAll)(nil),
 		(*PublishItem_SendToSession)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[14].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[17].OneofWrappers = []any{
 		(*KickRequest_SessionId)(nil),
 		(*KickRequest_UserId)(nil),
 		(*KickRequest_Stream)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[16].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[19].OneofWrappers = []any{
 		(*SubscribersRequest_Stream)(nil),
 		(*SubscribersRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[19].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[22].OneofWrappers = []any{
 		(*CountSubscribersRequest_Stream)(nil),
 		(*CountSubscribersRequest_UserId)(nil),
+	}
+	file_carillon_v1_control_proto_msgTypes[24].OneofWrappers = []any{
+		(*ListMessagesRequest_Stream)(nil),
+		(*ListMessagesRequest_UserId)(nil),
+	}
+	file_carillon_v1_control_proto_msgTypes[26].OneofWrappers = []any{
+		(*ClearMessagesRequest_Stream)(nil),
+		(*ClearMessagesRequest_UserId)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1747,7 +2507,7 @@ func file_carillon_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_control_proto_rawDesc), len(file_carillon_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,8 @@ const (
 	ControlService_Kick_FullMethodName             = "/carillon.v1.ControlService/Kick"
 	ControlService_Subscribers_FullMethodName      = "/carillon.v1.ControlService/Subscribers"
 	ControlService_CountSubscribers_FullMethodName = "/carillon.v1.ControlService/CountSubscribers"
+	ControlService_ListMessages_FullMethodName     = "/carillon.v1.ControlService/ListMessages"
+	ControlService_ClearMessages_FullMethodName    = "/carillon.v1.ControlService/ClearMessages"
 )
 
 // ControlServiceClient is the client API for ControlService service.
@@ -44,6 +46,9 @@ const (
 //	                    target that is named but empty is malformed too
 //	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
 //	                    the request is larger than 1 MiB, and trying again is of no use
+//	ALREADY_EXISTS      options.request_id was used for another message
+//	ABORTED             the log does not stand where the caller thought
+//	FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
 //	UNAVAILABLE         the gateway is shutting down
 //
 // each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -72,6 +77,12 @@ type ControlServiceClient interface {
 	Subscribers(ctx context.Context, in *SubscribersRequest, opts ...grpc.CallOption) (*SubscribersResponse, error)
 	// Counts sessions: of a stream, a user, or all. Costs one look-up. Verb: read.
 	CountSubscribers(ctx context.Context, in *CountSubscribersRequest, opts ...grpc.CallOption) (*CountSubscribersResponse, error)
+	// Reads a log, from the oldest message that is kept, a page at a time. FAILED_PRECONDITION where the stream, or users,
+	// have no log. Verb: read.
+	ListMessages(ctx context.Context, in *ListMessagesRequest, opts ...grpc.CallOption) (*ListMessagesResponse, error)
+	// Forgets a log's messages. It begins anew under another epoch, so that nobody recovers across it. Sessions stay
+	// subscribed. FAILED_PRECONDITION where the stream, or users, have no log. Verb: admin.
+	ClearMessages(ctx context.Context, in *ClearMessagesRequest, opts ...grpc.CallOption) (*ClearMessagesResponse, error)
 }
 
 type controlServiceClient struct {
@@ -175,6 +186,26 @@ func (c *controlServiceClient) CountSubscribers(ctx context.Context, in *CountSu
 	return out, nil
 }
 
+func (c *controlServiceClient) ListMessages(ctx context.Context, in *ListMessagesRequest, opts ...grpc.CallOption) (*ListMessagesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListMessagesResponse)
+	err := c.cc.Invoke(ctx, ControlService_ListMessages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controlServiceClient) ClearMessages(ctx context.Context, in *ClearMessagesRequest, opts ...grpc.CallOption) (*ClearMessagesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ClearMessagesResponse)
+	err := c.cc.Invoke(ctx, ControlService_ClearMessages_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControlServiceServer is the server API for ControlService service.
 // All implementations must embed UnimplementedControlServiceServer
 // for forward compatibility.
@@ -187,6 +218,9 @@ func (c *controlServiceClient) CountSubscribers(ctx context.Context, in *CountSu
 //	                    target that is named but empty is malformed too
 //	RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
 //	                    the request is larger than 1 MiB, and trying again is of no use
+//	ALREADY_EXISTS      options.request_id was used for another message
+//	ABORTED             the log does not stand where the caller thought
+//	FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
 //	UNAVAILABLE         the gateway is shutting down
 //
 // each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -215,6 +249,12 @@ type ControlServiceServer interface {
 	Subscribers(context.Context, *SubscribersRequest) (*SubscribersResponse, error)
 	// Counts sessions: of a stream, a user, or all. Costs one look-up. Verb: read.
 	CountSubscribers(context.Context, *CountSubscribersRequest) (*CountSubscribersResponse, error)
+	// Reads a log, from the oldest message that is kept, a page at a time. FAILED_PRECONDITION where the stream, or users,
+	// have no log. Verb: read.
+	ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error)
+	// Forgets a log's messages. It begins anew under another epoch, so that nobody recovers across it. Sessions stay
+	// subscribed. FAILED_PRECONDITION where the stream, or users, have no log. Verb: admin.
+	ClearMessages(context.Context, *ClearMessagesRequest) (*ClearMessagesResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
 }
 
@@ -251,6 +291,12 @@ func (UnimplementedControlServiceServer) Subscribers(context.Context, *Subscribe
 }
 func (UnimplementedControlServiceServer) CountSubscribers(context.Context, *CountSubscribersRequest) (*CountSubscribersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CountSubscribers not implemented")
+}
+func (UnimplementedControlServiceServer) ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListMessages not implemented")
+}
+func (UnimplementedControlServiceServer) ClearMessages(context.Context, *ClearMessagesRequest) (*ClearMessagesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ClearMessages not implemented")
 }
 func (UnimplementedControlServiceServer) mustEmbedUnimplementedControlServiceServer() {}
 func (UnimplementedControlServiceServer) testEmbeddedByValue()                        {}
@@ -424,6 +470,42 @@ func _ControlService_CountSubscribers_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControlService_ListMessages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListMessagesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).ListMessages(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_ListMessages_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).ListMessages(ctx, req.(*ListMessagesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ControlService_ClearMessages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ClearMessagesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).ClearMessages(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_ClearMessages_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).ClearMessages(ctx, req.(*ClearMessagesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ControlService_ServiceDesc is the grpc.ServiceDesc for ControlService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -462,6 +544,14 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CountSubscribers",
 			Handler:    _ControlService_CountSubscribers_Handler,
+		},
+		{
+			MethodName: "ListMessages",
+			Handler:    _ControlService_ListMessages_Handler,
+		},
+		{
+			MethodName: "ClearMessages",
+			Handler:    _ControlService_ClearMessages_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

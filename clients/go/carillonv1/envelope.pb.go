@@ -244,7 +244,9 @@ type Envelope struct {
 	// When the gateway accepted it, by the gateway's clock. Clients see milliseconds, as "ts".
 	Time *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time,proto3" json:"time,omitempty"`
 	// Where it stands in its log. Absent where no log keeps it.
-	Position      *Position `protobuf:"bytes,8,opt,name=position,proto3" json:"position,omitempty"`
+	Position *Position `protobuf:"bytes,8,opt,name=position,proto3" json:"position,omitempty"`
+	// The log that the position belongs to, where that is not the stream's own: "@user" is the receiving user's inbox.
+	Log           string `protobuf:"bytes,9,opt,name=log,proto3" json:"log,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -346,6 +348,13 @@ func (x *Envelope) GetPosition() *Position {
 	return nil
 }
 
+func (x *Envelope) GetLog() string {
+	if x != nil {
+		return x.Log
+	}
+	return ""
+}
+
 type isEnvelope_Payload interface {
 	isEnvelope_Payload()
 }
@@ -382,7 +391,7 @@ const file_carillon_v1_envelope_proto_rawDesc = "" +
 	"\apayload\"8\n" +
 	"\bPosition\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\tR\x05epoch\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x04R\x06offset\"\xd4\x02\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\"\xe6\x02\n" +
 	"\bEnvelope\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x14\n" +
@@ -391,7 +400,8 @@ const file_carillon_v1_envelope_proto_rawDesc = "" +
 	"\x06binary\x18\x05 \x01(\fH\x00R\x06binary\x123\n" +
 	"\x04meta\x18\x06 \x03(\v2\x1f.carillon.v1.Envelope.MetaEntryR\x04meta\x12.\n" +
 	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x121\n" +
-	"\bposition\x18\b \x01(\v2\x15.carillon.v1.PositionR\bposition\x1a7\n" +
+	"\bposition\x18\b \x01(\v2\x15.carillon.v1.PositionR\bposition\x12\x10\n" +
+	"\x03log\x18\t \x01(\tR\x03log\x1a7\n" +
 	"\tMetaEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +

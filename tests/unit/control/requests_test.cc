@@ -87,15 +87,16 @@ TEST_F(RequestsTest, BroadcastToUserReachesTheUsersTopic) {
   Draft plain = Read<v1::BroadcastToUserRequest>("user_id: 'alice'" + kEvent);
   ASSERT_EQ(plain.topics.size(), 1u);
   EXPECT_EQ(wire::TopicView(plain.topics[0]), (wire::TopicView{0, TopicKind::kUser, "alice"}));
-  EXPECT_FALSE(plain.stream_subscribers_only);
+  EXPECT_EQ(plain.frame->terms(), nullptr);
   EXPECT_EQ(plain.frame->envelope().stream(), "@user");
 
   Draft on_stream = Read<v1::BroadcastToUserRequest>("user_id: 'alice' stream: 'chat'" + kEvent);
-  EXPECT_TRUE(on_stream.stream_subscribers_only);
+  EXPECT_TRUE(on_stream.frame->terms()->stream_subscribers_only);
   EXPECT_EQ(on_stream.frame->envelope().stream(), "chat");
 
-  EXPECT_FALSE(Read<v1::BroadcastToUserRequest>("user_id: 'alice' stream: 'chat' any_session: true" + kEvent)
-                   .stream_subscribers_only);
+  EXPECT_EQ(
+      Read<v1::BroadcastToUserRequest>("user_id: 'alice' stream: 'chat' any_session: true" + kEvent).frame->terms(),
+      nullptr);
 }
 
 TEST_F(RequestsTest, BroadcastToUsersFields) {

@@ -49,7 +49,9 @@ TEST(StatusMappingTest, EachStatusIsMappedByTheTable) {
       {absl::UnavailableError("stopping"), grpc::UNAVAILABLE, "SHUTTING_DOWN", ""},
       {absl::UnimplementedError("later"), grpc::UNIMPLEMENTED, "NOT_SUPPORTED", ""},
       {absl::InternalError("oops"), grpc::INTERNAL, "INTERNAL", ""},
-      {FailedPrecondition("state"), grpc::FAILED_PRECONDITION, "INTERNAL", ""},
+      {FailedPrecondition("state"), grpc::FAILED_PRECONDITION, "NO_LOG", ""},
+      {absl::AlreadyExistsError("again"), grpc::ALREADY_EXISTS, "REQUEST_ID_REUSED", ""},
+      {absl::AbortedError("elsewhere"), grpc::ABORTED, "POSITION_MISMATCH", ""},
   };
   for (const MappingCase& c : kCases) {
     grpc::Status mapped = ToGrpc(c.status);

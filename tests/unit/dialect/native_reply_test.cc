@@ -36,6 +36,8 @@ TEST(NativeReplyTest, WelcomeTellsWhatAClientMustKnow) {
   welcome.user = UserInfo{"alice", "Alice \"A\"", roles};
   welcome.streams = {"chat"};
   welcome.refused = {{"private-x", {"forbidden", "no"}}};
+  welcome.logs = {{"chat", {"e1", 41}, 44, Recovered::kOk}, {"@user", {}, 0, Recovered::kDisabled}};
+  welcome.resume = "003f0123456789abcdef";
   welcome.ping_interval_ms = 54000;
   welcome.peer_timeout_ms = 60000;
   welcome.max_message_bytes = 65536;
@@ -46,6 +48,8 @@ TEST(NativeReplyTest, WelcomeTellsWhatAClientMustKnow) {
             R"({"stream":"system","event":"welcome","data":{"session":"003f0123456789abcdef",)"
             R"("user":{"id":"alice","name":"Alice \"A\"","roles":["admin","staff"]},"streams":["chat"],)"
             R"("refused":[{"stream":"private-x","code":"forbidden","message":"no","temporary":false}],)"
+            R"("logs":{"chat":{"epoch":"e1","offset":41,"top":44,"recovered":true,"reason":"ok"},)"
+            R"("@user":{"recovered":false,"reason":"disabled"}},"resume":"003f0123456789abcdef",)"
             R"("heartbeat":{"interval_ms":54000,"timeout_ms":60000},)"
             R"("limits":{"max_message_bytes":65536,"max_subscriptions":1000},"server_time":1700000000042},"meta":{}})");
 }
@@ -58,9 +62,44 @@ TEST(NativeReplyTest, AnAnonymousSessionHasNoUser) {
 }
 
 TEST(NativeReplyTest, SubscribedSaysWhatWasTakenAndWhatWasNot) {
-  EXPECT_EQ(Reply(Subscribed{"7", {"a", "b"}, {{"c d", {"bad_stream", "why", true, 250}}}}),
-            R"({"stream":"system","event":"subscribed","data":{"streams":["a","b"],"refused":[{"stream":"c d",)"
-            R"("code":"bad_stream","message":"why","temporary":true,"retry_after_ms":250}]},"meta":{},"id":7})");
+  EXPECT_EQ(
+      Reply(Subscribed{"7", {"a", "b"}, {{"c d", {"bad_stream", "why", true, 250}}}, {}}),
+      R"({"stream":"system","event":"subscribed","data":{"streams":["a","b"],"refused":[{"stream":"c d",)"
+      R"("code":"bad_stream","message":"why","temporary":true,"retry_after_ms":250}],"logs":{}},"meta":{},"id":7})");
+}
+
+TEST(NativeReplyTest, ALogSaysWhereTheClientStandsAndWhatBecameOfItsWish) {
+  auto logs = [](LogState log) {
+    Subscribed reply;
+    reply.logs = {std::move(log)};
+    return json::serialize(json::parse(Reply(reply)).at("data").at("logs"));
+  };
+
+  EXPECT_EQ(logs({"a", {"e", 5}, 5, Recovered::kNotAsked}), R"({"a":{"epoch":"e","offset":5,"top":5}})");
+  const std::pair<Recovered, const char*> kReasons[] = {{Recovered::kEpochChanged, "epoch_changed"},
+                                                        {Recovered::kTrimmed, "trimmed"},
+                                                        {Recovered::kTooFar, "too_far"},
+                                                        {Recovered::kRevoked, "revoked"}};
+  for (auto [recovered, word] : kReasons) {
+    EXPECT_EQ(logs({"a", {}, 0, recovered}), fmt::format(R"({{"a":{{"recovered":false,"reason":"{}"}}}})", word));
+  }
+}
+
+TEST(NativeReplyTest, AMarkerSaysWhatDoesNotCome) {
+  wire::Skip skip{"chat", {"e", 41}, 41, {}};
+  skip.counts.Add(wire::SkipReason::kFiltered, 3);
+  EXPECT_EQ(Reply(skip), R"({"stream":"system","event":"skip","data":{"stream":"chat","epoch":"e","offset":41,)"
+                         R"("filtered":3},"meta":{}})");
+  skip.covers = 97;
+  for (auto reason : {wire::SkipReason::kExcluded, wire::SkipReason::kExpired, wire::SkipReason::kConflated,
+                      wire::SkipReason::kDropped}) {
+    skip.counts.Add(reason);
+  }
+  EXPECT_EQ(Reply(skip), R"({"stream":"system","event":"skip","data":{"stream":"chat","epoch":"e","offset":41,)"
+                         R"("covers":97,"filtered":3,"excluded":1,"expired":1,"conflated":1,"dropped":1},"meta":{}})");
+  wire::Skip unlogged{"chat", {}, 0, {}};
+  unlogged.counts.Add(wire::SkipReason::kDropped, 2);
+  EXPECT_EQ(Reply(unlogged), R"({"stream":"system","event":"skip","data":{"stream":"chat","dropped":2},"meta":{}})");
 }
 
 TEST(NativeReplyTest, TheShortRepliesAreShort) {
@@ -77,7 +116,7 @@ TEST(NativeReplyTest, TheShortRepliesAreShort) {
 TEST(NativeReplyTest, AuthenticatedNamesTheUser) {
   EXPECT_EQ(Reply(Authenticated{"3", {"bob", "", {}}, {"s"}, {}}),
             R"({"stream":"system","event":"authenticated","data":{"user":{"id":"bob","name":"","roles":[]},)"
-            R"("streams":["s"],"refused":[]},"meta":{},"id":3})");
+            R"("streams":["s"],"refused":[],"logs":{}},"meta":{},"id":3})");
 }
 
 TEST(NativeReplyTest, WhatAClientSentComesBackEscaped) {

@@ -32,10 +32,10 @@ class CommandHandlerTest : public ::testing::Test {
   // A session that has been welcomed, or owes its token.
   void Begin(FakeSession::Options options = {}, SessionState state = {}) {
     state_ = std::move(state);
-    options.admitted = !state_.owes_auth;
+    options.admitted = false;
     session_ = std::make_unique<FakeSession>(node_, 0, std::move(options));
     if (!state_.owes_auth) {
-      session_->With([this](hub::Session& session) { handler_.Welcome(session, state_); });
+      session_->With([this](hub::Session& session) { handler_.Begin(session, state_); });
     }
   }
 
@@ -67,7 +67,7 @@ class CommandHandlerTest : public ::testing::Test {
 };
 
 TEST_F(CommandHandlerTest, WelcomeTakesTheStreamsAskedForAndRefusesTheRest) {
-  Begin({}, {.owes_auth = false, .wanted = {"chat", "private-x", "a b", "system"}});
+  Begin({}, {.owes_auth = false, .streams = {"chat", "private-x", "a b", "system"}});
 
   json::value welcome = LastHeard();
 
@@ -199,7 +199,7 @@ TEST_F(CommandHandlerTest, EchoSendsBackTextAndBinaryAsTheyCame) {
 }
 
 TEST_F(CommandHandlerTest, BeforeItsTokenASessionMayOnlyAuthenticate) {
-  Begin({}, {.owes_auth = true, .wanted = {"chat"}});
+  Begin({}, {.owes_auth = true, .streams = {"chat"}});
 
   EXPECT_EQ(Kind(Say(R"({"action":"subscribe","streams":["a"],"id":1})")), "error:auth_required");
   EXPECT_EQ(Kind(Say(R"({"action":"unsubscribe","streams":["a"]})")), "error:auth_required");
@@ -209,7 +209,7 @@ TEST_F(CommandHandlerTest, BeforeItsTokenASessionMayOnlyAuthenticate) {
 }
 
 TEST_F(CommandHandlerTest, TheFirstTokenBringsTheWelcome) {
-  Begin({}, {.owes_auth = true, .wanted = {"chat", "private-x"}});
+  Begin({}, {.owes_auth = true, .streams = {"chat", "private-x"}});
 
   json::value reply =
       Say(R"({"action":"auth","token":")" + Token(R"(,"streams":["news","chat"],"roles":["r"])") + "\"}");

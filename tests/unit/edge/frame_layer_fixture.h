@@ -30,6 +30,7 @@ class FakeOwner : public FrameLayer::Owner {
   void OnSignOfLife() override { ++signs_of_life; }
   void OnBlocked(bool anew) override { (anew ? blocked_anew : still_blocked)++; }
   void OnFlushed() override { ++flushed; }
+  void OnWritable() override { ++writable; }
   void OnWriteError() override { ++write_errors; }
   void OnSent(size_t bytes) override {
     ++sends;
@@ -42,6 +43,7 @@ class FakeOwner : public FrameLayer::Owner {
   int blocked_anew = 0;
   int still_blocked = 0;
   int flushed = 0;
+  int writable = 0;
   int write_errors = 0;
   int sends = 0;
   size_t sent = 0;

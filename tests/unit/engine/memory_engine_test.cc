@@ -93,7 +93,7 @@ class MemoryEngineTest : public ::testing::Test {
 };
 
 TEST_F(MemoryEngineTest, NobodyListeningIsACountOfZeroAndNoDelivery) {
-  auto published = engine_.Publish(kChat, MakeFrame(), false);
+  auto published = engine_.Publish(kChat, MakeFrame());
 
   ASSERT_TRUE(published.ok());
   EXPECT_EQ(published->sessions, 0u);
@@ -106,7 +106,7 @@ TEST_F(MemoryEngineTest, AMessageReachesTheInterestedShardsAndCountsTheirSession
   engine_.Subscribe(kChat, 3);
   wire::FramePtr frame = MakeFrame();
 
-  auto published = engine_.Publish(kChat, frame, true);
+  auto published = engine_.Publish(kChat, frame);
 
   ASSERT_TRUE(published.ok());
   EXPECT_EQ(published->sessions, 3u);
@@ -114,14 +114,13 @@ TEST_F(MemoryEngineTest, AMessageReachesTheInterestedShardsAndCountsTheirSession
   ASSERT_EQ(door_.deliveries_.size(), 1u);
   EXPECT_EQ(TopicView(door_.deliveries_[0].topic), kChat);
   EXPECT_EQ(door_.deliveries_[0].frame, frame);
-  EXPECT_TRUE(door_.deliveries_[0].stream_subscribers_only);
   EXPECT_EQ(door_.asked_bytes_, frame->bytes());
 }
 
 TEST_F(MemoryEngineTest, LooksForRoomDeliversAndWakesInThatOrder) {
   engine_.Subscribe(kChat, 0);
 
-  (void)engine_.Publish(kChat, MakeFrame(), false);
+  (void)engine_.Publish(kChat, MakeFrame());
 
   EXPECT_THAT(door_.log_, ElementsAre("room?", "deliver", "wake"));
 }
@@ -131,7 +130,7 @@ TEST_F(MemoryEngineTest, OnlyShardsThatSleepAreWoken) {
   engine_.Subscribe(kChat, 1);
   door_.asleep_ = ShardBit(1) | ShardBit(7);
 
-  (void)engine_.Publish(kChat, MakeFrame(), false);
+  (void)engine_.Publish(kChat, MakeFrame());
 
   EXPECT_EQ(door_.woken_, ShardBit(1));
 }
@@ -145,7 +144,7 @@ TEST_F(MemoryEngineTest, WakesWithoutTheTopicsLock) {
     engine_.Subscribe(kChat, 1);  // would block for ever under the lock
   };
 
-  (void)engine_.Publish(kChat, MakeFrame(), false);
+  (void)engine_.Publish(kChat, MakeFrame());
 
   EXPECT_EQ(woken, 1);
 }
@@ -155,7 +154,7 @@ TEST_F(MemoryEngineTest, AFullShardRefusesBeforeAPlaceIsTaken) {
   engine_.Subscribe(kChat, 1);
   door_.full_ = ShardBit(1);
 
-  auto published = engine_.Publish(kChat, MakeFrame(), false);
+  auto published = engine_.Publish(kChat, MakeFrame());
 
   EXPECT_EQ(published.status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(door_.deliveries_, IsEmpty());
@@ -166,14 +165,14 @@ TEST_F(MemoryEngineTest, AShardThatIsFullMattersOnlyToTopicsThatItHears) {
   engine_.Subscribe(kChat, 0);
   door_.full_ = ShardBit(1);
 
-  EXPECT_TRUE(engine_.Publish(kChat, MakeFrame(), false).ok());
+  EXPECT_TRUE(engine_.Publish(kChat, MakeFrame()).ok());
 }
 
 TEST_F(MemoryEngineTest, ASubscriptionBeginsAfterWhatWasPublishedBefore) {
   Subscribed first = engine_.Subscribe(kChat, 0);
-  (void)engine_.Publish(kChat, MakeFrame("one"), false);
+  (void)engine_.Publish(kChat, MakeFrame("one"));
   Subscribed second = engine_.Subscribe(kChat, 0);
-  (void)engine_.Publish(kChat, MakeFrame("two"), false);
+  (void)engine_.Publish(kChat, MakeFrame("two"));
 
   ASSERT_EQ(door_.deliveries_.size(), 2u);
   EXPECT_LT(first.sequence, door_.deliveries_[0].sequence);
@@ -187,7 +186,7 @@ TEST_F(MemoryEngineTest, AfterTheLastLeavesNobodyIsFound) {
 
   engine_.Unsubscribe(kChat, 2, true);
 
-  EXPECT_EQ(engine_.Publish(kChat, MakeFrame(), false)->sessions, 0u);
+  EXPECT_EQ(engine_.Publish(kChat, MakeFrame())->sessions, 0u);
   EXPECT_THAT(door_.deliveries_, IsEmpty());
 }
 
@@ -201,7 +200,7 @@ TEST_F(MemoryEngineTest, RacingPublishersGetOneOrderPerTopic) {
     threads.emplace_back([&, p] {
       for (int i = 0; i < kMessages; ++i) {
         TopicView topic{0, TopicKind::kStream, names[static_cast<size_t>(i + p) % 3]};
-        (void)engine_.Publish(topic, MakeFrame(std::to_string(p) + ":" + std::to_string(i)), false);
+        (void)engine_.Publish(topic, MakeFrame(std::to_string(p) + ":" + std::to_string(i)));
       }
     });
   }

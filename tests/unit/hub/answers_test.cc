@@ -124,17 +124,24 @@ TEST_F(AnswersTest, AKickWithinATurnCountsEachSessionOnce) {
   EXPECT_THAT(counts, ElementsAre(1, 0, 0));
 }
 
-TEST_F(AnswersTest, EveryoneIsToldToComeBackBeforeTheGatewayGoes) {
-  FakeSession alice(node_, 0, {.user = "alice"});
-  FakeSession nobody(node_, 0, {});
-
-  EXPECT_EQ(node_.On(0, [](Shard& shard) { return SendAllHome(shard); }), 2u);
-  EXPECT_EQ(node_.On(0, [](Shard& shard) { return SendAllHome(shard); }), 0u);
-
-  for (FakeSession* session : {&alice, &nobody}) {
-    EXPECT_THAT(session->Heard(), ElementsAre("restart"));
-    EXPECT_THAT(session->closed(), Optional(4200));
+TEST_F(AnswersTest, TheSlowestSessionsAreListedWithWhatItCostThem) {
+  FakeSession quick(node_, 0, {.streams = {"chat"}});
+  FakeSession slow(node_, 0, {.user = "slow", .streams = {"chat"}, .blocked = true});
+  FakeSession slower(node_, 0, {.user = "slower", .streams = {"chat", "news"}, .blocked = true});
+  for (const char* stream : {"chat", "news"}) {
+    ASSERT_TRUE(node_.node().Publish(StreamTopic(stream), test::MakeFrame("x", stream, 100)).ok());
   }
+  node_.Settle();
+
+  auto list = node_.On(0, [](Shard& shard) { return ListSlow(shard, 10); });
+
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].session.identity->user_id, "slower");
+  EXPECT_EQ(list[0].lag.messages, 2u);
+  EXPECT_GT(list[0].lag.bytes, list[1].lag.bytes);
+  EXPECT_EQ(list[1].session.id, slow.id());
+  EXPECT_TRUE(list[1].lag.lost.none());
+  EXPECT_EQ(node_.On(0, [](Shard& shard) { return ListSlow(shard, 1); }).size(), 1u);
 }
 
 TEST_F(AnswersTest, SessionsMayVanishWhileTheyAreKicked) {

@@ -11,7 +11,7 @@ namespace carillon::hub {
 namespace {
 
 engine::Delivery MakeDelivery(uint64_t sequence = 1, size_t payload_bytes = 0) {
-  return {wire::Topic(test::StreamTopic("chat")), test::MakeFrame("x", "chat", payload_bytes), sequence, false, 0};
+  return {wire::Topic(test::StreamTopic("chat")), test::MakeFrame("x", "chat", payload_bytes), sequence};
 }
 
 TEST(MailboxTest, OnlyTheFirstLetterWakesASleepingShard) {
@@ -147,7 +147,7 @@ TEST(MailboxTest, RacingPublishersLoseNoMailAndNoWakeUp) {
     publishers.emplace_back([&, p] {
       wire::FramePtr frame = test::MakeFrame("x");
       for (uint64_t i = 1; i <= kEach; ++i) {
-        engine::Delivery delivery{wire::Topic(test::StreamTopic("chat")), frame, i * kPublishers + p, false, 0};
+        engine::Delivery delivery{wire::Topic(test::StreamTopic("chat")), frame, i * kPublishers + p};
         if (!mailbox.Push(std::move(delivery))) continue;
         std::lock_guard lock(mutex);
         woken = true;

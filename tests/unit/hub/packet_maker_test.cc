@@ -12,7 +12,7 @@ class PacketMakerTest : public ::testing::Test {
  protected:
   PacketPtr Make(const std::string& event, const std::string& stream = "chat", size_t payload_bytes = 0) {
     frame_ = test::MakeFrame(event, stream, payload_bytes);
-    engine::Delivery delivery{wire::Topic(test::StreamTopic(stream)), frame_, 1, false, 0};
+    engine::Delivery delivery{wire::Topic(test::StreamTopic(stream)), frame_, 1};
     return maker_.Make(delivery, dialect::Native());
   }
 

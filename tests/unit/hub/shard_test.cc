@@ -28,7 +28,12 @@ using ::testing::SizeIs;
 class ShardTest : public ::testing::Test {
  protected:
   uint32_t Publish(const wire::TopicView& topic, const std::string& event, bool subscribers_only = false) {
-    auto published = node_.node().Publish(topic, MakeFrame(event), subscribers_only);
+    std::shared_ptr<wire::Terms> terms;
+    if (subscribers_only) {
+      terms = std::make_shared<wire::Terms>();
+      terms->stream_subscribers_only = true;
+    }
+    auto published = node_.node().Publish(topic, MakeFrame(event, "chat", 0, std::move(terms)));
     node_.Settle();
     return published->sessions;
   }
@@ -76,7 +81,7 @@ TEST_F(ShardTest, AUsersMessageOnAStreamThatNobodyHearsReachesNobody) {
 
 TEST_F(ShardTest, SubscribingTwiceIsOnce) {
   FakeSession session(node_, 0, {.streams = {"chat"}});
-  bool again = session.With([](Session& s) { return s.shard().Subscribe(s, StreamTopic("chat")); });
+  bool again = session.With([](Session& s) { return s.shard().Subscribe(s, StreamTopic("chat")).fresh; });
 
   EXPECT_FALSE(again);
   EXPECT_EQ(Publish(StreamTopic("chat"), "once"), 1u);

@@ -74,7 +74,7 @@ hub: {shards: 3}
 }
 
 TEST(ConfigLoaderTest, EmptyGroupsAndListsAreDefaults) {
-  v1::Config config = Good(std::string(kLeast) + "  allowed_origins: []\nhub:\nlog: {}\nshutdown: ~\n");
+  v1::Config config = Good(std::string(kLeast) + "  allowed_origins: []\nhub:\nlog: {}\ndrain: ~\n");
 
   EXPECT_EQ(config.hub().mailbox_messages(), 4096u);
   EXPECT_EQ(config.edge().allowed_origins_size(), 0);

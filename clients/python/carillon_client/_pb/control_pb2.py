@@ -12,10 +12,11 @@ _sym_db = _symbol_database.Default()
 
 
 from . import envelope_pb2 as carillon_dot_v1_dot_envelope__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61rillon/v1/control.proto\x12\x0b\x63\x61rillon.v1\x1a\x1a\x63\x61rillon/v1/envelope.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"X\n\x07Receipt\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x01(\r\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.carillon.v1.Position\"q\n\x16\x42roadcastToUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x13\n\x0b\x61ny_session\x18\x03 \x01(\x08\x12!\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x12.carillon.v1.Event\"@\n\x17\x42roadcastToUserResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"s\n\x17\x42roadcastToUsersRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x13\n\x0b\x61ny_session\x18\x03 \x01(\x08\x12!\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x12.carillon.v1.Event\"P\n\x18\x42roadcastToUsersResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\x12\r\n\x05users\x18\x02 \x01(\r\"K\n\x16\x42roadcastStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12!\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x12.carillon.v1.Event\"@\n\x17\x42roadcastStreamResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"H\n\x13\x42roadcastAllRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12!\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x12.carillon.v1.Event\"=\n\x14\x42roadcastAllResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"]\n\x14SendToSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12!\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x12.carillon.v1.Event\">\n\x15SendToSessionResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"\xd7\x02\n\x0bPublishItem\x12?\n\x10\x62roadcast_stream\x18\x01 \x01(\x0b\x32#.carillon.v1.BroadcastStreamRequestH\x00\x12@\n\x11\x62roadcast_to_user\x18\x02 \x01(\x0b\x32#.carillon.v1.BroadcastToUserRequestH\x00\x12\x42\n\x12\x62roadcast_to_users\x18\x03 \x01(\x0b\x32$.carillon.v1.BroadcastToUsersRequestH\x00\x12\x39\n\rbroadcast_all\x18\x04 \x01(\x0b\x32 .carillon.v1.BroadcastAllRequestH\x00\x12<\n\x0fsend_to_session\x18\x05 \x01(\x0b\x32!.carillon.v1.SendToSessionRequestH\x00\x42\x08\n\x06target\"L\n\x14PublishStreamRequest\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.carillon.v1.PublishItem\"\x9e\x01\n\x15PublishStreamResponse\x12\x10\n\x08\x61\x63ked_to\x18\x01 \x01(\x04\x12<\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32*.carillon.v1.PublishStreamResponse.Failure\x1a\x35\n\x07\x46\x61ilure\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"p\n\x0bKickRequest\x12\x14\n\nsession_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x12\x10\n\x06stream\x18\x03 \x01(\tH\x00\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12\x0e\n\x06reason\x18\x05 \x01(\tB\x08\n\x06target\"1\n\x0cKickResponse\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x0f\n\x07partial\x18\x02 \x01(\x08\"j\n\x12SubscribersRequest\x12\x10\n\x06stream\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\tB\x08\n\x06target\"\xc9\x01\n\nSubscriber\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x32\n\x0e\x63onnected_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x06labels\x18\x04 \x03(\x0b\x32#.carillon.v1.Subscriber.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"m\n\x13SubscribersResponse\x12,\n\x0bsubscribers\x18\x01 \x03(\x0b\x32\x17.carillon.v1.Subscriber\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07partial\x18\x03 \x01(\x08\"H\n\x17\x43ountSubscribersRequest\x12\x10\n\x06stream\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06target\",\n\x18\x43ountSubscribersResponse\x12\x10\n\x08sessions\x18\x01 \x01(\x04\x32\xa6\x06\n\x0e\x43ontrolService\x12\\\n\x0f\x42roadcastToUser\x12#.carillon.v1.BroadcastToUserRequest\x1a$.carillon.v1.BroadcastToUserResponse\x12_\n\x10\x42roadcastToUsers\x12$.carillon.v1.BroadcastToUsersRequest\x1a%.carillon.v1.BroadcastToUsersResponse\x12\\\n\x0f\x42roadcastStream\x12#.carillon.v1.BroadcastStreamRequest\x1a$.carillon.v1.BroadcastStreamResponse\x12S\n\x0c\x42roadcastAll\x12 .carillon.v1.BroadcastAllRequest\x1a!.carillon.v1.BroadcastAllResponse\x12V\n\rSendToSession\x12!.carillon.v1.SendToSessionRequest\x1a\".carillon.v1.SendToSessionResponse\x12Z\n\rPublishStream\x12!.carillon.v1.PublishStreamRequest\x1a\".carillon.v1.PublishStreamResponse(\x01\x30\x01\x12;\n\x04Kick\x12\x18.carillon.v1.KickRequest\x1a\x19.carillon.v1.KickResponse\x12P\n\x0bSubscribers\x12\x1f.carillon.v1.SubscribersRequest\x1a .carillon.v1.SubscribersResponse\x12_\n\x10\x43ountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponseBB\n\x0f\x64\x65v.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19\x63\x61rillon/v1/control.proto\x12\x0b\x63\x61rillon.v1\x1a\x1a\x63\x61rillon/v1/envelope.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x98\x01\n\x07Receipt\x12\x12\n\nmessage_id\x18\x01 \x01(\t\x12\x10\n\x08sessions\x18\x02 \x01(\r\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.carillon.v1.Position\x12\x11\n\tduplicate\x18\x04 \x01(\x08\x12+\n\x06report\x18\x05 \x01(\x0b\x32\x1b.carillon.v1.DeliveryReport\"g\n\x0e\x44\x65liveryReport\x12\x0e\n\x06queued\x18\x01 \x01(\r\x12\x10\n\x08\x66iltered\x18\x02 \x01(\r\x12\x0f\n\x07\x64ropped\x18\x03 \x01(\r\x12\x11\n\treplaying\x18\x04 \x01(\r\x12\x0f\n\x07partial\x18\x05 \x01(\x08\"\xc9\x02\n\x0ePublishOptions\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x03ttl\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x31\n\x0e\x64\x65liver_within\x18\x03 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x16\n\x0e\x63onflation_key\x18\x04 \x01(\t\x12\x14\n\x0cskip_history\x18\x05 \x01(\x08\x12\x30\n\x11\x65xpected_position\x18\x06 \x01(\x0b\x32\x15.carillon.v1.Position\x12\'\n\x08selector\x18\x07 \x01(\x0b\x32\x15.carillon.v1.Selector\x12\x18\n\x10\x65xclude_sessions\x18\x08 \x03(\t\x12\x15\n\rexclude_users\x18\t \x03(\t\x12\x0e\n\x06report\x18\n \x01(\x08\"\x8d\x01\n\x08Selector\x12\x31\n\x06labels\x18\x01 \x03(\x0b\x32!.carillon.v1.Selector.LabelsEntry\x12\x10\n\x08user_ids\x18\x02 \x03(\t\x12\r\n\x05roles\x18\x03 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x9f\x01\n\x16\x42roadcastToUserRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x13\n\x0b\x61ny_session\x18\x03 \x01(\x08\x12!\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x12.carillon.v1.Event\x12,\n\x07options\x18\x05 \x01(\x0b\x32\x1b.carillon.v1.PublishOptions\"@\n\x17\x42roadcastToUserResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"\xa1\x01\n\x17\x42roadcastToUsersRequest\x12\x10\n\x08user_ids\x18\x01 \x03(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12\x13\n\x0b\x61ny_session\x18\x03 \x01(\x08\x12!\n\x05\x65vent\x18\x04 \x01(\x0b\x32\x12.carillon.v1.Event\x12,\n\x07options\x18\x05 \x01(\x0b\x32\x1b.carillon.v1.PublishOptions\"P\n\x18\x42roadcastToUsersResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\x12\r\n\x05users\x18\x02 \x01(\r\"y\n\x16\x42roadcastStreamRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12!\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x12.carillon.v1.Event\x12,\n\x07options\x18\x03 \x01(\x0b\x32\x1b.carillon.v1.PublishOptions\"@\n\x17\x42roadcastStreamResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"v\n\x13\x42roadcastAllRequest\x12\x0e\n\x06stream\x18\x01 \x01(\t\x12!\n\x05\x65vent\x18\x02 \x01(\x0b\x32\x12.carillon.v1.Event\x12,\n\x07options\x18\x03 \x01(\x0b\x32\x1b.carillon.v1.PublishOptions\"=\n\x14\x42roadcastAllResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"\x8b\x01\n\x14SendToSessionRequest\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0e\n\x06stream\x18\x02 \x01(\t\x12!\n\x05\x65vent\x18\x03 \x01(\x0b\x32\x12.carillon.v1.Event\x12,\n\x07options\x18\x04 \x01(\x0b\x32\x1b.carillon.v1.PublishOptions\">\n\x15SendToSessionResponse\x12%\n\x07receipt\x18\x01 \x01(\x0b\x32\x14.carillon.v1.Receipt\"\xd7\x02\n\x0bPublishItem\x12?\n\x10\x62roadcast_stream\x18\x01 \x01(\x0b\x32#.carillon.v1.BroadcastStreamRequestH\x00\x12@\n\x11\x62roadcast_to_user\x18\x02 \x01(\x0b\x32#.carillon.v1.BroadcastToUserRequestH\x00\x12\x42\n\x12\x62roadcast_to_users\x18\x03 \x01(\x0b\x32$.carillon.v1.BroadcastToUsersRequestH\x00\x12\x39\n\rbroadcast_all\x18\x04 \x01(\x0b\x32 .carillon.v1.BroadcastAllRequestH\x00\x12<\n\x0fsend_to_session\x18\x05 \x01(\x0b\x32!.carillon.v1.SendToSessionRequestH\x00\x42\x08\n\x06target\"L\n\x14PublishStreamRequest\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\'\n\x05items\x18\x02 \x03(\x0b\x32\x18.carillon.v1.PublishItem\"\x9e\x01\n\x15PublishStreamResponse\x12\x10\n\x08\x61\x63ked_to\x18\x01 \x01(\x04\x12<\n\x08\x66\x61ilures\x18\x02 \x03(\x0b\x32*.carillon.v1.PublishStreamResponse.Failure\x1a\x35\n\x07\x46\x61ilure\x12\x0b\n\x03seq\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\x05\x12\x0f\n\x07message\x18\x03 \x01(\t\"p\n\x0bKickRequest\x12\x14\n\nsession_id\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x12\x10\n\x06stream\x18\x03 \x01(\tH\x00\x12\x0c\n\x04\x63ode\x18\x04 \x01(\r\x12\x0e\n\x06reason\x18\x05 \x01(\tB\x08\n\x06target\"1\n\x0cKickResponse\x12\x10\n\x08sessions\x18\x01 \x01(\r\x12\x0f\n\x07partial\x18\x02 \x01(\x08\"j\n\x12SubscribersRequest\x12\x10\n\x06stream\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\tB\x08\n\x06target\"\xc9\x01\n\nSubscriber\x12\x12\n\nsession_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x32\n\x0e\x63onnected_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x33\n\x06labels\x18\x04 \x03(\x0b\x32#.carillon.v1.Subscriber.LabelsEntry\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"m\n\x13SubscribersResponse\x12,\n\x0bsubscribers\x18\x01 \x03(\x0b\x32\x17.carillon.v1.Subscriber\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x0f\n\x07partial\x18\x03 \x01(\x08\"H\n\x17\x43ountSubscribersRequest\x12\x10\n\x06stream\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06target\",\n\x18\x43ountSubscribersResponse\x12\x10\n\x08sessions\x18\x01 \x01(\x04\"\x91\x01\n\x13ListMessagesRequest\x12\x10\n\x06stream\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x12$\n\x05\x61\x66ter\x18\x03 \x01(\x0b\x32\x15.carillon.v1.Position\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\tB\x08\n\x06target\"\x81\x01\n\x14ListMessagesResponse\x12\'\n\x08messages\x18\x01 \x03(\x0b\x32\x15.carillon.v1.Envelope\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\'\n\x08position\x18\x03 \x01(\x0b\x32\x15.carillon.v1.Position\"E\n\x14\x43learMessagesRequest\x12\x10\n\x06stream\x18\x01 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x02 \x01(\tH\x00\x42\x08\n\x06target\"R\n\x15\x43learMessagesResponse\x12\x10\n\x08messages\x18\x01 \x01(\x04\x12\'\n\x08position\x18\x02 \x01(\x0b\x32\x15.carillon.v1.Position2\xd3\x07\n\x0e\x43ontrolService\x12\\\n\x0f\x42roadcastToUser\x12#.carillon.v1.BroadcastToUserRequest\x1a$.carillon.v1.BroadcastToUserResponse\x12_\n\x10\x42roadcastToUsers\x12$.carillon.v1.BroadcastToUsersRequest\x1a%.carillon.v1.BroadcastToUsersResponse\x12\\\n\x0f\x42roadcastStream\x12#.carillon.v1.BroadcastStreamRequest\x1a$.carillon.v1.BroadcastStreamResponse\x12S\n\x0c\x42roadcastAll\x12 .carillon.v1.BroadcastAllRequest\x1a!.carillon.v1.BroadcastAllResponse\x12V\n\rSendToSession\x12!.carillon.v1.SendToSessionRequest\x1a\".carillon.v1.SendToSessionResponse\x12Z\n\rPublishStream\x12!.carillon.v1.PublishStreamRequest\x1a\".carillon.v1.PublishStreamResponse(\x01\x30\x01\x12;\n\x04Kick\x12\x18.carillon.v1.KickRequest\x1a\x19.carillon.v1.KickResponse\x12P\n\x0bSubscribers\x12\x1f.carillon.v1.SubscribersRequest\x1a .carillon.v1.SubscribersResponse\x12_\n\x10\x43ountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponse\x12S\n\x0cListMessages\x12 .carillon.v1.ListMessagesRequest\x1a!.carillon.v1.ListMessagesResponse\x12V\n\rClearMessages\x12!.carillon.v1.ClearMessagesRequest\x1a\".carillon.v1.ClearMessagesResponseBB\n\x0f\x64\x65v.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'carillon_client._pb.control_pb2', globals())
@@ -23,54 +24,72 @@ if _descriptor._USE_C_DESCRIPTORS == False:
 
   DESCRIPTOR._options = None
   DESCRIPTOR._serialized_options = b'\n\017dev.carillon.v1P\001Z-carillon.dev/clients/go/carillonv1;carillonv1'
+  _SELECTOR_LABELSENTRY._options = None
+  _SELECTOR_LABELSENTRY._serialized_options = b'8\001'
   _SUBSCRIBER_LABELSENTRY._options = None
   _SUBSCRIBER_LABELSENTRY._serialized_options = b'8\001'
-  _RECEIPT._serialized_start=103
-  _RECEIPT._serialized_end=191
-  _BROADCASTTOUSERREQUEST._serialized_start=193
-  _BROADCASTTOUSERREQUEST._serialized_end=306
-  _BROADCASTTOUSERRESPONSE._serialized_start=308
-  _BROADCASTTOUSERRESPONSE._serialized_end=372
-  _BROADCASTTOUSERSREQUEST._serialized_start=374
-  _BROADCASTTOUSERSREQUEST._serialized_end=489
-  _BROADCASTTOUSERSRESPONSE._serialized_start=491
-  _BROADCASTTOUSERSRESPONSE._serialized_end=571
-  _BROADCASTSTREAMREQUEST._serialized_start=573
-  _BROADCASTSTREAMREQUEST._serialized_end=648
-  _BROADCASTSTREAMRESPONSE._serialized_start=650
-  _BROADCASTSTREAMRESPONSE._serialized_end=714
-  _BROADCASTALLREQUEST._serialized_start=716
-  _BROADCASTALLREQUEST._serialized_end=788
-  _BROADCASTALLRESPONSE._serialized_start=790
-  _BROADCASTALLRESPONSE._serialized_end=851
-  _SENDTOSESSIONREQUEST._serialized_start=853
-  _SENDTOSESSIONREQUEST._serialized_end=946
-  _SENDTOSESSIONRESPONSE._serialized_start=948
-  _SENDTOSESSIONRESPONSE._serialized_end=1010
-  _PUBLISHITEM._serialized_start=1013
-  _PUBLISHITEM._serialized_end=1356
-  _PUBLISHSTREAMREQUEST._serialized_start=1358
-  _PUBLISHSTREAMREQUEST._serialized_end=1434
-  _PUBLISHSTREAMRESPONSE._serialized_start=1437
-  _PUBLISHSTREAMRESPONSE._serialized_end=1595
-  _PUBLISHSTREAMRESPONSE_FAILURE._serialized_start=1542
-  _PUBLISHSTREAMRESPONSE_FAILURE._serialized_end=1595
-  _KICKREQUEST._serialized_start=1597
-  _KICKREQUEST._serialized_end=1709
-  _KICKRESPONSE._serialized_start=1711
-  _KICKRESPONSE._serialized_end=1760
-  _SUBSCRIBERSREQUEST._serialized_start=1762
-  _SUBSCRIBERSREQUEST._serialized_end=1868
-  _SUBSCRIBER._serialized_start=1871
-  _SUBSCRIBER._serialized_end=2072
-  _SUBSCRIBER_LABELSENTRY._serialized_start=2027
-  _SUBSCRIBER_LABELSENTRY._serialized_end=2072
-  _SUBSCRIBERSRESPONSE._serialized_start=2074
-  _SUBSCRIBERSRESPONSE._serialized_end=2183
-  _COUNTSUBSCRIBERSREQUEST._serialized_start=2185
-  _COUNTSUBSCRIBERSREQUEST._serialized_end=2257
-  _COUNTSUBSCRIBERSRESPONSE._serialized_start=2259
-  _COUNTSUBSCRIBERSRESPONSE._serialized_end=2303
-  _CONTROLSERVICE._serialized_start=2306
-  _CONTROLSERVICE._serialized_end=3112
+  _RECEIPT._serialized_start=136
+  _RECEIPT._serialized_end=288
+  _DELIVERYREPORT._serialized_start=290
+  _DELIVERYREPORT._serialized_end=393
+  _PUBLISHOPTIONS._serialized_start=396
+  _PUBLISHOPTIONS._serialized_end=725
+  _SELECTOR._serialized_start=728
+  _SELECTOR._serialized_end=869
+  _SELECTOR_LABELSENTRY._serialized_start=824
+  _SELECTOR_LABELSENTRY._serialized_end=869
+  _BROADCASTTOUSERREQUEST._serialized_start=872
+  _BROADCASTTOUSERREQUEST._serialized_end=1031
+  _BROADCASTTOUSERRESPONSE._serialized_start=1033
+  _BROADCASTTOUSERRESPONSE._serialized_end=1097
+  _BROADCASTTOUSERSREQUEST._serialized_start=1100
+  _BROADCASTTOUSERSREQUEST._serialized_end=1261
+  _BROADCASTTOUSERSRESPONSE._serialized_start=1263
+  _BROADCASTTOUSERSRESPONSE._serialized_end=1343
+  _BROADCASTSTREAMREQUEST._serialized_start=1345
+  _BROADCASTSTREAMREQUEST._serialized_end=1466
+  _BROADCASTSTREAMRESPONSE._serialized_start=1468
+  _BROADCASTSTREAMRESPONSE._serialized_end=1532
+  _BROADCASTALLREQUEST._serialized_start=1534
+  _BROADCASTALLREQUEST._serialized_end=1652
+  _BROADCASTALLRESPONSE._serialized_start=1654
+  _BROADCASTALLRESPONSE._serialized_end=1715
+  _SENDTOSESSIONREQUEST._serialized_start=1718
+  _SENDTOSESSIONREQUEST._serialized_end=1857
+  _SENDTOSESSIONRESPONSE._serialized_start=1859
+  _SENDTOSESSIONRESPONSE._serialized_end=1921
+  _PUBLISHITEM._serialized_start=1924
+  _PUBLISHITEM._serialized_end=2267
+  _PUBLISHSTREAMREQUEST._serialized_start=2269
+  _PUBLISHSTREAMREQUEST._serialized_end=2345
+  _PUBLISHSTREAMRESPONSE._serialized_start=2348
+  _PUBLISHSTREAMRESPONSE._serialized_end=2506
+  _PUBLISHSTREAMRESPONSE_FAILURE._serialized_start=2453
+  _PUBLISHSTREAMRESPONSE_FAILURE._serialized_end=2506
+  _KICKREQUEST._serialized_start=2508
+  _KICKREQUEST._serialized_end=2620
+  _KICKRESPONSE._serialized_start=2622
+  _KICKRESPONSE._serialized_end=2671
+  _SUBSCRIBERSREQUEST._serialized_start=2673
+  _SUBSCRIBERSREQUEST._serialized_end=2779
+  _SUBSCRIBER._serialized_start=2782
+  _SUBSCRIBER._serialized_end=2983
+  _SUBSCRIBER_LABELSENTRY._serialized_start=824
+  _SUBSCRIBER_LABELSENTRY._serialized_end=869
+  _SUBSCRIBERSRESPONSE._serialized_start=2985
+  _SUBSCRIBERSRESPONSE._serialized_end=3094
+  _COUNTSUBSCRIBERSREQUEST._serialized_start=3096
+  _COUNTSUBSCRIBERSREQUEST._serialized_end=3168
+  _COUNTSUBSCRIBERSRESPONSE._serialized_start=3170
+  _COUNTSUBSCRIBERSRESPONSE._serialized_end=3214
+  _LISTMESSAGESREQUEST._serialized_start=3217
+  _LISTMESSAGESREQUEST._serialized_end=3362
+  _LISTMESSAGESRESPONSE._serialized_start=3365
+  _LISTMESSAGESRESPONSE._serialized_end=3494
+  _CLEARMESSAGESREQUEST._serialized_start=3496
+  _CLEARMESSAGESREQUEST._serialized_end=3565
+  _CLEARMESSAGESRESPONSE._serialized_start=3567
+  _CLEARMESSAGESRESPONSE._serialized_end=3649
+  _CONTROLSERVICE._serialized_start=3652
+  _CONTROLSERVICE._serialized_end=4631
 # @@protoc_insertion_point(module_scope)

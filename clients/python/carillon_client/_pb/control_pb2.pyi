@@ -1,4 +1,5 @@
 from . import envelope_pb2 as _envelope_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -8,12 +9,14 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class BroadcastAllRequest(_message.Message):
-    __slots__ = ["event", "stream"]
+    __slots__ = ["event", "options", "stream"]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     event: _envelope_pb2.Event
+    options: PublishOptions
     stream: str
-    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
 
 class BroadcastAllResponse(_message.Message):
     __slots__ = ["receipt"]
@@ -22,12 +25,14 @@ class BroadcastAllResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
 class BroadcastStreamRequest(_message.Message):
-    __slots__ = ["event", "stream"]
+    __slots__ = ["event", "options", "stream"]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     event: _envelope_pb2.Event
+    options: PublishOptions
     stream: str
-    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
 
 class BroadcastStreamResponse(_message.Message):
     __slots__ = ["receipt"]
@@ -36,16 +41,18 @@ class BroadcastStreamResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
 class BroadcastToUserRequest(_message.Message):
-    __slots__ = ["any_session", "event", "stream", "user_id"]
+    __slots__ = ["any_session", "event", "options", "stream", "user_id"]
     ANY_SESSION_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     any_session: bool
     event: _envelope_pb2.Event
+    options: PublishOptions
     stream: str
     user_id: str
-    def __init__(self, user_id: _Optional[str] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+    def __init__(self, user_id: _Optional[str] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
 
 class BroadcastToUserResponse(_message.Message):
     __slots__ = ["receipt"]
@@ -54,16 +61,18 @@ class BroadcastToUserResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
 class BroadcastToUsersRequest(_message.Message):
-    __slots__ = ["any_session", "event", "stream", "user_ids"]
+    __slots__ = ["any_session", "event", "options", "stream", "user_ids"]
     ANY_SESSION_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_IDS_FIELD_NUMBER: _ClassVar[int]
     any_session: bool
     event: _envelope_pb2.Event
+    options: PublishOptions
     stream: str
     user_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, user_ids: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+    def __init__(self, user_ids: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
 
 class BroadcastToUsersResponse(_message.Message):
     __slots__ = ["receipt", "users"]
@@ -72,6 +81,22 @@ class BroadcastToUsersResponse(_message.Message):
     receipt: Receipt
     users: int
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ..., users: _Optional[int] = ...) -> None: ...
+
+class ClearMessagesRequest(_message.Message):
+    __slots__ = ["stream", "user_id"]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    stream: str
+    user_id: str
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
+
+class ClearMessagesResponse(_message.Message):
+    __slots__ = ["messages", "position"]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    messages: int
+    position: _envelope_pb2.Position
+    def __init__(self, messages: _Optional[int] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class CountSubscribersRequest(_message.Message):
     __slots__ = ["stream", "user_id"]
@@ -86,6 +111,20 @@ class CountSubscribersResponse(_message.Message):
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     sessions: int
     def __init__(self, sessions: _Optional[int] = ...) -> None: ...
+
+class DeliveryReport(_message.Message):
+    __slots__ = ["dropped", "filtered", "partial", "queued", "replaying"]
+    DROPPED_FIELD_NUMBER: _ClassVar[int]
+    FILTERED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    REPLAYING_FIELD_NUMBER: _ClassVar[int]
+    dropped: int
+    filtered: int
+    partial: bool
+    queued: int
+    replaying: int
+    def __init__(self, queued: _Optional[int] = ..., filtered: _Optional[int] = ..., dropped: _Optional[int] = ..., replaying: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
 class KickRequest(_message.Message):
     __slots__ = ["code", "reason", "session_id", "stream", "user_id"]
@@ -109,6 +148,30 @@ class KickResponse(_message.Message):
     sessions: int
     def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
+class ListMessagesRequest(_message.Message):
+    __slots__ = ["after", "page_size", "page_token", "stream", "user_id"]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    after: _envelope_pb2.Position
+    page_size: int
+    page_token: str
+    stream: str
+    user_id: str
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., after: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListMessagesResponse(_message.Message):
+    __slots__ = ["messages", "next_page_token", "position"]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    POSITION_FIELD_NUMBER: _ClassVar[int]
+    messages: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
+    next_page_token: str
+    position: _envelope_pb2.Position
+    def __init__(self, messages: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ...) -> None: ...
+
 class PublishItem(_message.Message):
     __slots__ = ["broadcast_all", "broadcast_stream", "broadcast_to_user", "broadcast_to_users", "send_to_session"]
     BROADCAST_ALL_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +185,30 @@ class PublishItem(_message.Message):
     broadcast_to_users: BroadcastToUsersRequest
     send_to_session: SendToSessionRequest
     def __init__(self, broadcast_stream: _Optional[_Union[BroadcastStreamRequest, _Mapping]] = ..., broadcast_to_user: _Optional[_Union[BroadcastToUserRequest, _Mapping]] = ..., broadcast_to_users: _Optional[_Union[BroadcastToUsersRequest, _Mapping]] = ..., broadcast_all: _Optional[_Union[BroadcastAllRequest, _Mapping]] = ..., send_to_session: _Optional[_Union[SendToSessionRequest, _Mapping]] = ...) -> None: ...
+
+class PublishOptions(_message.Message):
+    __slots__ = ["conflation_key", "deliver_within", "exclude_sessions", "exclude_users", "expected_position", "report", "request_id", "selector", "skip_history", "ttl"]
+    CONFLATION_KEY_FIELD_NUMBER: _ClassVar[int]
+    DELIVER_WITHIN_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_USERS_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_POSITION_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SELECTOR_FIELD_NUMBER: _ClassVar[int]
+    SKIP_HISTORY_FIELD_NUMBER: _ClassVar[int]
+    TTL_FIELD_NUMBER: _ClassVar[int]
+    conflation_key: str
+    deliver_within: _duration_pb2.Duration
+    exclude_sessions: _containers.RepeatedScalarFieldContainer[str]
+    exclude_users: _containers.RepeatedScalarFieldContainer[str]
+    expected_position: _envelope_pb2.Position
+    report: bool
+    request_id: str
+    selector: Selector
+    skip_history: bool
+    ttl: _duration_pb2.Duration
+    def __init__(self, request_id: _Optional[str] = ..., ttl: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., deliver_within: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., conflation_key: _Optional[str] = ..., skip_history: bool = ..., expected_position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., selector: _Optional[_Union[Selector, _Mapping]] = ..., exclude_sessions: _Optional[_Iterable[str]] = ..., exclude_users: _Optional[_Iterable[str]] = ..., report: bool = ...) -> None: ...
 
 class PublishStreamRequest(_message.Message):
     __slots__ = ["items", "seq"]
@@ -149,24 +236,47 @@ class PublishStreamResponse(_message.Message):
     def __init__(self, acked_to: _Optional[int] = ..., failures: _Optional[_Iterable[_Union[PublishStreamResponse.Failure, _Mapping]]] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ["message_id", "position", "sessions"]
+    __slots__ = ["duplicate", "message_id", "position", "report", "sessions"]
+    DUPLICATE_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
+    REPORT_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    duplicate: bool
     message_id: str
     position: _envelope_pb2.Position
+    report: DeliveryReport
     sessions: int
-    def __init__(self, message_id: _Optional[str] = ..., sessions: _Optional[int] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ...) -> None: ...
+    def __init__(self, message_id: _Optional[str] = ..., sessions: _Optional[int] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., duplicate: bool = ..., report: _Optional[_Union[DeliveryReport, _Mapping]] = ...) -> None: ...
+
+class Selector(_message.Message):
+    __slots__ = ["labels", "roles", "user_ids"]
+    class LabelsEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    labels: _containers.ScalarMap[str, str]
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    user_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., user_ids: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SendToSessionRequest(_message.Message):
-    __slots__ = ["event", "session_id", "stream"]
+    __slots__ = ["event", "options", "session_id", "stream"]
     EVENT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     event: _envelope_pb2.Event
+    options: PublishOptions
     session_id: str
     stream: str
-    def __init__(self, session_id: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
 
 class SendToSessionResponse(_message.Message):
     __slots__ = ["receipt"]

@@ -14,6 +14,9 @@ class ControlServiceStub(object):
     target that is named but empty is malformed too
     RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
     the request is larger than 1 MiB, and trying again is of no use
+    ALREADY_EXISTS      options.request_id was used for another message
+    ABORTED             the log does not stand where the caller thought
+    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -72,6 +75,16 @@ class ControlServiceStub(object):
                 request_serializer=carillon_dot_v1_dot_control__pb2.CountSubscribersRequest.SerializeToString,
                 response_deserializer=carillon_dot_v1_dot_control__pb2.CountSubscribersResponse.FromString,
                 )
+        self.ListMessages = channel.unary_unary(
+                '/carillon.v1.ControlService/ListMessages',
+                request_serializer=carillon_dot_v1_dot_control__pb2.ListMessagesRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.ListMessagesResponse.FromString,
+                )
+        self.ClearMessages = channel.unary_unary(
+                '/carillon.v1.ControlService/ClearMessages',
+                request_serializer=carillon_dot_v1_dot_control__pb2.ClearMessagesRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.ClearMessagesResponse.FromString,
+                )
 
 
 class ControlServiceServicer(object):
@@ -83,6 +96,9 @@ class ControlServiceServicer(object):
     target that is named but empty is malformed too
     RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
     the request is larger than 1 MiB, and trying again is of no use
+    ALREADY_EXISTS      options.request_id was used for another message
+    ABORTED             the log does not stand where the caller thought
+    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -157,6 +173,22 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMessages(self, request, context):
+        """Reads a log, from the oldest message that is kept, a page at a time. FAILED_PRECONDITION where the stream, or users,
+        have no log. Verb: read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClearMessages(self, request, context):
+        """Forgets a log's messages. It begins anew under another epoch, so that nobody recovers across it. Sessions stay
+        subscribed. FAILED_PRECONDITION where the stream, or users, have no log. Verb: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -205,6 +237,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=carillon_dot_v1_dot_control__pb2.CountSubscribersRequest.FromString,
                     response_serializer=carillon_dot_v1_dot_control__pb2.CountSubscribersResponse.SerializeToString,
             ),
+            'ListMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMessages,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.ListMessagesRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.ListMessagesResponse.SerializeToString,
+            ),
+            'ClearMessages': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClearMessages,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.ClearMessagesRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.ClearMessagesResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'carillon.v1.ControlService', rpc_method_handlers)
@@ -221,6 +263,9 @@ class ControlService(object):
     target that is named but empty is malformed too
     RESOURCE_EXHAUSTED  the gateway is behind; nothing was sent; a RetryInfo detail says when to try again. Without one:
     the request is larger than 1 MiB, and trying again is of no use
+    ALREADY_EXISTS      options.request_id was used for another message
+    ABORTED             the log does not stand where the caller thought
+    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -378,5 +423,39 @@ class ControlService(object):
         return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/CountSubscribers',
             carillon_dot_v1_dot_control__pb2.CountSubscribersRequest.SerializeToString,
             carillon_dot_v1_dot_control__pb2.CountSubscribersResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/ListMessages',
+            carillon_dot_v1_dot_control__pb2.ListMessagesRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.ListMessagesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ClearMessages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/ClearMessages',
+            carillon_dot_v1_dot_control__pb2.ClearMessagesRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.ClearMessagesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -9,7 +9,7 @@ from typing import ClassVar as _ClassVar, Mapping as _Mapping, Optional as _Opti
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Envelope(_message.Message):
-    __slots__ = ["binary", "event", "id", "json", "meta", "position", "stream", "time"]
+    __slots__ = ["binary", "event", "id", "json", "log", "meta", "position", "stream", "time"]
     class MetaEntry(_message.Message):
         __slots__ = ["key", "value"]
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -21,6 +21,7 @@ class Envelope(_message.Message):
     EVENT_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     JSON_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
     META_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
@@ -29,11 +30,12 @@ class Envelope(_message.Message):
     event: str
     id: str
     json: str
+    log: str
     meta: _containers.ScalarMap[str, str]
     position: Position
     stream: str
     time: _timestamp_pb2.Timestamp
-    def __init__(self, id: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[str] = ..., json: _Optional[str] = ..., binary: _Optional[bytes] = ..., meta: _Optional[_Mapping[str, str]] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[str] = ..., json: _Optional[str] = ..., binary: _Optional[bytes] = ..., meta: _Optional[_Mapping[str, str]] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., position: _Optional[_Union[Position, _Mapping]] = ..., log: _Optional[str] = ...) -> None: ...
 
 class Event(_message.Message):
     __slots__ = ["binary", "json", "message", "meta", "name", "value"]

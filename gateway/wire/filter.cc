@@ -1,0 +1,26 @@
+#include "gateway/wire/filter.h"
+
+#include <algorithm>
+#include <string_view>
+
+namespace carillon::wire {
+namespace {
+
+bool IsMeant(std::string_view event, std::string_view pattern) {
+  if (!pattern.ends_with('*')) return event == pattern;
+  return event.starts_with(pattern.substr(0, pattern.size() - 1));
+}
+
+}  // namespace
+
+bool Filter::Passes(const v1::Envelope& envelope) const {
+  bool named = events.empty() || std::any_of(events.begin(), events.end(), [&](const std::string& pattern) {
+                 return IsMeant(envelope.event(), pattern);
+               });
+  return named && std::all_of(meta.begin(), meta.end(), [&](const auto& wanted) {
+           auto it = envelope.meta().find(wanted.first);
+           return it != envelope.meta().end() && it->second == wanted.second;
+         });
+}
+
+}  // namespace carillon::wire

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "carillon/v1/envelope.pb.h"
+
+namespace carillon::wire {
+
+// Which of a stream's messages a subscriber wants to hear. What it does not, it is told of by skip markers only.
+struct Filter {
+  static constexpr size_t kMaxEvents = 32;
+  static constexpr size_t kMaxMeta = 16;
+
+  std::vector<std::string> events;          // names, or beginnings of names followed by "*"; empty: every event
+  std::map<std::string, std::string> meta;  // annotations that a message must have
+
+  bool empty() const { return events.empty() && meta.empty(); }
+  bool Passes(const v1::Envelope& envelope) const;
+
+  bool operator==(const Filter&) const = default;
+};
+
+}  // namespace carillon::wire
