@@ -8,8 +8,8 @@
 
 #include "gateway/wire/topic.h"
 
-// How topics are treated: what is kept of them, and what becomes of their messages for slow readers. From config.proto's
-// StreamRule and LogRule, which say what each one means.
+// How topics are treated: what is kept of them, and what becomes of their messages for slow readers. From
+// config.proto's StreamRule and LogRule, which say what each one means.
 namespace carillon::engine {
 
 enum class LogMode : uint8_t { kNone, kLatest, kLog };

@@ -11,12 +11,12 @@ namespace carillon::hub {
 
 class Shard;
 
-// Tells a session that the gateway restarts, and closes it. It is to come back after a time of its own within the window,
-// so that the next process does not see all of them at once.
+// Tells a session that the gateway restarts, and closes it. It is to come back after a time of its own within the
+// window, so that the next process does not see all of them at once.
 void SendHome(Session& session, std::chrono::milliseconds window);
 
-// Sends the sessions of a shard home, in random order and evenly over the window. Those that begin meanwhile go at once.
-// Thread: the shard's.
+// Sends the sessions of a shard home, in random order and evenly over the window. Those that begin meanwhile go at
+// once. Thread: the shard's.
 class Farewell : public TimerWheel::Timer {
  public:
   // The shard keeps it.

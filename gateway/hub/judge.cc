@@ -16,9 +16,8 @@ bool IsSelected(const wire::Terms& terms, const auth::Identity* identity) {
   if (terms.labels.empty() && terms.user_ids.empty() && terms.roles.empty()) return true;
   if (identity == nullptr) return false;
   if (!terms.user_ids.empty() && !Has(terms.user_ids, identity->user_id)) return false;
-  if (!terms.roles.empty() && std::none_of(terms.roles.begin(), terms.roles.end(), [&](const std::string& role) {
-        return Has(identity->roles, role);
-      })) {
+  if (!terms.roles.empty() && std::none_of(terms.roles.begin(), terms.roles.end(),
+                                           [&](const std::string& role) { return Has(identity->roles, role); })) {
     return false;
   }
   return std::all_of(terms.labels.begin(), terms.labels.end(), [&](const auto& label) {

@@ -14,8 +14,8 @@ namespace carillon::hub {
 // The bytes of a skip marker, in the session's dialect; may be empty where that has none.
 using MakeSkip = absl::FunctionRef<std::string(const wire::Skip&)>;
 
-// What each of these took out. A marker stands in the queue where the first of a log's missing messages stood, and one at
-// the end where its last is missing too: each log has at most these two that are not written yet.
+// What each of these took out. A marker stands in the queue where the first of a log's missing messages stood, and one
+// at the end where its last is missing too: each log has at most these two that are not written yet.
 using Thinned = wire::SkipCounts;
 
 // Of each conflation key only the newest message stays.

@@ -72,8 +72,7 @@ void Drain::EndCalls() {
         log::Info("server", "wrote the snapshot of the logs",
                   {{"file", options_.snapshot}, {"logs", written->logs}, {"messages", written->messages}});
       } else {
-        log::Error("server", "the logs are lost: no snapshot could be written",
-                   {{"why", MessageOf(written.status())}});
+        log::Error("server", "the logs are lost: no snapshot could be written", {{"why", MessageOf(written.status())}});
       }
     }
     boost::asio::post(io_, [this] { done_(); });

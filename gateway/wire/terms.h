@@ -27,7 +27,7 @@ struct Terms {
   std::vector<SessionId> excluded_sessions;
   std::vector<std::string> excluded_users;
 
-  std::string conflation_key;                                  // empty: the event's name
+  std::string conflation_key;                                       // empty: the event's name
   WallClock::time_point expires = WallClock::time_point::max();     // the log does not give it later
   WallClock::time_point deliver_by = WallClock::time_point::max();  // nor does any queue
 

@@ -1,10 +1,10 @@
-// Very many clients of one stream, in one thread, that believe nothing: each follows the stream as docs/protocol.md says,
-// loses its connection at random, comes back to where it was, and checks that every message comes once and in order, or
-// that it was told why not.
+// Very many clients of one stream, in one thread, that believe nothing: each follows the stream as docs/protocol.md
+// says, loses its connection at random, comes back to where it was, and checks that every message comes once and in
+// order, or that it was told why not.
 //
-// Reads its orders from standard input, one JSON object: see Orders. Then lines: `end EPOCH OFFSET` says which message is
-// the last. When every client stands there, or the time is over, prints one JSON object, and exits: 0 where nothing was
-// wrong.
+// Reads its orders from standard input, one JSON object: see Orders. Then lines: `end EPOCH OFFSET` says which message
+// is the last. When every client stands there, or the time is over, prints one JSON object, and exits: 0 where nothing
+// was wrong.
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -14,9 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <boost/json.hpp>
 #include <algorithm>
 #include <array>
+#include <boost/json.hpp>
 #include <chrono>
 #include <cstdio>
 #include <iostream>
@@ -37,7 +37,7 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 struct Orders {
-  std::string address;         // of the edge: 127.0.0.1:PORT
+  std::string address;  // of the edge: 127.0.0.1:PORT
   std::string path = "/ws";
   std::string stream;
   size_t clients = 1;
@@ -48,6 +48,8 @@ struct Orders {
   milliseconds slow_pause{5};  // and how long they wait between
   uint64_t max_replay = 0;     // of the stream's rule, to judge reasons by
   uint64_t kept = 0;           // messages that its log keeps, likewise
+  std::string begin_epoch;     // where the clients begin; empty: at the top
+  uint64_t begin_offset = 0;
   bool honest_numbers = true;  // the number in "data" is the offset
   milliseconds patience{60'000};
 };
@@ -80,7 +82,12 @@ Orders ParseOrders(const std::string& line) {
   number("max_replay", &orders.max_replay);
   number("kept", &orders.kept);
   duration("patience_ms", &orders.patience);
-  if (const json::value* found = value.as_object().if_contains("honest_numbers")) orders.honest_numbers = found->as_bool();
+  if (const json::value* found = value.as_object().if_contains("begin")) {
+    orders.begin_epoch = std::string(found->at("epoch").as_string());
+    orders.begin_offset = found->at("offset").to_number<uint64_t>();
+  }
+  if (const json::value* found = value.as_object().if_contains("honest_numbers"))
+    orders.honest_numbers = found->as_bool();
   return orders;
 }
 
@@ -89,11 +96,11 @@ struct Totals {
   uint64_t messages = 0;
   uint64_t connects = 0;
   uint64_t refused_connects = 0;
-  std::map<std::string, uint64_t> recoveries;   // by reason
-  std::map<std::string, uint64_t> skipped;      // by reason
-  std::map<int, uint64_t> closes;               // by code; 0: without a goodbye
-  std::vector<int64_t> restart_closes_ms;       // when they came, since the start
-  std::vector<std::string> wrong;               // the first few
+  std::map<std::string, uint64_t> recoveries;  // by reason
+  std::map<std::string, uint64_t> skipped;     // by reason
+  std::map<int, uint64_t> closes;              // by code; 0: without a goodbye
+  std::vector<int64_t> restart_closes_ms;      // when they came, since the start
+  std::vector<std::string> wrong;              // the first few
   uint64_t wrongs = 0;
 
   void Wrong(std::string what) {
@@ -106,7 +113,7 @@ class Swarm;
 
 class Client {
  public:
-  Client(Swarm& swarm, size_t number, bool slow) : swarm_(swarm), number_(number), slow_(slow) {}
+  Client(Swarm& swarm, size_t number, bool slow);
 
   void Connect();
   void OnEvents(uint32_t events);
@@ -147,9 +154,9 @@ class Client {
   // Where it stands.
   std::string epoch_;
   uint64_t offset_ = 0;
-  uint64_t covered_ = 0;   // gaps up to here were announced
-  uint64_t announced_ = 0;  // how many messages markers have counted
-  uint64_t missed_ = 0;     // how many offsets were passed over
+  uint64_t covered_ = 0;      // gaps up to here were announced
+  uint64_t announced_ = 0;    // how many messages markers have counted
+  uint64_t missed_ = 0;       // how many offsets were passed over
   int64_t number_shift_ = 0;  // the number in a message less its offset, of this epoch
   bool shift_known_ = false;
 };
@@ -191,7 +198,8 @@ class Swarm {
         std::fflush(stdout);
       }
       // Every client at the end, and none on its way.
-      if (end_known_ && std::all_of(clients_.begin(), clients_.end(), [](auto& client) { return client->AtEnd(); })) break;
+      if (end_known_ && std::all_of(clients_.begin(), clients_.end(), [](auto& client) { return client->AtEnd(); }))
+        break;
     }
     size_t behind = 0;
     for (auto& client : clients_) behind += client->AtEnd() ? 0 : 1;
@@ -281,8 +289,17 @@ class Swarm {
 // --- A client's connection -------------------------------------------------------------------------------------------
 
 void Client::Wrong(const std::string& what) {
-  swarm_.totals().Wrong("client " + std::to_string(number_) + " at " + epoch_ + ":" + std::to_string(offset_) + ": " + what);
+  swarm_.totals().Wrong("client " + std::to_string(number_) + " at " + epoch_ + ":" + std::to_string(offset_) + ": " +
+                        what);
 }
+
+Client::Client(Swarm& swarm, size_t number, bool slow)
+    : swarm_(swarm),
+      number_(number),
+      slow_(slow),
+      epoch_(swarm.orders().begin_epoch),
+      offset_(swarm.orders().begin_offset),
+      covered_(offset_) {}
 
 void Client::Connect() {
   socket_ = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -463,7 +480,8 @@ void Client::OnLog(const json::object& logs) {
   bool trimmed = epoch == epoch_ && top - offset_ > orders.kept;
   bool true_reason = (reason == "too_far" && far) || (reason == "trimmed" && trimmed) ||
                      (reason == "epoch_changed" && (epoch != epoch_ || offset_ > top));
-  if (!true_reason) Wrong("the reason " + reason + " is not true: the log stands at " + epoch + ":" + std::to_string(top));
+  if (!true_reason)
+    Wrong("the reason " + reason + " is not true: the log stands at " + epoch + ":" + std::to_string(top));
   if (offset != top) Wrong("not recovered, and yet not at the top");
   if (epoch != epoch_) shift_known_ = false;
   epoch_ = epoch;
@@ -512,8 +530,8 @@ void Client::OnMessage(const json::object& frame) {
   }
 }
 
-// Leaves the stream and comes back to where it was, on the same connection. What is on its way meanwhile is ignored, as by
-// an application that has left.
+// Leaves the stream and comes back to where it was, on the same connection. What is on its way meanwhile is ignored, as
+// by an application that has left.
 void Client::Resubscribe() {
   leaving_ = true;
   std::string streams = R"("streams":[")" + swarm_.orders().stream + "\"]";

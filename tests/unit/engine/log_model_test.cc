@@ -128,7 +128,9 @@ class LogModelTest : public ::testing::Test {
       }
       ASSERT_TRUE(published.ok() && published->duplicate);
       ASSERT_EQ(published->position.has_value(), it->second.second.has_value());
-      if (it->second.second) { ASSERT_EQ(published->position->offset, *it->second.second); }
+      if (it->second.second) {
+        ASSERT_EQ(published->position->offset, *it->second.second);
+      }
       return;
     }
     if (publication.expected != nullptr && expected != wire::Position{reference_.epoch, reference_.top}) {
@@ -168,8 +170,7 @@ class LogModelTest : public ::testing::Test {
     Time time = now_ - std::chrono::milliseconds(random_.Below(1500));
     reference_.Trim(now_);
     auto want = reference_.RecoverSince(time);
-    Check(Subscribe(test::After(time)), want,
-          want.second.empty() ? reference_.top : want.second.front() - 1);
+    Check(Subscribe(test::After(time)), want, want.second.empty() ? reference_.top : want.second.front() - 1);
   }
 
   void RecoverLast() {

@@ -80,16 +80,11 @@ TEST_F(LogTest, RecoveryIsAllOrNothingAndSaysWhy) {
     Recovery recovery;
     std::vector<uint64_t> offsets;
   } cases[] = {
-      {{"e1", 7}, Recovery::kOk, {}},
-      {{"e1", 6}, Recovery::kOk, {7}},
-      {{"e1", 4}, Recovery::kOk, {5, 6, 7}},
-      {{"e1", 3}, Recovery::kTooFar, {}},
-      {{"e1", 2}, Recovery::kTooFar, {}},
-      {{"e1", 1}, Recovery::kTrimmed, {}},
-      {{"e1", 0}, Recovery::kTrimmed, {}},
-      {{"e1", 8}, Recovery::kEpochChanged, {}},
-      {{"e0", 7}, Recovery::kEpochChanged, {}},
-      {{"", 5}, Recovery::kEpochChanged, {}},
+      {{"e1", 7}, Recovery::kOk, {}},           {{"e1", 6}, Recovery::kOk, {7}},
+      {{"e1", 4}, Recovery::kOk, {5, 6, 7}},    {{"e1", 3}, Recovery::kTooFar, {}},
+      {{"e1", 2}, Recovery::kTooFar, {}},       {{"e1", 1}, Recovery::kTrimmed, {}},
+      {{"e1", 0}, Recovery::kTrimmed, {}},      {{"e1", 8}, Recovery::kEpochChanged, {}},
+      {{"e0", 7}, Recovery::kEpochChanged, {}}, {{"", 5}, Recovery::kEpochChanged, {}},
       {{"", 0}, Recovery::kTrimmed, {}},
   };
   for (const Case& c : cases) {

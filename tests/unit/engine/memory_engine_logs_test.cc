@@ -173,7 +173,9 @@ TEST_F(MemoryEngineLogsTest, ARequestIsPublishedOnce) {
     ASSERT_TRUE(published.ok());
     EXPECT_EQ(published->duplicate, i > 0);
     EXPECT_EQ(published->sessions, 1u);
-    if (i > 0) { EXPECT_EQ(published->message_id, "00000000-m0"); }
+    if (i > 0) {
+      EXPECT_EQ(published->message_id, "00000000-m0");
+    }
   }
   EXPECT_THAT(door_.deliveries, SizeIs(1));
 

@@ -47,7 +47,8 @@ std::vector<std::string> Read(FakeSession& session) {
     if (const json::value* covers = data.if_contains("covers")) word += "/" + json::serialize(*covers);
     word += ":";
     for (const char* reason : {"filtered", "excluded", "expired", "conflated", "dropped"}) {
-      if (const json::value* count = data.if_contains(reason)) word += std::string(" ") + reason + "=" + json::serialize(*count);
+      if (const json::value* count = data.if_contains(reason))
+        word += std::string(" ") + reason + "=" + json::serialize(*count);
     }
     words.push_back(word);
   }
@@ -62,8 +63,7 @@ class CatchingTest : public ::testing::Test {
 
   void Publish(const std::string& event = "m", wire::Terms terms = {}, bool skip_history = false,
                const wire::TopicView& topic = StreamTopic("chat"), size_t bytes = 0) {
-    engine::Publication publication{topic,
-                                    MakeFrame(event, "chat", bytes, std::make_shared<const wire::Terms>(terms))};
+    engine::Publication publication{topic, MakeFrame(event, "chat", bytes, std::make_shared<const wire::Terms>(terms))};
     publication.skip_history = skip_history;
     ASSERT_TRUE(node_->node().Publish(publication).ok());
   }
@@ -383,9 +383,7 @@ TEST_F(CatchingTest, ADoneReplayLeavesNothingBehind) {
   FakeSession session(*node_, 0, {});
   Subscribe(session, test::Last(5));
 
-  session.With([](Session& s) {
-    EXPECT_FALSE(s.shard().FindTopic(StreamTopic("chat"))->members[0].special);
-  });
+  session.With([](Session& s) { EXPECT_FALSE(s.shard().FindTopic(StreamTopic("chat"))->members[0].special); });
 }
 
 TEST_F(CatchingTest, AnInboxIsRecoveredToo) {

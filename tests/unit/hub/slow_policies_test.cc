@@ -110,7 +110,8 @@ class SlowPoliciesTest : public ::testing::Test {
     node_.Settle();
   }
 
-  // What the client of a session reads of a stream. Markers that are still owed come within a second of the shard's time.
+  // What the client of a session reads of a stream. Markers that are still owed come within a second of the shard's
+  // time.
   static Follower Finish(FakeSession& session, const std::string& stream, uint64_t top) {
     session.SetBlocked(false);
     auto deadline = std::chrono::steady_clock::now() + test::kPatience;
@@ -289,8 +290,8 @@ TEST_F(SlowPoliciesTest, EveryMessageIsReadOrCounted) {
       const char* stream = streams[random.Below(4)];
       ++tops[stream];
       ASSERT_TRUE(node_.node()
-                      .Publish(StreamTopic(stream), MakeFrame("k" + std::to_string(random.Below(20)), stream,
-                                                              random.Below(400)))
+                      .Publish(StreamTopic(stream),
+                               MakeFrame("k" + std::to_string(random.Below(20)), stream, random.Below(400)))
                       .ok());
       if (random.OneIn(5)) node_.Settle();
     }

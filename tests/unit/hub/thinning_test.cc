@@ -53,7 +53,8 @@ class ThinningTest : public ::testing::Test {
     for (size_t i = 0; i < count; ++i) all.append(static_cast<const char*>(pieces[i].iov_base), pieces[i].iov_len);
     EXPECT_EQ(all.size(), outbox_.bytes());
     std::vector<std::string> words;
-    for (size_t end; (end = all.find(';')) != std::string::npos; all.erase(0, end + 1)) words.push_back(all.substr(0, end));
+    for (size_t end; (end = all.find(';')) != std::string::npos; all.erase(0, end + 1))
+      words.push_back(all.substr(0, end));
     if (!all.empty()) words.push_back(all);
     return words;
   }
@@ -240,7 +241,8 @@ TEST_F(ThinningTest, EveryMessageIsReadOrCounted) {
       uint64_t covers = 0;
       if (std::sscanf(word.c_str(), "skip a %lu/%lu:", &number, &covers) == 2) {
         ASSERT_GE(covers, number);
-        for (size_t at = 0; (at = word.find('=', at)) != std::string::npos; ++at) counted += std::stoul(word.substr(at + 1));
+        for (size_t at = 0; (at = word.find('=', at)) != std::string::npos; ++at)
+          counted += std::stoul(word.substr(at + 1));
         ASSERT_GE(number, position) << ::testing::PrintToString(read);
         position = number;
         continue;
