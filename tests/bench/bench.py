@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Carillon against the bare loops of docs/performance.md, in one alternating run, and prints the ratios.
 
-  tests/bench/bench.py [--rounds 5] [--seconds 4] [--only saturated,paced,idle,subscriptions,slow] [--json FILE]
+  tests/bench/bench.py [--rounds 5] [--seconds 4] [--only saturated,paced,logged,idle,subscriptions,slow] [--json FILE]
 
 Server on the first processor, load on the second. The loops send exactly Carillon's frame bytes; saturated means that
 the publisher stays at most 128 messages ahead of the slowest client; CPU is the kernel's schedstat over all of the
@@ -60,9 +60,9 @@ class Server:
         return self.process.pid
 
 
-def gateway(folder, ping="20m"):
+def gateway(folder, ping="20m", more=""):
     path = pathlib.Path(folder) / "carillon.yaml"
-    path.write_text(CONFIG.replace("PING", ping))
+    path.write_text(CONFIG.replace("PING", ping) + more)
     return Server([CARILLON, "serve", "-c", path])
 
 
@@ -113,6 +113,30 @@ def saturated(options):
 
 def paced(options):
     return ratio("paced", "one", 1.25, options, ["--seconds", str(options.seconds), "--rate", "100"])
+
+
+def logged(options):
+    """Fan-out with a log over fan-out without: with the same payload, and with payloads that make the frames equally
+    long (a position is part of the frame, and costs what bytes cost)."""
+    rule = 'streams: [{pattern: "*", log: {mode: log, messages: 300}}]\n'
+    by_payload, by_bytes = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        def run(more, size):
+            with gateway(folder, more=more) as server:
+                return fanout(server, "--seconds", str(options.seconds), "--size", str(size))
+        for number in range(options.rounds):
+            plain = run("", 64)
+            log = run(rule, 64)
+            longer = run("", 64 + round(log["bytes_per_delivery"] - plain["bytes_per_delivery"]))
+            by_payload.append(log["cpu_us_per_delivery"] / plain["cpu_us_per_delivery"])
+            by_bytes.append(log["cpu_us_per_delivery"] / longer["cpu_us_per_delivery"])
+            print(f"  logged round {number + 1}: with {log['cpu_us_per_delivery']:.3f} us "
+                  f"({log['bytes_per_delivery']:.0f} bytes), without {plain['cpu_us_per_delivery']:.3f} us "
+                  f"({plain['bytes_per_delivery']:.0f} bytes) and {longer['cpu_us_per_delivery']:.3f} us "
+                  f"({longer['bytes_per_delivery']:.0f} bytes)", flush=True)
+    print(f"logged: CPU a delivery with a log over without, equal frames: {spread(by_bytes)}, budget 1.05")
+    print(f"logged: the same, equal payloads: {spread(by_payload)}")
+    return {"equal_frames": by_bytes, "equal_payloads": by_payload}
 
 
 # --- Memory ----------------------------------------------------------------------------------------------------------
@@ -230,7 +254,7 @@ def slow(options):
     return {"ratios": ratios, "growth_bytes": growth}
 
 
-PARTS = {"saturated": saturated, "paced": paced, "idle": idle, "subscriptions": subscriptions, "slow": slow}
+PARTS = {"saturated": saturated, "paced": paced, "logged": logged, "idle": idle, "subscriptions": subscriptions, "slow": slow}
 
 
 def main():
