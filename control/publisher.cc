@@ -57,9 +57,13 @@ Status Publisher::PublishFrom(Draft& draft, size_t* next, Outcome* outcome,
     const engine::PublishOutcome& became = *published;
     receipt.set_sessions(receipt.sessions() + became.sessions);
     if (became.sessions > 0) ++outcome->topics_reached;
-    if (published->duplicate && !several) {
-      receipt.set_message_id(became.message_id);
+    // Of several users, it is a duplicate where all of them have had it.
+    if (published->duplicate && (*next == 0 || receipt.duplicate())) {
+      if (*next == 0) receipt.set_message_id(became.message_id);
       receipt.set_duplicate(true);
+    } else if (receipt.duplicate()) {
+      receipt.set_message_id(draft.frame->envelope().id());
+      receipt.set_duplicate(false);
     }
     if (became.position.has_value() && !several) {
       receipt.mutable_position()->set_epoch(became.position->epoch);

@@ -1,5 +1,7 @@
 #include "control/requests.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
@@ -27,6 +29,7 @@ constexpr size_t kMaxRequestIdBytes = 128;
 constexpr size_t kMaxKeyBytes = 128;
 constexpr int kMaxExcluded = 100;
 constexpr int kMaxLabels = 16;
+constexpr size_t kMaxLabelBytes = 256;
 constexpr std::chrono::hours kMaxLife{720};
 constexpr size_t kMaxEpochBytes = 64;
 constexpr size_t kMaxReasonBytes = 123;  // what a close frame has room for (RFC 6455 section 5.5)
@@ -130,7 +133,8 @@ Status ReadDuration(std::string_view field, bool set, const google::protobuf::Du
   if (!set) return absl::OkStatus();
   auto length = std::chrono::seconds(std::clamp<int64_t>(duration.seconds(), -1, 1 << 30)) +
                 std::chrono::nanoseconds(duration.nanos());
-  if (length < std::chrono::milliseconds(1) || length > kMaxLife) {
+  bool sound = duration.nanos() >= 0 && duration.nanos() < 1'000'000'000;
+  if (!sound || length < std::chrono::milliseconds(1) || length > kMaxLife) {
     return FieldError(field, "1 ms to 30 days");
   }
   *until = now + std::chrono::duration_cast<wire::WallClock::duration>(length);
@@ -158,6 +162,16 @@ Status ReadSelector(const v1::Selector& selector, wire::Terms* terms) {
   bool empty = selector.labels().empty() && selector.roles().empty() && selector.user_ids().empty();
   if (empty)
     return FieldError("options.selector", "selects by labels, user_ids or roles; leave it out to mean everyone");
+  for (const auto& [key, value] : selector.labels()) {
+    if (key.empty() || std::max(key.size(), value.size()) > kMaxLabelBytes) {
+      return FieldError("options.selector.labels", fmt::format("1 to {} bytes each", kMaxLabelBytes));
+    }
+  }
+  for (const std::string& role : selector.roles()) {
+    if (role.empty() || role.size() > kMaxLabelBytes) {
+      return FieldError("options.selector.roles", fmt::format("1 to {} bytes each", kMaxLabelBytes));
+    }
+  }
   for (const std::string& user : selector.user_ids()) RETURN_IF_ERROR(CheckUser("options.selector.user_ids", user));
   terms->labels.insert(selector.labels().begin(), selector.labels().end());
   terms->user_ids.assign(selector.user_ids().begin(), selector.user_ids().end());
@@ -195,11 +209,17 @@ bool AnyTerms(const wire::Terms& terms) {
   return !terms.ForAnyone() || !terms.conflation_key.empty() || terms.expires != kNever || terms.deliver_by != kNever;
 }
 
-// What a message says, as far as a second attempt must say the same.
-uint64_t FingerprintOf(const v1::Envelope& envelope) {
-  std::map<std::string_view, std::string_view> meta(envelope.meta().begin(), envelope.meta().end());
-  return absl::HashOf(envelope.stream(), envelope.event(), envelope.json(), envelope.binary(), envelope.payload_case(),
-                      meta);
+// What a message says, as far as a second attempt must say the same. Of the request, because JSON that is made of a
+// Value has its keys in another order each time.
+uint64_t FingerprintOf(const v1::Event& event, std::string_view stream) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream into(&bytes);
+    google::protobuf::io::CodedOutputStream out(&into);
+    out.SetSerializationDeterministic(true);
+    event.SerializeToCodedStream(&out);
+  }
+  return absl::HashOf(bytes, stream);
 }
 
 StatusOr<size_t> ReadPageSize(int32_t wanted) {
@@ -236,6 +256,10 @@ StatusOr<Draft> Drafter::Make(std::vector<wire::Topic> topics, const v1::Event& 
     if (draft.topics.size() > 1) {
       return FieldError("options.expected_position", "several users have several logs: publish to each");
     }
+    wire::TopicKind kind = draft.topics.front().kind;
+    if (kind == wire::TopicKind::kSession || kind == wire::TopicKind::kEveryone) {
+      return FieldError("options.expected_position", "goes with a log: no log keeps messages to one session or to all");
+    }
     if (draft.skip_history) return FieldError("options.expected_position", "goes with a log: not with skip_history");
     draft.expected.emplace();
     RETURN_IF_ERROR(ReadPosition("options.expected_position", options.expected_position(), &*draft.expected));
@@ -255,7 +279,7 @@ StatusOr<Draft> Drafter::Make(std::vector<wire::Topic> topics, const v1::Event& 
   envelope.mutable_time()->set_seconds(seconds.count());
   envelope.mutable_time()->set_nanos(static_cast<int32_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch() - seconds).count()));
-  if (!draft.request_id.empty()) draft.fingerprint = FingerprintOf(envelope);
+  if (!draft.request_id.empty()) draft.fingerprint = FingerprintOf(event, stream);
   auto kept = AnyTerms(terms) ? std::make_shared<const wire::Terms>(std::move(terms)) : nullptr;
   draft.frame = wire::FramePtr(new wire::Frame(std::move(envelope), std::move(kept)));
   return draft;

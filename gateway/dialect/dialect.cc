@@ -6,10 +6,8 @@
 namespace carillon::dialect {
 
 const Wanted& WantedByStream::Of(std::string_view stream) const {
-  for (const auto& [name, wanted] : streams) {
-    if (name == stream) return wanted;
-  }
-  return otherwise;
+  auto it = streams.find(stream);
+  return it == streams.end() ? otherwise : it->second;
 }
 
 const Dialect& Native() {

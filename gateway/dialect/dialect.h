@@ -10,6 +10,7 @@
 
 #include "gateway/base/ids.h"
 #include "gateway/base/status.h"
+#include "gateway/base/string_map.h"
 #include "gateway/wire/filter.h"
 #include "gateway/wire/frame.h"
 #include "gateway/wire/position.h"
@@ -36,7 +37,7 @@ struct Wanted {
 };
 // By stream, or "@user"; `otherwise` is for streams that are not named.
 struct WantedByStream {
-  std::vector<std::pair<std::string, Wanted>> streams;
+  StringMap<Wanted> streams;
   Wanted otherwise;
 
   const Wanted& Of(std::string_view stream) const;

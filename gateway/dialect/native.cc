@@ -114,8 +114,7 @@ Status ReadWanted(const json::object& object, WantedByStream* wanted) {
       return InvalidArgument("\"recover\" must be an object of positions by stream");
     }
     for (const auto& [name, position] : *streams) {
-      auto& entry = wanted->streams.emplace_back(std::string(name.data(), name.size()), Wanted{});
-      if (!ReadPosition(position, &entry.second)) {
+      if (!ReadPosition(position, &wanted->streams[std::string(name.data(), name.size())])) {
         return InvalidArgument("\"recover\" must hold positions: {{\"epoch\":\"…\",\"offset\":41}}");
       }
     }
@@ -130,7 +129,6 @@ Status ReadWanted(const json::object& object, WantedByStream* wanted) {
 
 // Reads "filter": {"events":["a","b.*"],"meta":{"room":"5"}}.
 Status ReadFilter(const json::object& object, wire::Filter* filter) {
-  constexpr size_t kMaxTextBytes = 1024;
   const json::value* value = object.if_contains("filter");
   if (value == nullptr || value->is_null()) return absl::OkStatus();
   const json::object* parts = value->if_object();
@@ -139,7 +137,7 @@ Status ReadFilter(const json::object& object, wire::Filter* filter) {
     if (name == "events" && part.is_array() && part.get_array().size() <= wire::Filter::kMaxEvents) {
       for (const json::value& event : part.get_array()) {
         const json::string* text = event.if_string();
-        if (text == nullptr || text->empty() || text->size() > kMaxTextBytes) {
+        if (text == nullptr || text->empty()) {
           return InvalidArgument("\"filter.events\" must hold names, or beginnings of names with a * at the end");
         }
         filter->events.emplace_back(text->data(), text->size());
@@ -147,7 +145,7 @@ Status ReadFilter(const json::object& object, wire::Filter* filter) {
     } else if (name == "meta" && part.is_object() && part.get_object().size() <= wire::Filter::kMaxMeta) {
       for (const auto& [key, wanted] : part.get_object()) {
         const json::string* text = wanted.if_string();
-        if (text == nullptr || text->size() > kMaxTextBytes) {
+        if (text == nullptr) {
           return InvalidArgument("\"filter.meta\" must hold strings");
         }
         filter->meta.emplace(std::string(key.data(), key.size()), std::string(text->data(), text->size()));
@@ -157,6 +155,9 @@ Status ReadFilter(const json::object& object, wire::Filter* filter) {
           "\"filter\" holds \"events\", a list of at most {} names, and \"meta\", an object of at most {} strings",
           wire::Filter::kMaxEvents, wire::Filter::kMaxMeta);
     }
+  }
+  if (filter->bytes() > wire::Filter::kMaxBytes) {
+    return InvalidArgument("\"filter\" may hold at most {} bytes", wire::Filter::kMaxBytes);
   }
   return absl::OkStatus();
 }

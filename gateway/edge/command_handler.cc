@@ -80,7 +80,7 @@ struct Judged {
 
 // Subscribes to each that is allowed, each name once.
 void SubscribeAll(hub::Session& session, const std::vector<std::string>& streams, const dialect::WantedByStream& wanted,
-                  const wire::Filter& filter, Judged judged) {
+                  const wire::FilterPtr& filter, Judged judged) {
   size_t taken = StreamsOf(session);
   uint32_t limit = session.settings().max_subscriptions;
   absl::flat_hash_set<std::string_view> seen;
@@ -140,6 +140,9 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const d
   welcome.resume = ResumeText(session);
   if (session.identity() != nullptr) welcome.user = InfoOf(*session.identity());
   AddLog(wire::kInboxLog, inbox, &welcome.logs);
+  if (session.identity() == nullptr && state.wanted.streams.contains(wire::kInboxLog)) {
+    welcome.logs.push_back({std::string(wire::kInboxLog), {}, 0, dialect::Recovered::kRevoked});
+  }
   SubscribeAll(session, state.streams, state.wanted, {}, {&welcome.streams, &welcome.refused, &welcome.logs});
   state.streams = {};
   state.wanted = {};
@@ -164,13 +167,13 @@ void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Op
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Subscribe& command) const {
   if (state.owes_auth)
     return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
-  for (const auto& [stream, position] : command.wanted.streams) {
-    if (stream != wire::kInboxLog) continue;
+  if (command.wanted.streams.contains(wire::kInboxLog)) {
     return Refuse(session, command.id,
                   {"bad_recover", "\"@user\" is recovered when the session begins: by ?recover= or with \"auth\""});
   }
   dialect::Subscribed reply{command.id, {}, {}, {}};
-  SubscribeAll(session, command.streams, command.wanted, command.filter, {&reply.streams, &reply.refused, &reply.logs});
+  auto filter = command.filter.empty() ? nullptr : std::make_shared<const wire::Filter>(command.filter);
+  SubscribeAll(session, command.streams, command.wanted, filter, {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);
 }
 
@@ -194,9 +197,9 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
     if (state.owes_auth) return session.Close(wire::CloseCode::kUnauthorized, MessageOf(identity.status()));
     return Refuse(session, command.id, {"unauthorized", MessageOf(identity.status())});
   }
-  if (!command.wanted.streams.empty() || command.wanted.otherwise.kind != dialect::Wanted::Kind::kNow) {
-    state.wanted = command.wanted;
-  }
+  // What the frame says counts for more than what the URL said.
+  for (const auto& [stream, wanted] : command.wanted.streams) state.wanted.streams[stream] = wanted;
+  if (command.wanted.otherwise.kind != dialect::Wanted::Kind::kNow) state.wanted.otherwise = command.wanted.otherwise;
   hub::SubscribeAnswer inbox = session.shard().Identify(
       session, std::make_shared<const auth::Identity>(*std::move(identity)), SinceOf(state.wanted.Of(wire::kInboxLog)));
   for (const std::string& stream : session.identity()->streams) AddStreams(stream, &state.streams);

@@ -97,6 +97,13 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
                                "edge.max_connections",
                                {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
   }
+  if (short_of_memory_.load(std::memory_order_relaxed)) {
+    return connection->Refuse({503,
+                               "memory",
+                               "the gateway is short of memory",
+                               "limits.memory_bytes",
+                               {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
+  }
   auto [socket, unread] = connection->Release();
   BeginWsSession(shard, commands_, std::move(socket), std::move(unread), std::get<Admission>(verdict));
 }

@@ -35,6 +35,9 @@ class EdgeServer {
   // Stops accepting, and refuses requests that are on their way; any thread. Sessions are the node's to end.
   void StopAccepting();
 
+  // New clients are refused while the process is short of memory; any thread.
+  void SetShortOfMemory(bool yes) { short_of_memory_.store(yes, std::memory_order_relaxed); }
+
   const std::string& address() const { return listener_.address(); }
 
   void Collect(MetricsWriter& writer) const;
@@ -46,10 +49,10 @@ class EdgeServer {
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
-  static constexpr std::array<std::string_view, 17> kReasons = {
+  static constexpr std::array<std::string_view, 18> kReasons = {
       "malformed",     "dup_header",     "smuggling", "too_large", "timeout",     "method",
       "path",          "version",        "key",       "origin",    "subprotocol", "missing_token",
-      "invalid_token", "ambiguous_auth", "capacity",  "draining",  "other"};
+      "invalid_token", "ambiguous_auth", "capacity",  "memory",    "draining",    "other"};
 
   const EdgeOptions options_;
   hub::Node& node_;
@@ -58,6 +61,7 @@ class EdgeServer {
   // Connections that are accepted and no session yet. Shared with them, because the last ones go with their loops.
   std::shared_ptr<std::atomic<size_t>> waiting_ = std::make_shared<std::atomic<size_t>>(0);
   std::atomic<bool> draining_{false};
+  std::atomic<bool> short_of_memory_{false};
   size_t next_shard_ = 0;                          // of the listener's thread
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;

@@ -36,8 +36,8 @@ void FrameLayer::Write(bool first_try) {
     sent = 0;
   }
   if (sent > 0 && !first_try) owner_.OnSignOfLife();
-  owner_.OnSent(static_cast<size_t>(sent));
   outbox_.Consume(static_cast<size_t>(sent));
+  owner_.OnSent(static_cast<size_t>(sent));
   if (outbox_.empty()) {
     owner_.OnFlushed();
     return;

@@ -108,8 +108,8 @@ bool ParseRecover(std::string_view text, dialect::WantedByStream* wanted) {
     size_t offset = entry.rfind(':');
     size_t epoch = offset == 0 || offset == std::string_view::npos ? offset : entry.rfind(':', offset - 1);
     if (epoch == std::string_view::npos || epoch == 0 || wanted->streams.size() == kMaxRecover) return false;
-    auto& added = wanted->streams.emplace_back(std::string(entry.substr(0, epoch)), dialect::Wanted{});
-    if (!ParsePosition(entry.substr(epoch + 1), &added.second)) return false;
+    dialect::Wanted& added = wanted->streams[std::string(entry.substr(0, epoch))];
+    if (!ParsePosition(entry.substr(epoch + 1), &added)) return false;
   }
   return true;
 }

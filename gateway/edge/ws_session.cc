@@ -100,6 +100,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void OnSent(size_t bytes) override {
     shard_.stats().sends.Add();
     shard_.stats().sent_bytes.Add(bytes);
+    session_.OnWritten();
   }
   void OnViolation(wire::CloseCode code) override { session_.Close(code, wire::InfoOf(code).reason); }
   void OnBeastClose(uint16_t code) override;
@@ -337,8 +338,7 @@ void WsSession::Drain() {
 }
 
 void WsSession::OnFlushed() {
-  if (phase_ == State::kDraining) return ShutSendSide();
-  session_.OnDrained();
+  if (phase_ == State::kDraining) ShutSendSide();
 }
 
 void WsSession::ShutSendSide() {

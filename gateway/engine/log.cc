@@ -1,6 +1,7 @@
 #include "gateway/engine/log.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "gateway/base/check.h"
 
@@ -30,7 +31,7 @@ void Log::TrimOldest(Graveyard* graveyard) {
 
 void Log::Clear(std::string epoch, Time now, Graveyard* graveyard) {
   while (!frames_.empty()) TrimOldest(graveyard);
-  epoch_ = std::move(epoch);
+  cleared_ = std::exchange(epoch_, std::move(epoch));
   top_ = 0;
   complete_since_ = now;
 }
@@ -68,7 +69,7 @@ Replay Log::Read(const Since& since, Time now, Graveyard* graveyard) {
   Recovery recovery = since.kind == Since::Kind::kLast ? Recovery::kOk : Recovery::kNotAsked;
   switch (since.kind) {
     case Since::Kind::kPosition: {
-      // Without an epoch: from the beginning, wherever that is.
+      // Without an epoch: from the beginning, whichever life of the log this is.
       bool beginning = since.position.epoch.empty() && since.position.offset == 0;
       if (beginning || (since.position.epoch == epoch_ && since.position.offset <= top_)) {
         return ReadFrom(since.position.offset);
@@ -79,8 +80,8 @@ Replay Log::Read(const Since& since, Time now, Graveyard* graveyard) {
     case Since::Kind::kTime: {
       auto newer = std::find_if(frames_.begin(), frames_.end(),
                                 [&](const wire::FramePtr& frame) { return frame->time() > since.time; });
-      auto offset = base() + static_cast<uint64_t>(newer - frames_.begin());
-      if (offset > base() || complete_since_ <= since.time) return ReadFrom(offset);
+      // Times are those of acceptance, which need not rise with the offsets.
+      if (complete_since_ <= since.time) return ReadFrom(base() + static_cast<uint64_t>(newer - frames_.begin()));
       recovery = Recovery::kTrimmed;
       break;
     }

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/crc.hpp>
 
 #include "gateway/base/random.h"
 #include "gateway/engine/snapshot.h"
@@ -15,8 +16,17 @@ std::string NewEpoch() {
   return RandomHex(6);
 }
 
+constexpr size_t kEpochBytes = 12;
+
+bool IsEpoch(const std::string& text) {
+  return !text.empty() && text.size() <= kEpochBytes;
+}
+
 // How many messages are forgotten before others get the lock.
 constexpr size_t kTrimAtOnce = 256;
+
+// How much of the logs a sweep looks at: all of them in 16.
+constexpr size_t kSweptStripes = 4;
 
 // Positions may take this part of the memory of logs before they are forgotten instead of messages.
 constexpr size_t kEmptyShare = 4;
@@ -117,7 +127,7 @@ Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shar
   } else {
     // As one that has no messages; it is made when the first one comes.
     Era unborn = era();
-    Log empty(topic, rule, unborn.epoch, unborn.began);
+    Log empty(topic, rule, EpochOf(unborn, topic), unborn.began);
     subscribed.replay = empty.Read(since, now, &graveyard);
     subscribed.top = empty.top();
   }
@@ -138,14 +148,17 @@ CaughtUp MemoryEngine::CatchUp(const wire::TopicView& topic, const wire::Positio
   next.at = at;
   Log* log = FindLog(stripe, topic);
   if (log == nullptr) {
-    Era unborn = era();
-    if (at.epoch != unborn.epoch) next.at = {unborn.epoch, 0};
+    std::string unborn = EpochOf(era(), topic);
+    next.broken = at.epoch != unborn;
+    if (next.broken) next.at = {unborn, 0};
     return next;
   }
   Use(stripe, *log);
+  next.broken = !log->Continues(at.epoch);
   if (at.epoch != log->top().epoch) next.at = {log->top().epoch, 0};
   if (next.at.offset < log->base()) {
-    next.lost = log->base() - next.at.offset;
+    uint64_t missing = log->base() - next.at.offset;
+    (log->rule().log.mode == LogMode::kLatest ? next.conflated : next.lost) = missing;
     next.at.offset = log->base();
   }
   next.frames = log->After(next.at.offset, limit);
@@ -162,7 +175,7 @@ StatusOr<Page> MemoryEngine::List(const wire::TopicView& topic, const wire::Posi
   std::lock_guard lock(stripe.mutex);
   Log* log = FindLog(stripe, topic);
   Page page;
-  page.top = log == nullptr ? wire::Position{era().epoch, 0} : log->top();
+  page.top = log == nullptr ? wire::Position{EpochOf(era(), topic), 0} : log->top();
   uint64_t base = 0;
   if (log != nullptr) {
     Use(stripe, *log, [&] { log->TrimAge(options_.now(), &graveyard); });
@@ -210,7 +223,7 @@ Log* MemoryEngine::FindLog(Stripe& stripe, const wire::TopicView& topic) {
 Log& MemoryEngine::FindOrBegin(Stripe& stripe, const wire::TopicView& topic, const TopicRule& rule) {
   if (Log* log = FindLog(stripe, topic)) return *log;
   Era now = era();
-  return Insert(stripe, std::make_unique<Log>(topic, rule, std::move(now.epoch), now.began));
+  return Insert(stripe, std::make_unique<Log>(topic, rule, EpochOf(now, topic), now.began));
 }
 
 Log& MemoryEngine::Insert(Stripe& stripe, std::unique_ptr<Log> made) {
@@ -271,6 +284,15 @@ MemoryEngine::Era MemoryEngine::era() const {
   return era_;
 }
 
+// The same in the next process, which has the era from the snapshot.
+std::string MemoryEngine::EpochOf(const Era& era, const wire::TopicView& topic) {
+  boost::crc_optimal<64, 0x42F0E1EBA9EA3693, ~uint64_t{0}, ~uint64_t{0}, true, true> crc;
+  crc.process_bytes(era.name.data(), era.name.size());
+  crc.process_byte(static_cast<uint8_t>(topic.kind));
+  crc.process_bytes(topic.name.data(), topic.name.size());
+  return fmt::format("{:012x}", crc.checksum() >> 16);
+}
+
 void MemoryEngine::BeginEra() {
   std::lock_guard lock(era_mutex_);
   era_ = {NewEpoch(), options_.now()};
@@ -313,7 +335,8 @@ bool MemoryEngine::TrimOnce(Log::Graveyard* graveyard) {
   std::lock_guard lock(full->mutex);
   if (full->full.logs.empty()) return true;
   Log& log = full->full.logs.front();
-  size_t excess = log_bytes() - std::min(log_bytes(), options_.log_bytes);
+  size_t all = log_bytes();
+  size_t excess = all - std::min(all, options_.log_bytes);
   Change(*full, log, [&] {
     size_t before = log.bytes();
     for (size_t i = 0; i < kTrimAtOnce && log.messages() > 0 && before - log.bytes() < excess; ++i) {
@@ -325,14 +348,16 @@ bool MemoryEngine::TrimOnce(Log::Graveyard* graveyard) {
 }
 
 void MemoryEngine::Sweep() {
-  Log::Graveyard graveyard;
   auto now = options_.now();
-  Stripe& stripe = stripes_[sweep_at_.fetch_add(1, std::memory_order_relaxed) % kStripes];
-  std::lock_guard lock(stripe.mutex);
-  auto& logs = stripe.full.logs;
-  for (auto it = logs.begin(); it != logs.end();) {
-    Log& log = *it++;
-    if (log.oldest() + log.rule().log.age <= now) Change(stripe, log, [&] { log.TrimAge(now, &graveyard); });
+  for (size_t i = 0; i < kSweptStripes; ++i) {
+    Log::Graveyard graveyard;  // freed without the lock
+    Stripe& stripe = stripes_[sweep_at_.fetch_add(1, std::memory_order_relaxed) % kStripes];
+    std::lock_guard lock(stripe.mutex);
+    auto& logs = stripe.full.logs;
+    for (auto it = logs.begin(); it != logs.end();) {
+      Log& log = *it++;
+      if (log.oldest() + log.rule().log.age <= now) Change(stripe, log, [&] { log.TrimAge(now, &graveyard); });
+    }
   }
 }
 
@@ -347,12 +372,13 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteSnapshot(const std::st
 }
 
 StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& writer) {
+  // Up, because they say since when nothing is missing.
   auto ms = [](Log::Time time) {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+    return std::chrono::ceil<std::chrono::milliseconds>(time.time_since_epoch()).count();
   };
   SnapshotCounts counts;
   v1::SnapshotRecord record;
-  record.mutable_head()->set_era(era().epoch);
+  record.mutable_head()->set_era(era().name);
   record.mutable_head()->set_era_began_ms(ms(era().began));
   RETURN_IF_ERROR(writer.Write(record));
   for (Stripe& stripe : stripes_) {
@@ -381,6 +407,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& wri
 }
 
 StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::string& path) {
+  ::unlink(TakenSnapshot(path).c_str());  // of a process that ended between taking it and removing it
   SnapshotReader reader(path);
   RETURN_IF_ERROR(reader.Open());
   auto time = [](int64_t ms) { return Log::Time(std::chrono::milliseconds(ms)); };
@@ -396,6 +423,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
     std::vector<wire::FramePtr> frames;
   };
   std::optional<Pending> pending;
+  absl::flat_hash_set<std::string> seen;
   // A log is made when its last message has come: only then its first offset is known.
   auto finish = [&]() -> Status {
     if (!pending.has_value()) return absl::OkStatus();
@@ -429,6 +457,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
     if (first != record.has_head()) return absl::DataLossError("is torn: its records are out of order");
     switch (record.kind_case()) {
       case v1::SnapshotRecord::kHead:
+        if (!IsEpoch(record.head().era())) return absl::DataLossError("is torn: its era is none");
         era = {record.head().era(), time(record.head().era_began_ms())};
         break;
       case v1::SnapshotRecord::kLog:
@@ -452,8 +481,8 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
         return InvalidArgument("is of another version of Carillon");
     }
   }
-  if (::unlink(path.c_str()) != 0) {
-    return FailedPrecondition("cannot be removed, and a snapshot that is used twice would give offsets out again");
+  if (::rename(path.c_str(), TakenSnapshot(path).c_str()) != 0 || !SyncFolder(path)) {
+    return FailedPrecondition("cannot be moved away, and one that is used twice would give offsets out again");
   }
   counts.logs = logs.size();
   {

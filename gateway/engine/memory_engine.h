@@ -50,7 +50,8 @@ class MemoryEngine : public Engine {
   };
   // Writes every log to a file, whole or not at all.
   StatusOr<SnapshotCounts> WriteSnapshot(const std::string& path);
-  // Takes the logs from the file, whole or not at all, and removes it: used twice, it would give offsets out again.
+  // Takes the logs from the file, whole or not at all, and renames it to TakenSnapshot(path): used twice, it would give
+  // offsets out again. The caller removes that, or puts it back where it does not come to life after all.
   // NOT_FOUND where there is none, INVALID_ARGUMENT where it is something else, DATA_LOSS where it is torn. Called
   // before anything is published.
   StatusOr<SnapshotCounts> LoadSnapshot(const std::string& path);
@@ -96,12 +97,14 @@ class MemoryEngine : public Engine {
   // What logs that do not exist yet are like. It changes whenever one is forgotten, so that a log that begins anew
   // never passes for the one that it was.
   struct Era {
-    std::string epoch;
+    std::string name;
     Log::Time began;
   };
 
   Stripe& StripeOf(const wire::TopicView& topic) { return stripes_[wire::HashOf(topic) % kStripes]; }
   Era era() const;
+  // Of a log that does not exist yet. Each topic has its own, so that one's position is never taken for another's.
+  static std::string EpochOf(const Era& era, const wire::TopicView& topic);
   void BeginEra();
 
   // All with the stripe's lock.

@@ -8,6 +8,7 @@
 #include <boost/endian/arithmetic.hpp>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 namespace carillon::engine {
 namespace {
@@ -77,8 +78,17 @@ Status SnapshotWriter::Commit() {
   if (std::fflush(file_) != 0 || ::fsync(::fileno(file_)) != 0) return Failed("write");
   std::FILE* file = std::exchange(file_, nullptr);
   if (std::fclose(file) != 0) return Failed("close");
-  if (::rename(aside_.c_str(), path_.c_str()) != 0) return Failed("rename");
+  if (::rename(aside_.c_str(), path_.c_str()) != 0 || !SyncFolder(path_)) return Failed("rename");
   return absl::OkStatus();
+}
+
+bool SyncFolder(const std::string& path) {
+  std::string folder = std::filesystem::absolute(path).parent_path();
+  int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) return false;
+  bool synced = ::fsync(descriptor) == 0;
+  ::close(descriptor);
+  return synced;
 }
 
 // --- Reading ---------------------------------------------------------------------------------------------------------

@@ -50,6 +50,14 @@ class SnapshotReader {
   uint64_t at_ = 0;
 };
 
+// What a snapshot is called once it was read.
+inline std::string TakenSnapshot(const std::string& path) {
+  return path + ".taken";
+}
+
+// Makes a rename in the file's folder outlive the machine's power. False where it cannot.
+bool SyncFolder(const std::string& path);
+
 v1::SnapshotMessage ToSnapshot(const wire::Frame& frame);
 wire::FramePtr FromSnapshot(v1::SnapshotMessage message);
 

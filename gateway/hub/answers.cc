@@ -54,4 +54,17 @@ std::vector<SlowSession> ListSlow(Shard& shard, size_t limit) {
   return slow;
 }
 
+uint32_t CloseSlowest(Shard& shard, double part, wire::CloseCode code) {
+  auto most = static_cast<size_t>(part * static_cast<double>(shard.stats().sessions.value()));
+  uint32_t closed = 0;
+  for (const SlowSession& slow : ListSlow(shard, std::max<size_t>(1, most))) {
+    Session* session = shard.FindSession(slow.session.id);
+    if (slow.lag.messages == 0 || session == nullptr) continue;
+    session->outbox().DropUnsent();
+    session->Close(code, wire::InfoOf(code).reason);
+    ++closed;
+  }
+  return closed;
+}
+
 }  // namespace carillon::hub

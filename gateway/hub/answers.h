@@ -33,4 +33,7 @@ struct SlowSession {
 // have lost messages.
 std::vector<SlowSession> ListSlow(Shard& shard, size_t limit);
 
+// Closes a part of the sessions, but at least one: those for which most bytes wait. Returns how many.
+uint32_t CloseSlowest(Shard& shard, double part, wire::CloseCode code);
+
 }  // namespace carillon::hub

@@ -12,8 +12,8 @@ namespace {
 constexpr size_t kPullBytes = 64 << 10;
 constexpr size_t kPullMessages = 256;
 
-std::string LogOf(const wire::TopicView& topic) {
-  return std::string(topic.kind == wire::TopicKind::kUser ? wire::kInboxLog : topic.name);
+std::string LogOf(const LocalTopic& topic) {
+  return std::string(wire::LogName(topic.interest->topic()));
 }
 
 }  // namespace
@@ -51,7 +51,7 @@ void Catching::Tidy(const LocalTopic& topic) {
 
 void Catching::Begin(LocalTopic& topic, SubscribeWish wish, engine::Subscribed subscribed) {
   bool replays = !subscribed.replay.frames.empty();
-  if (!replays && wish.filter.empty()) return;
+  if (!replays && wish.filter == nullptr) return;
   StreamState& state = FindOrMake(topic);
   state.filter = std::move(wish.filter);
   state.slow = subscribed.rule->slow;
@@ -60,35 +60,46 @@ void Catching::Begin(LocalTopic& topic, SubscribeWish wish, engine::Subscribed s
   state.at = replay.from;
   if (replay.conflated > 0) {
     state.at.offset += replay.conflated;
-    state.owed = {LogOf(topic.interest->topic()), state.at, state.at.offset, {}};
+    state.owed = {LogOf(topic), state.at, state.at.offset, {}};
     state.owed.counts.Add(wire::SkipReason::kConflated, replay.conflated);
   }
   state.frames = std::move(replay.frames);
   state.catching_up = true;
-  ++session_.catching_up_;
-  PlaceOf(topic).member->since = Member::kCatchingUp;
+  session_.catching_up_.push_back(&topic);
   session_.shard_.PullSoon(session_);
+}
+
+void Catching::SetFilter(LocalTopic& topic, wire::FilterPtr filter) {
+  if (filter == nullptr && Find(topic) == nullptr) return;
+  FindOrMake(topic).filter = std::move(filter);
+  Tidy(topic);
 }
 
 void Catching::End(const LocalTopic& topic) {
   StreamState* state = Find(topic);
   if (state == nullptr) return;
-  if (state->catching_up) --session_.catching_up_;
+  if (state->catching_up) std::erase(session_.catching_up_, &topic);
   session_.states_->erase(&topic);
   if (session_.states_->empty()) session_.states_ = nullptr;
 }
 
 // --- What is not given -----------------------------------------------------------------------------------------------
 
-Catching::Given Catching::Offer(LocalTopic& topic, const Member& member, const wire::FramePtr& frame,
+Catching::Given Catching::Offer(LocalTopic& topic, const Member& member, const engine::Delivery& delivery,
                                 const PacketPtr& packet) {
-  // What no log keeps has no place in the order: it is given at once.
-  if (member.since == Member::kCatchingUp && !frame->unlogged()) return Given::kReplaying;
+  const wire::Frame& frame = *delivery.frame;
   StreamState* state = member.special ? Find(topic) : nullptr;
-  auto why = WhyNot(*frame, session_, state == nullptr ? nullptr : &state->filter, wire::WallClock::now());
+  // What no log keeps has no place in the order: it is given at once.
+  if (state != nullptr && !frame.unlogged()) {
+    if (state->catching_up || delivery.sequence <= state->live_after) return Given::kReplaying;
+    state->live_after = 0;
+  }
+  auto why = WhyNot(frame, session_, state == nullptr ? nullptr : state->filter.get(), wire::WallClock::now());
   if (why.has_value()) {
-    Owe(topic, *frame, *why);
-    return *why == wire::SkipReason::kExpired ? Given::kDropped : Given::kFiltered;
+    Owe(topic, frame, *why);
+    if (*why != wire::SkipReason::kExpired) return Given::kFiltered;
+    session_.Lost(*why);
+    return Given::kDropped;
   }
   if (!session_.MayQueue(*packet)) return Given::kDropped;
   if (state != nullptr && !state->catching_up) {
@@ -104,11 +115,12 @@ void Catching::Owe(LocalTopic& topic, const wire::Frame& frame, wire::SkipReason
   bool lost = reason == wire::SkipReason::kDropped || reason == wire::SkipReason::kExpired;
   if (frame.unlogged() && !lost) return;  // no position has a hole where it was
   StreamState& state = FindOrMake(topic);
-  if (state.owed.to.epoch != frame.envelope().position().epoch()) Pay(state);
-  state.owed.log = frame.log();
-  state.owed.to = frame.position();
-  state.owed.covers = frame.offset();
-  state.owed.counts.Add(reason);
+  wire::Skip& owed = frame.unlogged() ? state.owed_unlogged : state.owed;
+  if (owed.to.epoch != frame.envelope().position().epoch()) Pay(owed);
+  owed.log = LogOf(topic);
+  owed.to = frame.position();
+  owed.covers = frame.offset();
+  owed.counts.Add(reason);
   if (!std::exchange(session_.owing_, true)) session_.shard_.owing_.push_back(&session_);
 }
 
@@ -117,11 +129,16 @@ void Catching::Owe(const Packet& packet, wire::SkipReason reason) {
   if (topic != nullptr && session_.Listens(topic)) Owe(*topic, packet.frame(), reason);
 }
 
+void Catching::Pay(wire::Skip& owed) {
+  if (owed.counts.none()) return;
+  std::string bytes = session_.SkipBytes(owed);
+  if (!bytes.empty()) session_.OfferBeyond(PacketPtr(new Packet(std::move(bytes), owed)));
+  owed = {};
+}
+
 void Catching::Pay(StreamState& state) {
-  if (state.owed.counts.none()) return;
-  std::string bytes = session_.SkipBytes(state.owed);
-  if (!bytes.empty()) session_.OfferBeyond(PacketPtr(new Packet(std::move(bytes), state.owed)));
-  state.owed = {};
+  Pay(state.owed);
+  Pay(state.owed_unlogged);
 }
 
 void Catching::PayBefore(const Packet& packet) {
@@ -134,11 +151,11 @@ void Catching::PayBefore(const Packet& packet) {
 
 bool Catching::Pay() {
   if (session_.states_ == nullptr || session_.closing_) return true;
-  if (session_.outbox_.messages() >= session_.settings_.outbox_messages) return false;
+  if (session_.outbox_.messages() >= session_.max_messages()) return false;
   std::vector<const LocalTopic*> paid;
   bool all = true;
   for (auto& [topic, state] : *session_.states_) {
-    if (state.owed.counts.none()) continue;
+    if (!state.owes()) continue;
     if (state.catching_up) {
       all = false;  // its marker has its place among what is replayed
       continue;
@@ -154,20 +171,19 @@ bool Catching::Pay() {
 
 void Catching::Pull() {
   size_t left = kPullMessages;
-  while (left > 0 && session_.catching_up_ > 0 && !session_.closing_ && session_.outbox_.bytes() < kPullBytes) {
-    auto it = std::find_if(session_.states_->begin(), session_.states_->end(),
-                           [](const auto& entry) { return entry.second.catching_up; });
-    LocalTopic* topic = PlaceOf(*it->first).topic;
-    StreamState& state = it->second;
+  while (left > 0 && !session_.catching_up_.empty() && !session_.closing_ &&
+         session_.outbox_.beyond_bytes() < kPullBytes) {
+    LocalTopic& topic = *session_.catching_up_.front();
+    StreamState& state = *Find(topic);
     if (state.next == state.frames.size()) {
-      if (!Refill(*topic, state)) return;
+      if (!Refill(topic, state)) return;
       --left;
     } else {
-      left -= PullFrames(*topic, state, left);
+      left -= PullFrames(topic, state, left);
     }
   }
-  // Everything was filtered: nobody will say that the queue has run empty.
-  if (session_.catching_up_ > 0 && session_.outbox_.empty() && !session_.closing_) {
+  // Everything was filtered: nobody will say that something was written.
+  if (!session_.catching_up_.empty() && session_.outbox_.beyond_messages() == 0 && !session_.closing_) {
     session_.shard_.PullSoon(session_);
   }
 }
@@ -176,11 +192,11 @@ size_t Catching::PullFrames(LocalTopic& topic, StreamState& state, size_t limit)
   auto now = wire::WallClock::now();
   const dialect::Dialect& dialect = *session_.settings_.dialect;
   size_t seen = 0;
-  while (seen < limit && state.next < state.frames.size() && session_.outbox_.bytes() < kPullBytes) {
+  while (seen < limit && state.next < state.frames.size() && session_.outbox_.beyond_bytes() < kPullBytes) {
     wire::FramePtr frame = std::move(state.frames[state.next++]);
     ++seen;
     state.at = frame->position();
-    auto why = WhyNot(*frame, session_, &state.filter, now);
+    auto why = WhyNot(*frame, session_, state.filter.get(), now);
     if (!why.has_value() && frame->expired(now)) why = wire::SkipReason::kExpired;
     if (why.has_value()) {
       Owe(topic, *frame, *why);
@@ -196,33 +212,41 @@ size_t Catching::PullFrames(LocalTopic& topic, StreamState& state, size_t limit)
 
 bool Catching::Refill(LocalTopic& topic, StreamState& state) {
   engine::CaughtUp next = session_.shard_.engine().CatchUp(topic.interest->topic(), state.at, kPullMessages);
-  if (next.at != state.at) {
+  if (next.broken || next.lost > 0) {
     // It reads so slowly that the log went on without it.
     if (state.slow == engine::SlowPolicy::kDisconnect) {
       session_.shard_.stats().slow_consumers.Add();
       session_.Close(wire::CloseCode::kSlowConsumer, wire::InfoOf(wire::CloseCode::kSlowConsumer).reason);
       return false;
     }
+    // Where the log is another, nobody knows how many: at least one.
+    next.lost = std::max<uint64_t>(next.lost, 1);
+    session_.Lost(wire::SkipReason::kDropped, next.lost);
+  }
+  if (next.lost + next.conflated > 0) {
     if (state.owed.to.epoch != next.at.epoch) Pay(state);
-    state.owed.log = LogOf(topic.interest->topic());
+    state.owed.log = LogOf(topic);
     state.owed.to = next.at;
     state.owed.covers = next.at.offset;
-    state.owed.counts.Add(wire::SkipReason::kDropped, std::max<uint64_t>(next.lost, 1));
-    wire::SkipCounts lost;
-    lost.Add(wire::SkipReason::kDropped, std::max<uint64_t>(next.lost, 1));
-    session_.Lost(lost);
-    state.at = next.at;
+    state.owed.counts.Add(wire::SkipReason::kDropped, next.lost);
+    state.owed.counts.Add(wire::SkipReason::kConflated, next.conflated);
   }
+  state.at = next.at;
   state.frames = std::move(next.frames);
   state.next = 0;
-  if (!state.frames.empty()) return true;
-  // From here on it is live: what is newer than `sequence` is still to come from the mailbox.
-  PlaceOf(topic).member->since = next.sequence;
+  if (state.frames.empty()) GoLive(topic, state, next.sequence);
+  return true;
+}
+
+// From here on it is live: what is newer than `sequence` is still to come from the mailbox, and what is not has been
+// given.
+void Catching::GoLive(LocalTopic& topic, StreamState& state, uint64_t sequence) {
   state.catching_up = false;
-  --session_.catching_up_;
+  state.frames = {};
+  if (session_.shard_.mailbox().messages() > 0) state.live_after = sequence;
+  std::erase(session_.catching_up_, &topic);
   Pay(state);
   Tidy(topic);
-  return true;
 }
 
 }  // namespace carillon::hub

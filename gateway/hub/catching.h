@@ -19,7 +19,10 @@ class Catching {
 
   // A message comes that some rule may keep from the session.
   enum class Given : uint8_t { kQueued, kFiltered, kDropped, kReplaying };
-  Given Offer(LocalTopic& topic, const Member& member, const wire::FramePtr& frame, const PacketPtr& packet);
+  Given Offer(LocalTopic& topic, const Member& member, const engine::Delivery& delivery, const PacketPtr& packet);
+
+  // The session listens already: from here on with this filter.
+  void SetFilter(LocalTopic& topic, wire::FilterPtr filter);
 
   // The message is not given: the client is to be told.
   void Owe(LocalTopic& topic, const wire::Frame& frame, wire::SkipReason reason);
@@ -31,7 +34,7 @@ class Catching {
   // Queues the markers of what is owed, as far as the session has room for them. True where nothing is owed any more.
   bool Pay();
 
-  // Queues the next part of what the session catches up with. Called when its queue is empty.
+  // Queues the next part of what the session catches up with. Called when the part before it is written.
   void Pull();
 
  private:
@@ -43,6 +46,8 @@ class Catching {
   StreamState* Find(const LocalTopic& topic);
   StreamState& FindOrMake(LocalTopic& topic);
   void Pay(StreamState& state);
+  void Pay(wire::Skip& owed);
+  void GoLive(LocalTopic& topic, StreamState& state, uint64_t sequence);
   void Tidy(const LocalTopic& topic);
   // Each returns how many messages were looked at.
   size_t PullFrames(LocalTopic& topic, StreamState& state, size_t limit);

@@ -11,7 +11,10 @@ constexpr size_t kGatheredBytes = 256 << 10;
 }  // namespace
 
 void Outbox::Push(PacketPtr packet) {
-  if (sealed_) return;
+  if (!sealed_) PutBack(std::move(packet));
+}
+
+void Outbox::PutBack(PacketPtr packet) {
   bytes_ += packet->bytes().size();
   Count(*packet, 1);
   ForgetWritten();
@@ -33,6 +36,7 @@ void Outbox::Count(const Packet& packet, size_t one) {
     beyond_bytes_ += one * packet.bytes().size();
   }
   if (packet.tag() == nullptr) return;
+  if (packet.droppable()) droppable_ += one;
   if (packet.conflatable()) conflatable_ += one;
   if (packet.perishable()) perishable_ += one;
 }
@@ -108,7 +112,7 @@ void Outbox::DropUnsent() {
 
 void Outbox::Clear() {
   packets_.clear();
-  head_ = head_written_ = bytes_ = beyond_bytes_ = beyond_messages_ = conflatable_ = perishable_ = 0;
+  head_ = head_written_ = bytes_ = beyond_bytes_ = beyond_messages_ = droppable_ = conflatable_ = perishable_ = 0;
 }
 
 void Outbox::Shrink() {

@@ -26,10 +26,11 @@ class Outbox {
   // Whether the first packet has been written in part.
   bool torn() const { return head_written_ > 0; }
 
-  // How much of that is beyond the bounds: what the session asked for, and markers. How many of the messages are of
-  // streams that conflate, and how many may become too late while they wait.
+  // How much of that is beyond the bounds: what the session asked for, and markers. How many of the messages may
+  // be dropped, are of streams that conflate, and may become too late while they wait.
   size_t beyond_bytes() const { return beyond_bytes_; }
   size_t beyond_messages() const { return beyond_messages_; }
+  size_t droppable() const { return droppable_; }
   size_t conflatable() const { return conflatable_; }
   size_t perishable() const { return perishable_; }
 
@@ -42,6 +43,8 @@ class Outbox {
 
   // Takes out everything of which nothing has been written, for the caller to queue again what is to stay.
   std::vector<PacketPtr> TakeUnsent();
+  // Queues what was taken out, sealed or not.
+  void PutBack(PacketPtr packet);
 
   // Fills `vectors` with the front of the queue, about as much as a socket takes at once; returns how many it used.
   // Packets that lie end to end in memory share one.
@@ -69,6 +72,7 @@ class Outbox {
   size_t bytes_ = 0;
   size_t beyond_bytes_ = 0;
   size_t beyond_messages_ = 0;
+  size_t droppable_ = 0;
   size_t conflatable_ = 0;
   size_t perishable_ = 0;
   bool sealed_ = false;

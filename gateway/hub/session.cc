@@ -17,6 +17,14 @@ Session::Session(Shard& shard, const SessionSettings& settings, Transport& trans
       identity_(std::move(identity)),
       connected_at_(std::chrono::system_clock::now()) {}
 
+// What may wait: less where the process is short of memory.
+size_t Session::max_bytes() const {
+  return shard_.squeezed() ? settings_.outbox_bytes / 4 : settings_.outbox_bytes;
+}
+size_t Session::max_messages() const {
+  return shard_.squeezed() ? std::max<size_t>(1, settings_.outbox_messages / 4) : settings_.outbox_messages;
+}
+
 // Messages that count: not what is beyond the bounds, and not what the queue has one of for each key only.
 size_t Session::firm_messages() const {
   return outbox_.messages() - outbox_.beyond_messages() - outbox_.conflatable();
@@ -28,21 +36,21 @@ size_t Session::firm_bytes() const {
 }
 
 bool Session::OverBytes(size_t arriving) const {
-  return firm_bytes() > 0 && firm_bytes() + arriving > settings_.outbox_bytes;
+  return firm_bytes() > 0 && firm_bytes() + arriving > max_bytes();
+}
+
+// Too many messages wait, and that has lasted.
+bool Session::OverMessages() const {
+  return over_since_ != Clock::time_point() && shard_.now() - over_since_ >= settings_.outbox_patience;
 }
 
 bool Session::TooFarBehind(size_t arriving) {
-  if (outbox_.empty()) {
+  if (outbox_.messages() - outbox_.beyond_messages() < max_messages()) {
     over_since_ = {};
-    return false;
+  } else if (over_since_ == Clock::time_point()) {
+    over_since_ = shard_.now();
   }
-  if (OverBytes(arriving)) return true;
-  if (outbox_.messages() - outbox_.beyond_messages() < settings_.outbox_messages) {
-    over_since_ = {};
-    return false;
-  }
-  if (over_since_ == Clock::time_point()) over_since_ = shard_.now();
-  return shard_.now() - over_since_ >= settings_.outbox_patience;
+  return OverBytes(arriving) || OverMessages();
 }
 
 // Some of what waits may wait for this turn's flush only, which is not the reader's fault.
@@ -52,30 +60,33 @@ bool Session::FlushHelps(size_t arriving) {
   return !closing_ && !TooFarBehind(arriving);
 }
 
-// What may go gives way: of the arriving message's stream first, then of others. False where that is not enough.
-bool Session::MakeRoom(const Packet& arriving) {
-  auto make = [this](const wire::Skip& skip) { return SkipBytes(skip); };
-  size_t size = arriving.bytes().size();
-  auto over = [&] { return OverBytes(size) || firm_messages() >= settings_.outbox_messages; };
-  if (outbox_.conflatable() >= conflate_at_) {
-    Lost(Conflate(outbox_, make));
+// Where conflating is not enough.
+bool Session::StillTooFar(size_t arriving) {
+  if (outbox_.conflatable() > 0 && outbox_.conflatable() >= conflate_at_) {
+    Lost(Conflate(outbox_, [this](const wire::Skip& skip) { return SkipBytes(skip); }));
     // Looking through a queue costs its length: the next time is when it has grown by a part of that.
     conflate_at_ = outbox_.conflatable() + std::max<size_t>(64, outbox_.conflatable() / 4);
   }
-  if (!over()) return true;
-  // An eighth of the bounds more than must be, for the same reason.
-  size_t bytes = 0;
+  return OverBytes(arriving) || (OverMessages() && firm_messages() >= max_messages());
+}
+
+// What may be dropped gives way: of the arriving message's stream first, then of others. False where that is not
+// enough.
+bool Session::MakeRoom(const Packet& arriving) {
+  auto make = [this](const wire::Skip& skip) { return SkipBytes(skip); };
+  size_t size = arriving.bytes().size();
+  // An eighth of the bounds more than must be, because looking through a queue costs its length.
+  size_t bytes = OverBytes(size) ? firm_bytes() + size - max_bytes() + max_bytes() / 8 : 0;
   size_t messages = 0;
-  if (OverBytes(size)) bytes = firm_bytes() + size - settings_.outbox_bytes + settings_.outbox_bytes / 8;
-  if (firm_messages() >= settings_.outbox_messages) {
-    messages = firm_messages() + 1 - settings_.outbox_messages + settings_.outbox_messages / 8;
+  if (OverMessages() && firm_messages() >= max_messages()) {
+    messages = firm_messages() + 1 - max_messages() + max_messages() / 8;
   }
-  wire::TopicView none;
-  const wire::TopicView topic = arriving.droppable() ? wire::TopicView(arriving.tag()->topic) : none;
-  Lost(DropOldest(outbox_, topic, false, messages, bytes, make));
-  if (!over()) return true;
-  Lost(DropOldest(outbox_, topic, true, messages, bytes, make));
-  return !over();
+  if (arriving.droppable()) {
+    Lost(DropOldest(outbox_, arriving.tag()->topic, false, messages, bytes, make));
+    if (!StillTooFar(size)) return true;
+  }
+  Lost(DropOldest(outbox_, {}, true, messages, bytes, make));
+  return !StillTooFar(size);
 }
 
 // False where the packet must not be queued: the session is closed, or is now, or does without it.
@@ -84,10 +95,9 @@ bool Session::MayQueue(const Packet& packet) {
   size_t size = packet.bytes().size();
   if (!TooFarBehind(size) || FlushHelps(size)) return true;
   if (closing_) return false;
+  if (!StillTooFar(size)) return true;
   if (packet.droppable() && packet.tag()->slow == engine::SlowPolicy::kDropNewest) {
-    wire::SkipCounts one;
-    one.Add(wire::SkipReason::kDropped);
-    Lost(one);
+    Lost(wire::SkipReason::kDropped);
     Catching(*this).Owe(packet, wire::SkipReason::kDropped);
     return false;
   }
@@ -115,8 +125,7 @@ bool Session::Offer(const PacketPtr& packet) {
 void Session::Offer(std::span<const PacketPtr> packets, size_t bytes) {
   if (closing_) return;
   // Where all of them fit, none needs to be judged.
-  if (outbox_.bytes() + bytes <= settings_.outbox_bytes &&
-      outbox_.messages() + packets.size() < settings_.outbox_messages) {
+  if (outbox_.bytes() + bytes <= max_bytes() && outbox_.messages() + packets.size() < max_messages()) {
     over_since_ = {};
     outbox_.Push(packets, bytes);
     return MarkDirty();
@@ -130,16 +139,23 @@ void Session::OfferBeyond(PacketPtr packet) {
   MarkDirty();
 }
 
-void Session::OnDrained() {
-  waiting_since_ = {};
-  conflate_at_ = 0;
-  if (catching_up_ > 0 && !closing_) shard_.PullSoon(*this);
+void Session::OnWritten() {
+  if (outbox_.empty()) {
+    waiting_since_ = {};
+    conflate_at_ = 0;
+  }
+  if (!catching_up_.empty() && outbox_.beyond_messages() == 0 && !closing_) shard_.PullSoon(*this);
 }
 
 void Session::OnWritable() {
-  if (outbox_.perishable() == 0) return;
-  auto make = [this](const wire::Skip& skip) { return SkipBytes(skip); };
-  Lost(DropStale(outbox_, wire::WallClock::now(), make));
+  if (closing_ || outbox_.sealed() || outbox_.perishable() == 0) return;
+  Lost(DropStale(outbox_, wire::WallClock::now(), [this](const wire::Skip& skip) { return SkipBytes(skip); }));
+}
+
+void Session::Lost(wire::SkipReason reason, uint64_t count) {
+  wire::SkipCounts counts;
+  counts.Add(reason, count);
+  Lost(counts);
 }
 
 void Session::Lost(const wire::SkipCounts& counts) {

@@ -82,8 +82,8 @@ class Session {
   // Queues a packet whatever else waits.
   void OfferBeyond(PacketPtr packet);
 
-  // Of the transport: the queue ran empty; or it goes on being written after it had to wait.
-  void OnDrained();
+  // Of the transport: some of the queue was written; or it goes on being written after it had to wait.
+  void OnWritten();
   void OnWritable();
 
   // Queues an answer to this session alone and writes it now.
@@ -119,13 +119,18 @@ class Session {
   bool MayQueue(const Packet& packet);
   bool Queue(const PacketPtr& packet);
   bool TooFarBehind(size_t arriving);
+  bool StillTooFar(size_t arriving);
   bool OverBytes(size_t arriving) const;
+  bool OverMessages() const;
+  size_t max_bytes() const;
+  size_t max_messages() const;
   size_t firm_messages() const;
   size_t firm_bytes() const;
   void MarkDirty();
   bool FlushHelps(size_t arriving);
   bool MakeRoom(const Packet& arriving);
   void Lost(const wire::SkipCounts& counts);
+  void Lost(wire::SkipReason reason, uint64_t count = 1);
   std::string SkipBytes(const wire::Skip& skip) const;
 
   Shard& shard_;
@@ -138,11 +143,11 @@ class Session {
   Clock::time_point over_since_{};  // since when more messages wait than allowed
   bool owing_ = false;              // in the shard's list of sessions that owe markers
   bool pulling_ = false;            // in the shard's list of sessions that can take more of a log
-  uint16_t catching_up_ = 0;        // how many of its streams
   size_t conflate_at_ = 0;          // so many conflatable messages are worth looking through
   std::vector<Subscription> subscriptions_;
   using States = absl::flat_hash_map<const LocalTopic*, StreamState>;
-  std::unique_ptr<States> states_;  // null: none
+  std::unique_ptr<States> states_;        // null: none
+  std::vector<LocalTopic*> catching_up_;  // of those, the ones that are; in the order in which they do
   std::unique_ptr<wire::SkipCounts> lost_;
   std::vector<SessionId> resumes_;
   Clock::time_point waiting_since_{};  // the queue has not been empty since; see Lag::age

@@ -9,6 +9,7 @@
 #include "gateway/base/log.h"
 #include "gateway/base/random.h"
 #include "gateway/hub/catching.h"
+#include "gateway/hub/judge.h"
 
 namespace carillon::hub {
 Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes)
@@ -172,11 +173,14 @@ void Shard::Deliver() {
     auto id = SessionId::Parse(first.topic.name);
     Session* session = id.has_value() ? FindSession(*id) : nullptr;
     if (session != nullptr && choose(*session)) {
-      bool stale = first.frame->stale(wire::WallClock::now());
-      for (const PacketPtr& packet : packets) {
-        bool queued = !stale && session->Offer(packet);
-        counts.queued += queued ? 1 : 0;
-        counts.dropped += queued ? 0 : 1;
+      auto why = WhyNot(*first.frame, *session, nullptr, wire::WallClock::now());
+      if (why.has_value() && *why != wire::SkipReason::kExpired) {
+        ++counts.filtered;
+      } else if (!why.has_value() && session->Offer(packets[0])) {
+        ++counts.queued;
+        for (const PacketPtr& packet : packets.subspan(1)) counts.queued += session->Offer(packet) ? 1 : 0;
+      } else {
+        ++counts.dropped;
       }
     }
   } else if (LocalTopic* topic = index_of_topics_.Find(first.topic)) {
@@ -199,8 +203,8 @@ void Shard::OfferOneByOne(LocalTopic& topic, const Member& member, std::span<con
                           engine::DeliveryCounts* counts) {
   for (size_t i = 0; i < packets.size(); ++i) {
     const engine::Delivery& delivery = deliveries_[i];
-    if (member.since >= delivery.sequence && member.since != Member::kCatchingUp) continue;
-    switch (Catching(*member.session).Offer(topic, member, delivery.frame, packets[i])) {
+    if (member.since >= delivery.sequence) continue;
+    switch (Catching(*member.session).Offer(topic, member, delivery, packets[i])) {
       case Catching::Given::kQueued:
         ++counts->queued;
         break;
@@ -230,7 +234,7 @@ void Shard::Pull() {
   for (size_t i = 0; i < end; ++i) {
     if (now[i] == nullptr) continue;
     now[i]->pulling_ = false;
-    if (now[i]->outbox().empty()) Catching(*now[i]).Pull();
+    if (now[i]->outbox().beyond_messages() == 0) Catching(*now[i]).Pull();
   }
   pulling_.insert(pulling_.end(), now.begin() + static_cast<ptrdiff_t>(end), now.end());
 }
@@ -325,7 +329,7 @@ void Shard::LeaveTopics(Session& session) {
   std::string id = session.id().ToString();
   engine_->Unsubscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_, true);
   session.states_ = nullptr;
-  session.catching_up_ = 0;
+  session.catching_up_ = {};
   std::vector<Subscription>& subscriptions = session.subscriptions();
   while (!subscriptions.empty()) {
     wire::TopicView topic = subscriptions.back().topic->interest->topic();
@@ -353,7 +357,10 @@ SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic,
   CARILLON_DCHECK(home_.Check());
   LocalTopic* local = index_of_topics_.Find(topic);
   if (local != nullptr && session.Listens(local)) {
-    if (wish.since.kind == engine::Since::Kind::kNow && wish.filter.empty()) return {};
+    if (wish.since.kind == engine::Since::Kind::kNow) {
+      Catching(session).SetFilter(*local, std::move(wish.filter));
+      return {};
+    }
     Unsubscribe(session, topic);
     local = index_of_topics_.Find(topic);
   }

@@ -90,6 +90,10 @@ class Shard {
   // Nothing where it does not; the window where it does.
   std::optional<std::chrono::milliseconds> sending_home() const { return sending_home_; }
 
+  // The process is short of memory: outboxes have a quarter of their bounds.
+  void SetSqueezed(bool squeezed) { squeezed_ = squeezed; }
+  bool squeezed() const { return squeezed_; }
+
   // The session is closing: it leaves its topics at the end of this turn, so that nobody counts it any more.
   void Retire(Session& session);
 
@@ -160,6 +164,7 @@ class Shard {
   Clock::time_point markers_at_ = looked_at_;
   std::vector<Session*> retired_;
   bool in_turn_ = false;
+  bool squeezed_ = false;
   std::optional<std::chrono::milliseconds> sending_home_;
   std::unique_ptr<TimerWheel::Timer> farewell_;
 

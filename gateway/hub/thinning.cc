@@ -23,7 +23,7 @@ class Rebuilder {
         Cover(packet.skip());
       } else if (reasons[i].has_value()) {
         const wire::Frame& frame = packet.frame();
-        wire::Skip skip{frame.log(), frame.position(), frame.offset(), {}};
+        wire::Skip skip{std::string(wire::LogName(packet.tag()->topic)), frame.position(), frame.offset(), {}};
         skip.counts.Add(*reasons[i]);
         thinned_.Add(*reasons[i]);
         Cover(skip);
@@ -32,14 +32,14 @@ class Rebuilder {
         queue_.push_back({std::move(packets[i]), std::nullopt});
       }
     }
-    for (auto& [log, line] : lines_) Append(line.behind);
+    for (auto& [key, line] : lines_) Append(line.behind);
     for (Entry& entry : queue_) {
       if (entry.skip.has_value()) {
         std::string bytes = make_(*entry.skip);
         if (bytes.empty()) continue;
         entry.packet = PacketPtr(new Packet(std::move(bytes), *std::move(entry.skip)));
       }
-      outbox_.Push(std::move(entry.packet));
+      outbox_.PutBack(std::move(entry.packet));
     }
     return thinned_;
   }
@@ -57,16 +57,21 @@ class Rebuilder {
     wire::Skip behind;        // and these are missing behind that one
   };
 
+  // What no log keeps has no position, and markers of its own.
+  using Key = std::pair<std::string, bool>;
+  static Key KeyOf(const wire::Skip& skip) { return {skip.log, !skip.to.epoch.empty()}; }
+
   void Cover(const wire::Skip& skip) {
-    auto it = lines_.find(skip.log);
+    auto it = lines_.find(KeyOf(skip));
     if (it == lines_.end() || queue_[it->second.marker].skip->to.epoch != skip.to.epoch) {
       if (it != lines_.end()) Append(it->second.behind);
-      lines_[skip.log] = {queue_.size(), false, {}};
+      lines_[KeyOf(skip)] = {queue_.size(), false, {}};
       queue_.push_back({nullptr, skip});
       return;
     }
     Line& line = it->second;
-    wire::Skip& into = line.kept_since ? line.behind : *queue_[line.marker].skip;
+    bool logged = it->first.second;
+    wire::Skip& into = logged && line.kept_since ? line.behind : *queue_[line.marker].skip;
     into.log = skip.log;
     into.to = skip.to;
     into.covers = std::max(into.covers, skip.covers);
@@ -75,8 +80,8 @@ class Rebuilder {
 
   void Kept(const Packet& packet) {
     bool tagged = packet.tag() != nullptr;
-    for (auto& [log, line] : lines_) {
-      if (tagged && packet.frame().log() != log) continue;
+    for (auto& [key, line] : lines_) {
+      if (tagged && wire::LogName(packet.tag()->topic) != key.first) continue;
       line.kept_since = true;
       if (line.behind.counts.none()) continue;
       if (tagged) {
@@ -100,12 +105,13 @@ class Rebuilder {
   MakeSkip make_;
   Thinned thinned_;
   std::vector<Entry> queue_;
-  absl::flat_hash_map<std::string, Line> lines_;
+  absl::flat_hash_map<Key, Line> lines_;
 };
 
 }  // namespace
 
 Thinned Conflate(Outbox& outbox, MakeSkip make) {
+  if (outbox.conflatable() == 0) return {};
   std::vector<PacketPtr> packets = outbox.TakeUnsent();
   Reasons reasons(packets.size());
   absl::flat_hash_set<std::pair<std::string_view, std::string_view>> seen;  // stream and key
@@ -129,6 +135,7 @@ Thinned DropStale(Outbox& outbox, wire::WallClock::time_point now, MakeSkip make
 
 Thinned DropOldest(Outbox& outbox, const wire::TopicView& topic, bool others, size_t messages, size_t bytes,
                    MakeSkip make) {
+  if (outbox.droppable() == 0) return {};
   std::vector<PacketPtr> packets = outbox.TakeUnsent();
   Reasons reasons(packets.size());
   size_t gone = 0;

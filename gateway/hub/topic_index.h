@@ -15,9 +15,6 @@ class Session;
 
 // One session's membership of a topic, as the topic holds it.
 struct Member {
-  // A `since` that no sequence reaches: the session still takes older messages from the log.
-  static constexpr uint64_t kCatchingUp = UINT64_MAX;
-
   Session* session;
   uint64_t since;        // the sequence when it joined: only newer messages are for it
   uint32_t slot;         // of the Subscription in the session's list

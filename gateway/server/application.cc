@@ -7,10 +7,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 
 #include "gateway/base/log.h"
+#include "gateway/engine/snapshot.h"
 #include "gateway/server/build_options.h"
 #include "gateway/server/config_values.h"
 #include "gateway/server/version.h"
@@ -56,7 +58,8 @@ Application::Application(const v1::Config& config)
       edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), node_),
       control_(ControlOptionsOf(config_), node_),
       admin_(io_, node_, metrics_),
-      drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_) {
+      drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
+      memory_guard_(config_.limits().memory_bytes(), edge_, node_) {
   signals_.add(SIGHUP);
 }
 
@@ -73,12 +76,19 @@ Status Application::Start() {
     engine_.Collect(writer);
     edge_.Collect(writer);
     control_.Collect(writer);
+    memory_guard_.Collect(writer);
   });
   RETURN_IF_ERROR(admin_.Open(config_.admin().listen()));
   RETURN_IF_ERROR(edge_.Open());
   RETURN_IF_ERROR(LoadSnapshot());
   node_.Start(engine_);  // before any call can come
-  RETURN_IF_ERROR(control_.Start());
+  const std::string& snapshot = config_.engine().memory().snapshot();
+  std::string taken = engine::TakenSnapshot(snapshot);
+  if (Status status = control_.Start(); !status.ok()) {
+    if (!snapshot.empty()) ::rename(taken.c_str(), snapshot.c_str());  // for whoever does come to life
+    return status;
+  }
+  if (!snapshot.empty()) ::unlink(taken.c_str());
   edge_.Start();
   admin_.Start();
   admin_.SetReady(true);
@@ -164,6 +174,7 @@ Status Application::LoadSnapshot() {
 void Application::EverySecond() {
   WatchClock();
   engine_.Sweep();
+  memory_guard_.Look();
   every_second_.expires_after(std::chrono::seconds(1));
   every_second_.async_wait([this](const boost::system::error_code& error) {
     if (!error) EverySecond();

@@ -16,6 +16,7 @@
 #include "gateway/engine/memory_engine.h"
 #include "gateway/hub/node.h"
 #include "gateway/server/drain.h"
+#include "gateway/server/memory_guard.h"
 
 namespace carillon::server {
 
@@ -61,6 +62,7 @@ class Application {
   control::ControlServer control_;
   edge::AdminServer admin_;
   Drain drain_;
+  MemoryGuard memory_guard_;
   bool draining_ = false;
 };
 

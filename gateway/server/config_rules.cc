@@ -3,18 +3,23 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 #include <set>
 #include <string_view>
 
 #include "gateway/auth/origin.h"
 #include "gateway/edge/listener.h"
 #include "gateway/server/config_values.h"
+#include "gateway/wire/topic.h"
 
 namespace carillon::server {
 namespace {
 
 constexpr size_t kMinSecretBytes = 32;  // RFC 7518 section 3.2: as long as the hash
 constexpr size_t kMinKeyBytes = 16;
+
+// Each publish tries them in turn.
+constexpr int kMaxStreamRules = 100;
 
 using Problem = std::function<void(const std::string&, const std::string&)>;
 
@@ -117,15 +122,42 @@ void CheckControl(const v1::Config& config, const Problem& problem) {
   }
 }
 
+// Letters of stream names, and those that stand for others.
+bool IsPattern(std::string_view pattern) {
+  size_t open = pattern.find('[');
+  bool closed = open == std::string_view::npos || pattern.find(']', open) != std::string_view::npos;
+  return closed && pattern.size() <= wire::kMaxStreamBytes && std::all_of(pattern.begin(), pattern.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                  std::string_view("._:-*?[]!^").find(c) != std::string_view::npos;
+         });
+}
+
+void CheckLog(const std::string& at, const v1::LogRule& log, const v1::Config& config, const Problem& problem) {
+  if (log.mode() == v1::LOG_MODE_LOG && log.max_bytes() > config.engine().memory().log_bytes()) {
+    problem(at + ".max_bytes", "is more than all logs together may have (engine.memory.log_bytes)");
+  }
+}
+
 void CheckStreams(const v1::Config& config, const Problem& problem) {
   std::set<std::string> patterns;
+  if (config.streams_size() > kMaxStreamRules) problem("streams", fmt::format("at most {} rules", kMaxStreamRules));
   for (int i = 0; i < config.streams_size(); ++i) {
     const std::string& pattern = config.streams(i).pattern();
-    std::string at = fmt::format("streams[{}].pattern", i);
-    if (pattern.empty()) problem(at, "is missing: a stream's name, or one with *, such as chat-*");
-    if (!pattern.empty() && !patterns.insert(pattern).second) problem(at, "stands above already, which counts");
-    if (i > 0 && config.streams(i - 1).pattern() == "*") problem(at, "never counts: * above it matches every stream");
+    std::string at = fmt::format("streams[{}]", i);
+    if (pattern.empty()) {
+      problem(at + ".pattern", "is missing: a stream's name, or one with *, such as chat-*");
+    } else if (!IsPattern(pattern)) {
+      problem(at + ".pattern",
+              "matches no stream: names hold letters, digits and . _ : -, and * ? [a-z] stand for them");
+    } else if (!patterns.insert(pattern).second) {
+      problem(at + ".pattern", "stands above already, which counts");
+    }
+    if (i > 0 && config.streams(i - 1).pattern() == "*") {
+      problem(at + ".pattern", "never counts: * above it matches every stream");
+    }
+    CheckLog(at + ".log", config.streams(i).log(), config, problem);
   }
+  CheckLog("inbox", config.inbox(), config, problem);
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ constexpr CloseInfo kTable[] = {
     {CloseCode::kUnauthorized, "unauthorized", "token refused"},
     {CloseCode::kKicked, "kicked", "kicked"},
     {CloseCode::kAuthTimeout, "auth_timeout", "no token in time"},
+    {CloseCode::kOverloaded, "overloaded", "the gateway is short of memory"},
     {CloseCode::kSlowConsumer, "slow_consumer", "reading too slowly"},
     {CloseCode::kRestart, "restart", "the gateway restarts"},
     {CloseCode::kPingTimeout, "ping_timeout", "no answer to pings"},

@@ -26,6 +26,7 @@ enum class CloseCode : uint16_t {
   kKicked = 4005,
   kAuthTimeout = 4009,
 
+  kOverloaded = 4100,
   kSlowConsumer = 4101,
 
   kRestart = 4200,

@@ -23,4 +23,11 @@ bool Filter::Passes(const v1::Envelope& envelope) const {
          });
 }
 
+size_t Filter::bytes() const {
+  size_t total = 0;
+  for (const std::string& event : events) total += event.size();
+  for (const auto& [key, value] : meta) total += key.size() + value.size();
+  return total;
+}
+
 }  // namespace carillon::wire

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace carillon::wire {
 struct Filter {
   static constexpr size_t kMaxEvents = 32;
   static constexpr size_t kMaxMeta = 16;
+  static constexpr size_t kMaxBytes = 4096;  // of all its texts
 
   std::vector<std::string> events;          // names, or beginnings of names followed by "*"; empty: every event
   std::map<std::string, std::string> meta;  // annotations that a message must have
@@ -19,7 +21,12 @@ struct Filter {
   bool empty() const { return events.empty() && meta.empty(); }
   bool Passes(const v1::Envelope& envelope) const;
 
+  size_t bytes() const;
+
   bool operator==(const Filter&) const = default;
 };
+
+// Shared by all streams of the command that brought it. Null: every message.
+using FilterPtr = std::shared_ptr<const Filter>;
 
 }  // namespace carillon::wire

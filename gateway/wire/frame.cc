@@ -5,7 +5,9 @@
 namespace carillon::wire {
 
 Frame::Frame(v1::Envelope envelope, std::shared_ptr<const Terms> terms)
-    : envelope_(std::move(envelope)), terms_(std::move(terms)), bytes_(envelope_.ByteSizeLong() + sizeof(Frame)) {}
+    : envelope_(std::move(envelope)),
+      terms_(std::move(terms)),
+      bytes_(envelope_.ByteSizeLong() + sizeof(Frame) + (terms_ == nullptr ? 0 : terms_->bytes())) {}
 
 Frame::~Frame() {
   for (auto& slot : slots_) delete slot.load(std::memory_order_relaxed);
@@ -30,8 +32,7 @@ WallClock::time_point Frame::time() const {
 size_t Frame::logged_bytes() const {
   // What the allocator, the strings and the maps of a message take beside what it says, and the JSON around a payload.
   constexpr size_t kOverhead = 640;
-  size_t terms = terms_ == nullptr ? 0 : sizeof(Terms) + 256;
-  return 2 * bytes_ + terms + kOverhead;
+  return 2 * bytes_ + kOverhead;
 }
 
 std::string_view Frame::Encoded(Encoding encoding, Encode encode) const {

@@ -49,9 +49,6 @@ class Frame : public boost::intrusive_ref_counter<Frame, boost::thread_safe_coun
   uint64_t offset() const { return envelope_.position().offset(); }
   Position position() const { return {envelope_.position().epoch(), offset()}; }
 
-  // What clients call the log that it stands in, or would: its stream, or "@user".
-  const std::string& log() const { return envelope_.log().empty() ? envelope_.stream() : envelope_.log(); }
-
   // When it was accepted.
   WallClock::time_point time() const;
 

@@ -15,6 +15,8 @@ using WallClock = std::chrono::system_clock;
 // What a publisher asked for beyond the message itself. It stays with the message in the log, so that a replay honours
 // it too. Most messages have none.
 struct Terms {
+  static constexpr size_t kTextBytes = 64;  // of a string and where it stands
+
   // Of a message to a user: only for those sessions that subscribe to its stream.
   bool stream_subscribers_only = false;
 
@@ -30,6 +32,16 @@ struct Terms {
   std::string conflation_key;                                       // empty: the event's name
   WallClock::time_point expires = WallClock::time_point::max();     // the log does not give it later
   WallClock::time_point deliver_by = WallClock::time_point::max();  // nor does any queue
+
+  // About how much memory they hold.
+  size_t bytes() const {
+    size_t total = sizeof(Terms) + conflation_key.size() + excluded_sessions.size() * sizeof(SessionId);
+    for (const auto& [key, value] : labels) total += 2 * kTextBytes + key.size() + value.size();
+    for (const auto* texts : {&user_ids, &roles, &excluded_users}) {
+      for (const std::string& text : *texts) total += kTextBytes + text.size();
+    }
+    return total;
+  }
 
   // True where nothing depends on who the receiver is.
   bool ForAnyone() const {

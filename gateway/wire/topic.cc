@@ -16,6 +16,20 @@ bool IsControl(char c) {
 
 }  // namespace
 
+std::string_view LogName(const TopicView& topic) {
+  switch (topic.kind) {
+    case TopicKind::kStream:
+      return topic.name;
+    case TopicKind::kUser:
+      return kInboxLog;
+    case TopicKind::kSession:
+      return kSessionStream;
+    case TopicKind::kEveryone:
+      break;
+  }
+  return kAllStream;
+}
+
 Status CheckStreamName(std::string_view name) {
   if (name.empty()) return InvalidArgument("a stream name is needed");
   if (name.size() > kMaxStreamBytes) {

@@ -68,6 +68,9 @@ inline constexpr std::string_view kInboxLog = kUserStream;
 inline constexpr size_t kMaxStreamBytes = 128;
 inline constexpr size_t kMaxUserIdBytes = 256;
 
+// What clients call the log of a topic, or would: the stream, "@user", "@session" or "@all".
+std::string_view LogName(const TopicView& topic);
+
 // Why a stream's name is refused, or OK: 1 to 128 bytes of [A-Za-z0-9._:-], not "system".
 Status CheckStreamName(std::string_view name);
 

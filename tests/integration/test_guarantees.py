@@ -37,6 +37,7 @@ def config() -> dict[str, Any]:
              "outbox_patience": "50ms", "send_buffer_bytes": "4KiB"},
         ]},
         "limits": {"max_publish_bytes": "32KiB"},
+        "engine": {"memory": {"log_bytes": "2GiB"}},
         "streams": [
             stream_rule("oldest-*", "drop_oldest"),
             stream_rule("newest-*", "drop_newest"),
@@ -155,7 +156,7 @@ def test_across_a_drain_and_a_restart(
         **config,
         "hub": {"shards": shards},
         "drain": {"window": "1s"},
-        "engine": {"memory": {"snapshot": str(tmp_path / "logs") if snapshot else ""}},
+        "engine": {"memory": {"log_bytes": "2GiB", "snapshot": str(tmp_path / "logs") if snapshot else ""}},
     }
     first = start_gateway(settings)
     followers = Followers(

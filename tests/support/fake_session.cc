@@ -88,6 +88,23 @@ void FakeSession::SetBlocked(bool blocked) {
   });
 }
 
+void FakeSession::WriteSome(size_t bytes) {
+  node_.On(shard_, [&](hub::Shard&) {
+    session_->OnWritable();
+    hub::Outbox& outbox = session_->outbox();
+    std::array<iovec, 64> vectors;
+    size_t count = outbox.Gather(vectors);
+    size_t size = 0;
+    for (size_t i = 0; i < count && size < bytes; ++i) {
+      size_t here = std::min(bytes - size, vectors[i].iov_len);
+      written_.append(static_cast<const char*>(vectors[i].iov_base), here);
+      size += here;
+    }
+    outbox.Consume(size);
+    session_->OnWritten();
+  });
+}
+
 void FakeSession::Flush() {
   ++flushes_;
   hub::Outbox& outbox = session_->outbox();
@@ -100,8 +117,8 @@ void FakeSession::Flush() {
       size += vectors[i].iov_len;
     }
     outbox.Consume(size);
+    session_->OnWritten();
   }
-  if (outbox.empty()) session_->OnDrained();
 }
 
 void FakeSession::Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) {

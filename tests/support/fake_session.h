@@ -46,6 +46,8 @@ class FakeSession : public hub::Transport {
   void Subscribe(const std::string& stream);
   void Unsubscribe(const std::string& stream);
   void SetBlocked(bool blocked);
+  // A blocked session's socket takes so many bytes.
+  void WriteSome(size_t bytes);
 
   // Calls `visit(session)` on the shard's thread.
   template <class Visit>

@@ -143,11 +143,11 @@ def request_bytes(target: str, headers: list[tuple[str, str]], method: str = "GE
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
-def get(address: str, target: str) -> Response:
-    """A plain GET, for the admin port and the demo page."""
+def get(address: str, target: str, headers: list[tuple[str, str]] | None = None) -> Response:
+    """A plain GET, for the admin port, the demo page, and handshakes that are refused."""
     connection = RawConnection(address)
     try:
-        connection.send(request_bytes(target, [("Host", address)]))
+        connection.send(request_bytes(target, headers or [("Host", address)]))
         response = connection.read_response()
         assert connection.receive_to_end() == b"", "bytes followed the answer"
         return response

@@ -65,8 +65,7 @@ struct Reference {
     for (const Entry& entry : kept) {
       if (entry.time > time) newer.push_back(entry.offset);
     }
-    bool gone = newer.size() == kept.size() && complete_since > time;
-    if (gone) return {Recovery::kTrimmed, {}};
+    if (complete_since > time) return {Recovery::kTrimmed, {}};
     if (newer.size() > kMaxReplay) return {Recovery::kTooFar, {}};
     return {Recovery::kOk, newer};
   }

@@ -71,7 +71,8 @@ class CatchingTest : public ::testing::Test {
     for (int i = 0; i < count; ++i) Publish("m", {}, false, StreamTopic("chat"), bytes);
   }
 
-  SubscribeAnswer Subscribe(FakeSession& session, const engine::Since& since, wire::Filter filter = {}) {
+  SubscribeAnswer Subscribe(FakeSession& session, const engine::Since& since, wire::Filter wanted = {}) {
+    auto filter = wanted.empty() ? nullptr : std::make_shared<const wire::Filter>(wanted);
     SubscribeAnswer answer = session.With([&](Session& s) {
       return s.shard().Subscribe(s, StreamTopic("chat"), {since, filter});
     });
@@ -196,8 +197,8 @@ TEST_F(CatchingTest, OrIsToldWhatIsGoneWhereTheStreamDrops) {
   EXPECT_EQ(Read(session), want);
 }
 
-TEST_F(CatchingTest, AClearedLogEndsTheRecoveryOfItsOldLife) {
-  Start(Rule(LogMode::kLog, SlowPolicy::kDropOldest));
+TEST_F(CatchingTest, WhenALogIsClearedACatchingSessionGoesOnWithTheNewOne) {
+  Start();
   PublishMany(300, 1000);
   FakeSession session(*node_, 0, {.blocked = true});
   Subscribe(session, test::Last(300));
@@ -208,8 +209,96 @@ TEST_F(CatchingTest, AClearedLogEndsTheRecoveryOfItsOldLife) {
   Settle();
 
   std::vector<std::string> read = Read(session);
-  ASSERT_EQ(read.size(), 303u);
-  EXPECT_THAT(std::vector(read.end() - 4, read.end()), ElementsAre("300", "0: dropped=1", "1", "2"));
+  ASSERT_EQ(read.size(), 302u);
+  EXPECT_EQ(session.closed(), std::nullopt);
+  EXPECT_THAT(std::vector(read.end() - 3, read.end()), ElementsAre("300", "1", "2"));
+}
+
+// A stream of mode latest has nothing to lose: whoever is new, or slow, gets the newest value.
+TEST_F(CatchingTest, ALatestStreamThatRunsAheadIsConflatedNotLost) {
+  Start(Rule(LogMode::kLatest));
+  PublishMany(1, 100'000);
+  FakeSession session(*node_, 0, {.blocked = true});
+  Subscribe(session, {});
+  PublishMany(20);
+  node_->Settle();
+
+  session.SetBlocked(false);
+  Settle();
+
+  EXPECT_EQ(session.closed(), std::nullopt);
+  EXPECT_THAT(Read(session), ElementsAre("1", "20: conflated=19", "21"));
+}
+
+// A busy stream beside it, on a link that is too slow for both: the replay gets its share.
+TEST_F(CatchingTest, AnotherStreamThatFillsTheQueueDoesNotStarveAReplay) {
+  Start(Rule(LogMode::kLog, SlowPolicy::kDropOldest));
+  PublishMany(200, 2'000);
+  FakeSession::Options options;
+  options.blocked = true;
+  options.streams = {"busy"};
+  options.settings.outbox_bytes = 20'000;
+  FakeSession session(*node_, 0, options);
+  Subscribe(session, test::Last(200));
+  // The queue is never empty: each time some of it is written, more has come.
+  for (int i = 0; i < 300; ++i) {
+    for (int j = 0; j < 20; ++j)
+      ASSERT_TRUE(node_->node().Publish(StreamTopic("busy"), MakeFrame("b", "busy", 1000)).ok());
+    node_->Settle();
+    session.WriteSome(10'000);
+    node_->Settle();
+  }
+
+  EXPECT_GT(session.waiting_messages(), 0u);
+  session.With([](Session& s) { EXPECT_FALSE(s.shard().FindTopic(StreamTopic("chat"))->members[0].special); });
+}
+
+TEST_F(CatchingTest, WhatNoLogKeepsIsGivenOnceWhenACatchUpEnds) {
+  Start();
+  PublishMany(3);
+  FakeSession session(*node_, 0, {});
+  // In one turn of the shard: from before the subscription, and while it catches up.
+  session.With([&](Session& s) {
+    Publish("before", {}, true);
+    s.shard().Subscribe(s, StreamTopic("chat"), {test::Last(3), nullptr});
+    Publish("after", {}, true);
+    PublishMany(1);
+  });
+  Settle();
+
+  std::vector<std::string> read = Read(session);
+  EXPECT_EQ(std::count(read.begin(), read.end(), "before"), 0);
+  EXPECT_EQ(std::count(read.begin(), read.end(), "after"), 1);
+  std::erase(read, "after");
+  EXPECT_THAT(read, ElementsAre("1", "2", "3", "4"));
+}
+
+TEST_F(CatchingTest, AFilterMayBeChangedWithoutMissingAnything) {
+  Start();
+  FakeSession session(*node_, 0, {});
+  Subscribe(session, {}, {{"a"}, {}});
+  session.With([&](Session& s) {
+    Publish("b");  // still on its way when the filter changes
+    s.shard().Subscribe(s, StreamTopic("chat"), {{}, std::make_shared<const wire::Filter>(wire::Filter{{"b"}, {}})});
+  });
+  Settle();
+  EXPECT_FALSE(Subscribe(session, {}).fresh);  // and taken away
+  Publish("c");
+  Settle();
+
+  EXPECT_THAT(Read(session), ElementsAre("1", "2"));
+}
+
+TEST_F(CatchingTest, ASelectorHoldsForOneSessionToo) {
+  Start();
+  FakeSession session(*node_, 0, {.user = "alice"});
+  std::string id = session.id().ToString();
+  wire::TopicView topic{0, wire::TopicKind::kSession, id};
+  Publish("no", {.roles = {"admin"}}, false, topic);
+  Publish("yes", {.user_ids = {"alice"}}, false, topic);
+  Settle();
+
+  EXPECT_THAT(Read(session), ElementsAre("yes"));
 }
 
 TEST_F(CatchingTest, LeavingInTheMiddleIsClean) {
@@ -392,6 +481,7 @@ TEST_F(CatchingTest, AnInboxIsRecoveredToo) {
   FakeSession session(*node_, 0, {.user = "alice", .admitted = false});
 
   SubscribeAnswer answer = session.With([](Session& s) { return s.shard().Admit(s, test::Last(2)); });
+  Settle();
   Publish("m", {.stream_subscribers_only = true}, false, test::UserTopic("alice"));
   Publish("m", {}, false, test::UserTopic("alice"));
   Settle();

@@ -46,7 +46,9 @@ class Follower {
     for (const std::string& text : test::SplitFrames(bytes)) {
       json::value frame = json::parse(text);
       if (frame.at("stream").as_string() == stream_) {
-        uint64_t offset = frame.at("meta").at("offset").to_number<uint64_t>();
+        const json::object& meta = frame.at("meta").as_object();
+        if (!meta.contains("offset")) continue;  // no log keeps it
+        auto offset = meta.at("offset").to_number<uint64_t>();
         if (offset <= position_) wrong_ = fmt::format("message {} after {}", offset, position_);
         missing_ += offset - position_ - 1;
         position_ = offset;
@@ -54,7 +56,8 @@ class Follower {
         last_[std::string(frame.at("event").as_string())] = offset;
       } else if (frame.at("event").as_string() == "skip" && frame.at("data").at("stream").as_string() == stream_) {
         const json::object& data = frame.at("data").as_object();
-        uint64_t offset = data.at("offset").to_number<uint64_t>();
+        if (!data.contains("offset")) continue;
+        auto offset = data.at("offset").to_number<uint64_t>();
         if (offset < position_) wrong_ = fmt::format("marker {} after {}", offset, position_);
         missing_ += offset - position_;
         position_ = offset;
@@ -257,6 +260,62 @@ TEST_F(SlowPoliciesTest, WhatBecameTooLateInTheQueueIsNotWritten) {
   follower.ExpectWhole(2);
   EXPECT_EQ(follower.counted("expired"), 1u);
   EXPECT_EQ(follower.last().count("late"), 0u);
+}
+
+// The goodbye is queued behind what may be too late by the time it is written.
+TEST_F(SlowPoliciesTest, AGoodbyeOutlivesWhatIsTooLate) {
+  FakeSession session(node_, 0, Slow({"chat"}));
+  auto soon = std::make_shared<wire::Terms>();
+  soon->deliver_by = wire::WallClock::now() + std::chrono::milliseconds(20);
+  ASSERT_TRUE(node_.node().Publish(StreamTopic("chat"), MakeFrame("late", "chat", 0, soon)).ok());
+  node_.Settle();
+  session.With([](Session& s) {
+    s.Reply(dialect::Restart{5});
+    s.Close(wire::CloseCode::kRestart, "bye");
+    s.outbox().Seal();
+  });
+  while (wire::WallClock::now() < soon->deliver_by) std::this_thread::yield();
+
+  session.SetBlocked(false);
+
+  EXPECT_EQ(session.Heard().back(), "restart");
+}
+
+TEST_F(SlowPoliciesTest, AConflatingStreamDoesNotSilenceOneThatDropsTheNewest) {
+  FakeSession session(node_, 0, Slow({"conflate", "newest"}));
+  for (int i = 0; i < 300; ++i) Publish("conflate", "key" + std::to_string(i));
+  for (int i = 0; i < 50; ++i) Publish("newest");
+
+  Follower follower = Finish(session, "newest", 50);
+
+  follower.ExpectWhole(50);
+  EXPECT_EQ(follower.messages(), 50u);
+}
+
+TEST_F(SlowPoliciesTest, WithinPatienceOnlyBytesAreJudged) {
+  FakeSession::Options options = Slow({"oldest"}, 10, 100'000);
+  options.settings.outbox_patience = std::chrono::seconds(1000);
+  FakeSession session(node_, 0, options);
+  for (int i = 0; i < 60; ++i) Publish("oldest", "m", 2000);
+
+  EXPECT_GT(session.waiting_messages(), 30u);
+}
+
+// Of what no log keeps there is one count, however much of it is dropped between messages of the log.
+TEST_F(SlowPoliciesTest, MarkersDoNotPileUp) {
+  FakeSession session(node_, 0, Slow({"oldest", "newest"}, 10));
+  for (int i = 0; i < 500; ++i) {
+    for (const char* stream : {"oldest", "newest"}) {
+      Publish(stream);
+      engine::Publication typing{StreamTopic(stream), MakeFrame("typing", stream)};
+      typing.skip_history = true;
+      ASSERT_TRUE(node_.node().Publish(typing).ok());
+    }
+  }
+
+  EXPECT_LE(session.waiting_messages(), 30u);
+  Follower follower = Finish(session, "oldest", 500);
+  EXPECT_EQ(follower.position(), 500u);
 }
 
 TEST_F(SlowPoliciesTest, ASessionKnowsWhatItHasLost) {

@@ -120,6 +120,15 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {std::string(kSecret) + "edge { allowed_origins: '*' allowed_origins: '*.example.com' }", ""},
       {std::string(kSecret) + "edge { allowed_origins: 'https://a.com' allowed_origins: 'a.com' }",
        "edge.allowed_origins[1]: \"a.com\" is no origin"},
+
+      // Streams.
+      {std::string(kSecret) + "streams { pattern: 'a-[x-z]*' } streams { pattern: '*' }", ""},
+      {std::string(kSecret) + "streams {}", "streams[0].pattern: is missing"},
+      {std::string(kSecret) + "streams { pattern: 'chat/*' }", "streams[0].pattern: matches no stream"},
+      {std::string(kSecret) + "streams { pattern: 'a[b' }", "streams[0].pattern: matches no stream"},
+      {std::string(kSecret) + "streams { pattern: 'a' } streams { pattern: 'a' }", "streams[1].pattern: stands above"},
+      {std::string(kSecret) + "streams { pattern: '*' } streams { pattern: 'a' }", "streams[1].pattern: never counts"},
+      {std::string(kSecret) + "inbox { mode: LOG_MODE_LOG max_bytes: 1099511627776 }", "inbox.max_bytes: is more than"},
   };
   for (const RuleCase& c : kCases) {
     std::vector<std::string> problems = Problems(Config(c.config));
