@@ -211,13 +211,17 @@ bool AnyTerms(const wire::Terms& terms) {
 
 // What a message says, as far as a second attempt must say the same. Of the request, because JSON that is made of a
 // Value has its keys in another order each time.
-uint64_t FingerprintOf(const v1::Event& event, std::string_view stream) {
+uint64_t FingerprintOf(const v1::Event& event, std::string_view stream, v1::PublishOptions options) {
+  options.clear_request_id();
+  options.clear_report();
   std::string bytes;
-  {
+  for (const google::protobuf::Message* part : {static_cast<const google::protobuf::Message*>(&event),
+                                                static_cast<const google::protobuf::Message*>(&options)}) {
     google::protobuf::io::StringOutputStream into(&bytes);
     google::protobuf::io::CodedOutputStream out(&into);
     out.SetSerializationDeterministic(true);
-    event.SerializeToCodedStream(&out);
+    out.WriteVarint64(part->ByteSizeLong());
+    part->SerializeToCodedStream(&out);
   }
   return absl::HashOf(bytes, stream);
 }
@@ -279,7 +283,7 @@ StatusOr<Draft> Drafter::Make(std::vector<wire::Topic> topics, const v1::Event& 
   envelope.mutable_time()->set_seconds(seconds.count());
   envelope.mutable_time()->set_nanos(static_cast<int32_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch() - seconds).count()));
-  if (!draft.request_id.empty()) draft.fingerprint = FingerprintOf(event, stream);
+  if (!draft.request_id.empty()) draft.fingerprint = FingerprintOf(event, stream, options);
   auto kept = AnyTerms(terms) ? std::make_shared<const wire::Terms>(std::move(terms)) : nullptr;
   draft.frame = wire::FramePtr(new wire::Frame(std::move(envelope), std::move(kept)));
   return draft;

@@ -137,7 +137,8 @@ Status ReadFilter(const json::object& object, wire::Filter* filter) {
     if (name == "events" && part.is_array() && part.get_array().size() <= wire::Filter::kMaxEvents) {
       for (const json::value& event : part.get_array()) {
         const json::string* text = event.if_string();
-        if (text == nullptr || text->empty()) {
+        size_t star = text == nullptr ? 0 : text->find('*');
+        if (text == nullptr || text->empty() || (star != json::string::npos && star + 1 < text->size())) {
           return InvalidArgument("\"filter.events\" must hold names, or beginnings of names with a * at the end");
         }
         filter->events.emplace_back(text->data(), text->size());

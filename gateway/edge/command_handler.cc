@@ -106,6 +106,11 @@ void SubscribeAll(hub::Session& session, const std::vector<std::string>& streams
     judged.taken->push_back(stream);
     AddLog(stream, answer, judged.logs);
   }
+  for (const auto& [stream, since] : wanted.streams) {
+    if (seen.contains(stream) || stream == wire::kInboxLog) continue;
+    judged.refused->push_back({stream.substr(0, wire::kMaxStreamBytes),
+                               {"not_subscribed", "\"recover\" names it, but it is not among the streams"}});
+  }
 }
 
 dialect::UserInfo InfoOf(const auth::Identity& identity) {

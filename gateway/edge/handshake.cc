@@ -19,7 +19,7 @@ constexpr size_t kMaxEpochBytes = 64;
 constexpr size_t kMaxRecover = 1000;
 
 // How many of its former selves a client is recognised by.
-constexpr size_t kMaxResumed = 8;
+constexpr size_t kMaxResumed = 32;
 
 std::optional<HttpError> CheckUpgrade(const HttpRequest& request) {
   if (request.method != "GET") {

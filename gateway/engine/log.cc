@@ -82,7 +82,8 @@ Replay Log::Read(const Since& since, Time now, Graveyard* graveyard) {
                                 [&](const wire::FramePtr& frame) { return frame->time() > since.time; });
       // Times are those of acceptance, which need not rise with the offsets.
       if (complete_since_ <= since.time) return ReadFrom(base() + static_cast<uint64_t>(newer - frames_.begin()));
-      recovery = Recovery::kTrimmed;
+      // Where nothing was trimmed, the log is younger than that.
+      recovery = base() == 0 ? Recovery::kEpochChanged : Recovery::kTrimmed;
       break;
     }
     case Since::Kind::kNow:

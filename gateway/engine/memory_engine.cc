@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/crc.hpp>
+#include <utility>
 
 #include "gateway/base/random.h"
 #include "gateway/engine/snapshot.h"
@@ -423,14 +424,18 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
     std::vector<wire::FramePtr> frames;
   };
   std::optional<Pending> pending;
-  absl::flat_hash_set<std::string> seen;
+  absl::flat_hash_set<std::pair<bool, std::string>> seen;
   // A log is made when its last message has come: only then its first offset is known.
   auto finish = [&]() -> Status {
     if (!pending.has_value()) return absl::OkStatus();
     const v1::SnapshotLog& head = pending->head;
     auto kind = static_cast<wire::TopicKind>(head.kind());
-    bool sound =
-        (kind == wire::TopicKind::kStream || kind == wire::TopicKind::kUser) && head.top() >= pending->frames.size();
+    bool stream = head.kind() == static_cast<uint32_t>(wire::TopicKind::kStream);
+    bool user = head.kind() == static_cast<uint32_t>(wire::TopicKind::kUser);
+    bool named =
+        (stream && wire::CheckStreamName(head.name()).ok()) || (user && wire::CheckUserId(head.name()).ok());
+    bool sound = named && IsEpoch(head.epoch()) && head.top() >= pending->frames.size() &&
+                 seen.insert({stream, head.name()}).second;
     uint64_t base = head.top() - pending->frames.size();
     for (size_t i = 0; sound && i < pending->frames.size(); ++i) {
       const v1::Position& position = pending->frames[i]->envelope().position();

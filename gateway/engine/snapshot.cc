@@ -14,6 +14,7 @@ namespace carillon::engine {
 namespace {
 
 constexpr std::string_view kMagic = "carillon snapshot 1\n";
+constexpr std::string_view kAnyMagic = "carillon snapshot ";
 
 // No record is near this; a length beyond it is rubbish.
 constexpr uint32_t kMaxRecordBytes = 16 << 20;
@@ -103,7 +104,12 @@ Status SnapshotReader::Open() {
   if (file_ == nullptr) return InvalidArgument("cannot be read: {}", std::strerror(errno));
   char magic[kMagic.size()];
   size_t got = std::fread(magic, 1, sizeof magic, file_);
-  if (std::string_view(magic, got) != kMagic) return InvalidArgument("is not a snapshot of this version of Carillon");
+  std::string_view begin(magic, got);
+  if (begin != kMagic && kMagic.starts_with(begin)) return absl::DataLossError("is torn at its first line");
+  if (begin != kMagic && begin.starts_with(kAnyMagic)) {
+    return absl::DataLossError("is of another version of Carillon");
+  }
+  if (begin != kMagic) return InvalidArgument("is not a snapshot");
   at_ = got;
   return absl::OkStatus();
 }

@@ -111,11 +111,12 @@ Status Application::Start() {
   return absl::OkStatus();
 }
 
-void Application::Run() {
+bool Application::Run() {
   WaitForSignal();
   auto work = boost::asio::make_work_guard(io_);
   io_.run();
   node_.Stop();
+  return drain_.kept_logs();
 }
 
 void Application::WaitForSignal() {
@@ -125,17 +126,20 @@ void Application::WaitForSignal() {
     if (number == SIGHUP) {  // often sent by habit; ending for it would cost every client its connection
       log::Info("server", "SIGHUP: nothing to do; this version reads its configuration at the start only");
     } else {
-      OnSignal();
+      OnSignal(number);
     }
   });
 }
 
-void Application::OnSignal() {
-  if (std::exchange(draining_, true)) {
+// A hook may send SIGUSR1 and the service manager SIGTERM after it: together they are one request to drain.
+void Application::OnSignal(int number) {
+  bool asked_before = number == SIGUSR1 ? false : std::exchange(told_to_end_, true);
+  if (asked_before) {
     log::Warn("server", "a second signal: ending at once");
     log::Stop();
     std::_Exit(1);
   }
+  if (std::exchange(draining_, true)) return log::Info("server", "draining already");
   drain_.Begin([this] {
     log::Info("server", "stopped");
     admin_.Stop();
@@ -151,6 +155,10 @@ Status Application::LoadSnapshot() {
   if (::access(folder.c_str(), W_OK | X_OK) != 0) {
     return FailedPrecondition("engine.memory.snapshot: cannot write to the folder {}: {}", folder,
                               std::strerror(errno));
+  }
+  std::error_code ignored;
+  if (std::filesystem::exists(file, ignored) && !std::filesystem::is_regular_file(file, ignored)) {
+    return FailedPrecondition("engine.memory.snapshot: {} is no file", file);
   }
   auto loaded = engine_.LoadSnapshot(file);
   if (loaded.ok()) {

@@ -39,12 +39,13 @@ class Application {
 
   Addresses addresses() const { return {edge_.address(), control_.address(), admin_.address()}; }
 
-  // Serves until a signal comes and everything has ended. A second signal ends the process at once.
-  void Run();
+  // Serves until a signal comes and everything has ended. A second SIGTERM or SIGINT ends the process at once. False
+  // where the logs could not be written.
+  bool Run();
 
  private:
   void WaitForSignal();
-  void OnSignal();
+  void OnSignal(int number);
   Status LoadSnapshot();
   void EverySecond();
   void WatchClock();
@@ -64,6 +65,7 @@ class Application {
   Drain drain_;
   MemoryGuard memory_guard_;
   bool draining_ = false;
+  bool told_to_end_ = false;
 };
 
 // The most sessions that the limit on open files allows, less a reserve for gRPC, the engine and logs; raises the soft

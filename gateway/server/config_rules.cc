@@ -132,12 +132,6 @@ bool IsPattern(std::string_view pattern) {
          });
 }
 
-void CheckLog(const std::string& at, const v1::LogRule& log, const v1::Config& config, const Problem& problem) {
-  if (log.mode() == v1::LOG_MODE_LOG && log.max_bytes() > config.engine().memory().log_bytes()) {
-    problem(at + ".max_bytes", "is more than all logs together may have (engine.memory.log_bytes)");
-  }
-}
-
 void CheckStreams(const v1::Config& config, const Problem& problem) {
   std::set<std::string> patterns;
   if (config.streams_size() > kMaxStreamRules) problem("streams", fmt::format("at most {} rules", kMaxStreamRules));
@@ -155,9 +149,7 @@ void CheckStreams(const v1::Config& config, const Problem& problem) {
     if (i > 0 && config.streams(i - 1).pattern() == "*") {
       problem(at + ".pattern", "never counts: * above it matches every stream");
     }
-    CheckLog(at + ".log", config.streams(i).log(), config, problem);
   }
-  CheckLog("inbox", config.inbox(), config, problem);
 }
 
 }  // namespace

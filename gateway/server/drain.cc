@@ -66,17 +66,23 @@ void Drain::EndCalls() {
   // Blocks until running calls have ended, and those may need this loop's deadlines.
   ending_ = std::thread([this] {
     control_.Shutdown(options_.control_timeout);
-    if (!options_.snapshot.empty()) {
-      auto written = engine_.WriteSnapshot(options_.snapshot);
-      if (written.ok()) {
-        log::Info("server", "wrote the snapshot of the logs",
-                  {{"file", options_.snapshot}, {"logs", written->logs}, {"messages", written->messages}});
-      } else {
-        log::Error("server", "the logs are lost: no snapshot could be written", {{"why", MessageOf(written.status())}});
-      }
-    }
+    if (!options_.snapshot.empty()) kept_logs_ = WriteLogs();
     boost::asio::post(io_, [this] { done_(); });
   });
+}
+
+bool Drain::WriteLogs() {
+  auto lost = [this](std::string_view why) {
+    log::Error("server", "the logs are lost: no snapshot could be written",
+               {{"file", options_.snapshot}, {"why", why}});
+    return false;
+  };
+  if (keep_away_) return lost("another file stands under this name");
+  auto written = engine_.WriteSnapshot(options_.snapshot);
+  if (!written.ok()) return lost(MessageOf(written.status()));
+  log::Info("server", "wrote the snapshot of the logs",
+            {{"file", options_.snapshot}, {"logs", written->logs}, {"messages", written->messages}});
+  return true;
 }
 
 }  // namespace carillon::server

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
@@ -43,7 +44,10 @@ class Drain {
   ~Drain();
 
   // What stands under the snapshot's name is not ours to replace. Before Begin.
-  void KeepSnapshotAway() { options_.snapshot.clear(); }
+  void KeepSnapshotAway() { keep_away_ = true; }
+
+  // False where logs were to be written, and could not be.
+  bool kept_logs() const { return kept_logs_; }
 
   // Once. `done` is called on the loop.
   void Begin(std::function<void()> done);
@@ -55,6 +59,7 @@ class Drain {
   void SendClientsHome();
   void WaitForClients();
   void EndCalls();
+  bool WriteLogs();
 
   boost::asio::io_context& io_;
   DrainOptions options_;
@@ -67,6 +72,8 @@ class Drain {
   boost::asio::steady_timer timer_{io_};
   Clock::time_point deadline_;
   int polls_ = 0;
+  bool keep_away_ = false;
+  std::atomic<bool> kept_logs_{true};
   std::thread ending_;
 };
 

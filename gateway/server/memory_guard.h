@@ -10,8 +10,8 @@
 
 namespace carillon::server {
 
-// Keeps the process from being killed for its memory: short of it, it takes no new clients and holds less for slow ones;
-// very short, it closes the slowest (reliability notes R71). Thread: the main loop's, but for Collect.
+// Keeps the process from being killed for its memory: short of it, it takes no new clients and holds less for slow
+// ones; very short, it closes the slowest (reliability notes R71). Thread: the main loop's, but for Collect.
 class MemoryGuard {
  public:
   enum class Pressure : uint8_t { kNone, kSoft, kHard };

@@ -24,7 +24,8 @@ const std::string& Path() {
   return path;
 }
 
-// Loads the file. Whatever was in it, the engine works afterwards; and where it was refused, it is as if there had been none.
+// Loads the file. Whatever was in it, the engine works afterwards; and where it was refused, it is as if there had been
+// none.
 void Load() {
   carillon::test::FakeDoor door;
   engine::MemoryEngineOptions options;

@@ -168,6 +168,10 @@ def torn(data: bytes) -> bytes:
     return data[:-10]
 
 
+def torn_at_once(data: bytes) -> bytes:
+    return data[:7]
+
+
 def flipped(data: bytes) -> bytes:
     return data[:40] + bytes([data[40] ^ 1]) + data[41:]
 
@@ -176,7 +180,7 @@ def foreign(_: bytes) -> bytes:
     return b"#!/bin/sh\necho precious\n"
 
 
-@pytest.mark.parametrize("spoil", [torn, flipped, foreign])
+@pytest.mark.parametrize("spoil", [torn, torn_at_once, flipped, foreign])
 def test_a_bad_snapshot_is_refused_and_clients_are_told(
     start_gateway: Callable[..., Gateway],
     keep: Callable[[Any], Any],
@@ -205,11 +209,14 @@ def test_a_bad_snapshot_is_refused_and_clients_are_told(
     assert "the snapshot is refused" in log and str(file) in log
     assert ("not a snapshot" in log) == (spoil is foreign)
     assert ("is torn" in log) == (spoil is not foreign)
-    drained(second)
 
     if spoil is foreign:
+        second.begin_stop()
+        assert second.wait() == 1  # the logs are lost, and somebody must look
+        second.process.returncode = 0
         assert file.read_bytes() == bad
     else:
+        drained(second)
         assert file.read_bytes() != bad
         third = start_gateway(settings)
         assert "took the logs" in third.log_text()
@@ -232,25 +239,45 @@ def test_a_folder_that_cannot_be_written_is_said_at_the_start(binary: str, tmp_p
     assert "engine.memory.snapshot" in ended.stderr and str(tmp_path / "no") in ended.stderr
 
 
-def test_a_disk_that_is_full_loses_the_logs_and_nothing_else(
-    start_gateway: Callable[..., Gateway], tmp_path: Path
-) -> None:
-    """The old snapshot stays out of the way, the message says what was lost, and the process still ends well."""
+def test_a_disk_that_is_full_loses_the_logs_and_nothing_else(binary: str, tmp_path: Path) -> None:
+    """The message says what was lost, nothing half is left behind, and the exit status says that it was not in order."""
     folder = tmp_path / "small"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)], capture_output=True).returncode != 0:
         pytest.skip("mounting a small file system is not allowed here")
     try:
-        gateway = start_gateway({"streams": LOGGED, "engine": {"memory": {"snapshot": str(folder / "logs")}}})
+        gateway = Gateway(
+            binary, tmp_path,
+            {"edge": {"endpoints": [{"anonymous": True}]}, "streams": LOGGED,
+             "engine": {"memory": {"snapshot": str(folder / "logs")}}},
+        )  # fmt: skip
         with Control(gateway.control) as control:
             for _ in range(10):
                 control.to_stream("chat", event(json=json.dumps("x" * 20_000)))
-        drained(gateway)
+        gateway.begin_stop()
 
+        assert gateway.wait() == 1  # whoever started it must learn of it
         assert "the logs are lost" in gateway.log_text()
         assert list(folder.iterdir()) == []
     finally:
         subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_hook_and_the_service_manager_are_one_request(
+    start_gateway: Callable[..., Gateway], keep: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    """SIGUSR1 from a hook, SIGTERM after it: one drain, in good order."""
+    settings = {"streams": LOGGED, "drain": {"delay": "1s"}, "engine": {"memory": {"snapshot": str(tmp_path / "logs")}}}
+    gateway = start_gateway(settings)
+    with Control(gateway.control) as control:
+        control.to_stream("chat")
+    gateway.process.send_signal(signal.SIGUSR1)
+    eventually(lambda: http.get(gateway.admin, "/readyz").status, lambda status: status == 503, "/readyz")
+
+    gateway.begin_stop()
+
+    assert gateway.wait() == 0
+    assert (tmp_path / "logs").exists()
 
 
 def test_a_second_signal_writes_nothing(binary: str, tmp_path: Path, keep: Callable[[Any], Any]) -> None:

@@ -481,17 +481,17 @@ def test_a_subscription_may_begin_at_a_time(control: Control, connect: Connect, 
     assert heard(control, browser) == []
 
 
-def test_a_time_that_the_log_does_not_reach_back_to_is_trimmed(
+def test_a_time_that_the_log_does_not_reach_back_to_is_not_recovered(
     control: Control, connect: Connect, fresh: Fresh
 ) -> None:
-    """Before the gateway began, or before what was trimmed: nobody knows what there was."""
+    """Before the log began: it is another life of it. Before what was trimmed: trimmed."""
     stream, trimmed = fresh("log"), fresh("short")
     witness = connect(with_query("/ws", streams=trimmed))
     publish(control, stream, 1)
     publish(control, trimmed, *range(1, 9))
     first_ts = witness.receive()["meta"]["ts"]
 
-    assert subscribe(connect(), stream, since={"time": 1})["reason"] == "trimmed"
+    assert subscribe(connect(), stream, since={"time": 1})["reason"] == "epoch_changed"
     assert subscribe(connect(), trimmed, since={"time": first_ts})["reason"] == "trimmed"
 
 

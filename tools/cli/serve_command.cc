@@ -46,7 +46,7 @@ int Serve(const ConfigFlags& flags) {
       std::printf("{\"edge\":\"%s\",\"control\":\"%s\",\"admin\":\"%s\",\"pid\":%d}\n", at.edge.c_str(),
                   at.control.c_str(), at.admin.c_str(), static_cast<int>(::getpid()));
       std::fflush(stdout);
-      application.Run();
+      exit_code = application.Run() ? 0 : 1;
     }
   }
   log::Stop();

@@ -195,9 +195,10 @@ func (x *DeliveryReport) GetPartial() bool {
 // How a message is to be published, beyond what it says.
 type PublishOptions struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Optional. Publishing again with the same id and the same message, within five minutes and to the same target, sends
-	// nothing and answers with the first receipt; with another message it is ALREADY_EXISTS. 1 to 128 bytes. The gateway
-	// remembers limits.request_ids of them; where more come within five minutes, the oldest are forgotten first.
+	// Optional. Publishing again with the same id, the same message and the same options (but for report), within five
+	// minutes and to the same target, sends nothing and answers with the first receipt, without a report; with another
+	// message or other options it is ALREADY_EXISTS. 1 to 128 bytes. The gateway remembers limits.request_ids of them; where
+	// more come within five minutes, the oldest are forgotten first.
 	RequestId string `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// Optional. How long the log may still give it to those who come later. Longer than the log's own age has no effect.
 	// At least 1 ms, at most 30 days.
@@ -211,7 +212,8 @@ type PublishOptions struct {
 	// Optional. Send it without keeping it in the log: it gets no position, and whoever is away misses it.
 	SkipHistory bool `protobuf:"varint,5,opt,name=skip_history,json=skipHistory,proto3" json:"skip_history,omitempty"`
 	// Optional. Publish only where the log's newest message stands here, else ABORTED, naming the position that is. A log
-	// without messages stands at offset 0. FAILED_PRECONDITION where no log keeps the message.
+	// without messages stands at offset 0 of the epoch that ListMessages says. FAILED_PRECONDITION where the stream, or
+	// users, have no log; INVALID_ARGUMENT with skip_history, and for messages to several users, one session or all.
 	ExpectedPosition *Position `protobuf:"bytes,6,opt,name=expected_position,json=expectedPosition,proto3" json:"expected_position,omitempty"`
 	// Optional. Only for sessions that match.
 	Selector *Selector `protobuf:"bytes,7,opt,name=selector,proto3" json:"selector,omitempty"`

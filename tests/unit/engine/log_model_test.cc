@@ -65,7 +65,7 @@ struct Reference {
     for (const Entry& entry : kept) {
       if (entry.time > time) newer.push_back(entry.offset);
     }
-    if (complete_since > time) return {Recovery::kTrimmed, {}};
+    if (complete_since > time) return {kept.size() == top ? Recovery::kEpochChanged : Recovery::kTrimmed, {}};
     if (newer.size() > kMaxReplay) return {Recovery::kTooFar, {}};
     return {Recovery::kOk, newer};
   }

@@ -120,7 +120,7 @@ TEST_F(LogTest, SinceATimeIsAllOrNothingToo) {
   EXPECT_THAT(Read(After(At(30))).frames, IsEmpty());
   EXPECT_EQ(Read(After(At(30))).recovery, Recovery::kOk);
   // From before the log began: nobody knows.
-  EXPECT_EQ(Read(After(At(-1))).recovery, Recovery::kTrimmed);
+  EXPECT_EQ(Read(After(At(-1))).recovery, Recovery::kEpochChanged);
 
   Append({40, 50, 60, 70});  // 10 and 20 are gone
 
@@ -172,7 +172,7 @@ TEST_F(LogTest, ClearedItBeginsAnew) {
 
   EXPECT_EQ(log().top(), (wire::Position{"e2", 0}));
   EXPECT_EQ(Read(Position("e1", 3)).recovery, Recovery::kEpochChanged);
-  EXPECT_EQ(Read(After(At(49))).recovery, Recovery::kTrimmed);
+  EXPECT_EQ(Read(After(At(49))).recovery, Recovery::kEpochChanged);
   EXPECT_EQ(Read(After(At(50))).recovery, Recovery::kOk);
   Append({60});
   EXPECT_THAT(OffsetsOf(Read(Position("e2", 0)).frames), ElementsAre(1));
