@@ -10,6 +10,9 @@
 namespace carillon::edge {
 namespace {
 
+// Of all filters of a session together.
+constexpr size_t kMaxFilterBytes = 64 << 10;
+
 wire::TopicView StreamTopic(std::string_view stream) {
   return {wire::kDefaultApp, wire::TopicKind::kStream, stream};
 }
@@ -177,6 +180,10 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
                   {"bad_recover", "\"@user\" is recovered when the session begins: by ?recover= or with \"auth\""});
   }
   dialect::Subscribed reply{command.id, {}, {}, {}};
+  if (session.filter_bytes() + command.filter.bytes() > kMaxFilterBytes) {
+    return Refuse(session, command.id,
+                  {"limit", fmt::format("the filters of a session hold at most {} bytes", kMaxFilterBytes)});
+  }
   auto filter = command.filter.empty() ? nullptr : std::make_shared<const wire::Filter>(command.filter);
   SubscribeAll(session, command.streams, command.wanted, filter, {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);

@@ -432,8 +432,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
     auto kind = static_cast<wire::TopicKind>(head.kind());
     bool stream = head.kind() == static_cast<uint32_t>(wire::TopicKind::kStream);
     bool user = head.kind() == static_cast<uint32_t>(wire::TopicKind::kUser);
-    bool named =
-        (stream && wire::CheckStreamName(head.name()).ok()) || (user && wire::CheckUserId(head.name()).ok());
+    bool named = (stream && wire::CheckStreamName(head.name()).ok()) || (user && wire::CheckUserId(head.name()).ok());
     bool sound = named && IsEpoch(head.epoch()) && head.top() >= pending->frames.size() &&
                  seen.insert({stream, head.name()}).second;
     uint64_t base = head.top() - pending->frames.size();

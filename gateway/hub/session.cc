@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/container/flat_hash_set.h"
 #include "gateway/hub/catching.h"
 #include "gateway/hub/shard.h"
 #include "gateway/hub/thinning.h"
@@ -211,6 +212,16 @@ void Session::BeginClosing() {
 bool Session::Listens(const LocalTopic* stream) const {
   return std::any_of(subscriptions_.begin(), subscriptions_.end(),
                      [stream](const Subscription& subscription) { return subscription.topic == stream; });
+}
+
+size_t Session::filter_bytes() const {
+  if (states_ == nullptr) return 0;
+  absl::flat_hash_set<const wire::Filter*> filters;
+  size_t total = 0;
+  for (const auto& [topic, state] : *states_) {
+    if (state.filter != nullptr && filters.insert(state.filter.get()).second) total += state.filter->bytes();
+  }
+  return total;
 }
 
 bool Session::ListensToStream(std::string_view stream) const {

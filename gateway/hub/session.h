@@ -102,6 +102,9 @@ class Session {
   bool Listens(const LocalTopic* stream) const;
   bool ListensToStream(std::string_view stream) const;
 
+  // What the filters of its streams hold; one that several share counts once.
+  size_t filter_bytes() const;
+
   // How far behind the session is, and what that has cost it.
   struct Lag {
     size_t messages = 0;  // that wait

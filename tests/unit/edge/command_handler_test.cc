@@ -120,6 +120,20 @@ TEST_F(CommandHandlerTest, SubscriptionsAreBoundedAndHavingOneCostsNothingMore) 
   EXPECT_EQ(Say(R"({"action":"subscribe","streams":["c"]})").at("data").at("streams"), json::value({"c"}));
 }
 
+TEST_F(CommandHandlerTest, FiltersAreBoundedForTheWholeSession) {
+  Begin();
+  auto subscribe = [&](const std::string& stream) {
+    return Kind(Say(R"({"action":"subscribe","streams":[")" + stream + R"("],"filter":{"events":[")" +
+                    std::string(4000, 'x') + "\"]}}"));
+  };
+  for (int i = 0; i < 16; ++i) EXPECT_EQ(subscribe("s" + std::to_string(i)), "subscribed");
+
+  EXPECT_EQ(subscribe("more"), "error:limit");
+  EXPECT_EQ(Listeners("more"), 0u);
+  Say(R"({"action":"unsubscribe","streams":["s3"]})");
+  EXPECT_EQ(subscribe("more"), "subscribed");
+}
+
 TEST_F(CommandHandlerTest, ALongNameIsCutInItsRefusal) {
   Begin();
 
