@@ -14,13 +14,23 @@ namespace {
 
 namespace engine = carillon::engine;
 
-const std::string& Path() {
-  static const std::string path = [] {
+// A folder for the file, as long as the program.
+class Folder {
+ public:
+  Folder() {
     char folder[] = "/tmp/carillon-fuzz-XXXXXX";
-    std::string made = ::mkdtemp(folder);
-    std::atexit([] { std::filesystem::remove_all(std::filesystem::path(Path()).parent_path()); });
-    return made + "/logs";
-  }();
+    path_ = ::mkdtemp(folder);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  std::string file() const { return path_ / "logs"; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+const std::string& Path() {
+  static const Folder folder;
+  static const std::string path = folder.file();
   return path;
 }
 
