@@ -9,7 +9,6 @@ StatusOr<Outcome> Publisher::PublishDraft(StatusOr<Draft> draft, OnReport report
   Outcome outcome;
   std::shared_ptr<engine::DeliveryReport> gather;
   if (draft->report && report != nullptr) {
-    outcome.report_follows = true;
     // Each shard answers once for each topic, and so does this function.
     size_t answers = draft->topics.size() * node_.shards();
     gather = std::make_shared<engine::DeliveryReport>(

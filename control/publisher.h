@@ -13,7 +13,6 @@ namespace carillon::control {
 struct Outcome {
   v1::Receipt receipt;
   uint32_t topics_reached = 0;  // topics with at least one session
-  bool report_follows = false;  // the caller's OnReport will be called, or was
 };
 
 // From a request to the node: checks it, makes the message, publishes it. Any thread.

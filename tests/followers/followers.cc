@@ -155,8 +155,6 @@ class Client {
   std::string epoch_;
   uint64_t offset_ = 0;
   uint64_t covered_ = 0;      // gaps up to here were announced
-  uint64_t announced_ = 0;    // how many messages markers have counted
-  uint64_t missed_ = 0;       // how many offsets were passed over
   int64_t number_shift_ = 0;  // the number in a message less its offset, of this epoch
   bool shift_known_ = false;
 };
@@ -490,7 +488,6 @@ void Client::OnLog(const json::object& logs) {
 
 // Offsets that are passed over must have been announced, all of them.
 void Client::Gap(uint64_t to) {
-  missed_ += to - offset_ - 1;
   if (to - 1 > offset_ && to - 1 > covered_) {
     Wrong("nobody has said why " + std::to_string(std::max(offset_, covered_) + 1) + " to " + std::to_string(to - 1) +
           " are missing");
@@ -560,8 +557,6 @@ void Client::OnSkip(const json::object& data) {
   if (covers == offset && hole > 0 && covered_ <= offset_ && counted != hole) {
     Wrong("a marker counts " + std::to_string(counted) + " for " + std::to_string(hole) + " that are missing");
   }
-  missed_ += hole;
-  announced_ += counted;
   covered_ = std::max(covered_, covers);
   offset_ = offset;
 }
