@@ -3,11 +3,11 @@
 #include <carillon/v1/control.grpc.pb.h>
 #include <grpcpp/support/server_callback.h>
 
-#include <algorithm>
-
 #include "control/caller_auth.h"
+#include "control/history.h"
 #include "control/publish_stream.h"
 #include "control/status_mapping.h"
+#include "control/subscribers.h"
 #include "gateway/base/log.h"
 #include "gateway/hub/answers.h"
 
@@ -16,35 +16,6 @@ namespace {
 
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
-
-// The shards that a question about a topic must reach: a session's own, otherwise all of them (asking those that have
-// no listener costs little and cannot miss one that is just joining).
-ShardSet ShardsFor(const hub::Node& node, const wire::Topic& topic) {
-  if (topic.kind != wire::TopicKind::kSession) return node.all_shards();
-  auto id = SessionId::Parse(topic.name);
-  return id.has_value() ? ShardBit(id->shard) & node.all_shards() : 0;
-}
-
-void FillSubscriber(const hub::SessionInfo& info, v1::Subscriber* subscriber) {
-  subscriber->set_session_id(info.id.ToString());
-  if (info.identity != nullptr) {
-    subscriber->set_user_id(info.identity->user_id);
-    subscriber->mutable_labels()->insert(info.identity->labels.begin(), info.identity->labels.end());
-  }
-  auto since_1970 = info.connected_at.time_since_epoch();
-  auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_1970);
-  subscriber->mutable_connected_time()->set_seconds(seconds.count());
-  subscriber->mutable_connected_time()->set_nanos(
-      static_cast<int32_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(since_1970 - seconds).count()));
-}
-
-// What a page of a log may hold, beyond its last message.
-constexpr size_t kMaxPageBytes = 1 << 20;
-
-void FillPosition(const wire::Position& from, v1::Position* to) {
-  to->set_epoch(from.epoch);
-  to->set_offset(from.offset);
-}
 
 // By what a log calls those who are kicked.
 std::string_view KickedBy(const v1::KickRequest& request) {
@@ -97,7 +68,7 @@ class Service final : public v1::ControlService::CallbackService {
                {KickedBy(*request), order->topic.name},
                {"code", static_cast<int>(order->code)}});
     context_.node.Ask(
-        ShardsFor(context_.node, order->topic),
+        context_.node.ShardsFor(order->topic),
         [order = *order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
         [reactor, response, running = context_.running.Begin()](const Gather<uint32_t>::Result& result) {
           uint32_t total = 0;
@@ -113,27 +84,10 @@ class Service final : public v1::ControlService::CallbackService {
                                   v1::SubscribersResponse* response) override {
     ServerUnaryReactor* reactor = call->DefaultReactor();
     if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
-    StatusOr<ListOrder> order = ReadSubscribers(*request);
-    if (!order.ok()) return Finish(reactor, order.status());
-    size_t page_size = order->page_size;
-    using Page = std::vector<hub::SessionInfo>;
-    context_.node.Ask(
-        ShardsFor(context_.node, order->topic),
-        // One more than the page holds tells whether there is a next one.
-        [order = *order](hub::Shard& shard) {
-          return hub::ListMembers(shard, order.topic, order.after, order.page_size + 1);
-        },
-        [reactor, response, page_size, running = context_.running.Begin()](Gather<Page>::Result result) {
-          Page all;
-          for (Page& page : result.answers) all.insert(all.end(), page.begin(), page.end());
-          std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-          size_t size = std::min(all.size(), page_size);
-          for (size_t i = 0; i < size; ++i) FillSubscriber(all[i], response->add_subscribers());
-          if (all.size() > size) response->set_next_page_token(PageToken(all[size - 1].id));
-          response->set_partial(result.partial);
-          reactor->Finish(grpc::Status::OK);
-        });
-    return reactor;
+    Status asked = ListSubscribers(context_.node, *request, response, [reactor, running = context_.running.Begin()] {
+      reactor->Finish(grpc::Status::OK);
+    });
+    return asked.ok() ? reactor : Finish(reactor, asked);
   }
 
   ServerUnaryReactor* CountSubscribers(CallbackServerContext* call, const v1::CountSubscribersRequest* request,
@@ -149,40 +103,23 @@ class Service final : public v1::ControlService::CallbackService {
                                    v1::ListMessagesResponse* response) override {
     ServerUnaryReactor* reactor = call->DefaultReactor();
     if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
-    return Finish(reactor, FillPage(*request, response));
+    return Finish(reactor, control::ListMessages(context_.node.engine(), *request, response));
   }
 
   ServerUnaryReactor* ClearMessages(CallbackServerContext* call, const v1::ClearMessagesRequest* request,
                                     v1::ClearMessagesResponse* response) override {
     ServerUnaryReactor* reactor = call->DefaultReactor();
     if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
-    StatusOr<wire::Topic> topic = ReadClearMessages(*request);
+    StatusOr<wire::Topic> topic = control::ClearMessages(context_.node.engine(), *request, response);
     if (!topic.ok()) return Finish(reactor, topic.status());
-    StatusOr<engine::Cleared> cleared = context_.node.engine().Clear(*topic);
-    if (!cleared.ok()) return Finish(reactor, cleared.status());
     log::Info("control", "cleared a log",
               {{"key", CallerName(*call, context_.keys)},
                {topic->kind == wire::TopicKind::kUser ? "user" : "stream", topic->name},
-               {"messages", cleared->messages}});
-    response->set_messages(cleared->messages);
-    FillPosition(cleared->top, response->mutable_position());
+               {"messages", response->messages()}});
     return Finish(reactor, absl::OkStatus());
   }
 
  private:
-  Status FillPage(const v1::ListMessagesRequest& request, v1::ListMessagesResponse* response) {
-    ASSIGN_OR_RETURN(ReadOrder order, ReadListMessages(request));
-    ASSIGN_OR_RETURN(engine::Page page, context_.node.engine().List(order.topic, order.after ? &*order.after : nullptr,
-                                                                    order.page_size, kMaxPageBytes));
-    auto now = wire::WallClock::now();
-    for (const wire::FramePtr& frame : page.frames) {
-      if (!frame->expired(now) && !frame->stale(now)) *response->add_messages() = frame->envelope();
-    }
-    if (page.more) response->set_next_page_token(PageToken(page.frames.back()->position()));
-    FillPosition(page.top, response->mutable_position());
-    return absl::OkStatus();
-  }
-
   Status Admit(const CallbackServerContext* call, auth::Verb verb) const {
     if (context_.stopping.load(std::memory_order_relaxed))
       return absl::UnavailableError("the gateway is shutting down");

@@ -4,6 +4,16 @@ namespace carillon::control {
 
 // --- Whole messages --------------------------------------------------------------------------------------------------
 
+template <class Request>
+StatusOr<Outcome> Publisher::Publish(const Request& request, OnReport report) {
+  return PublishDraft(drafter_.Read(request), std::move(report));
+}
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUserRequest&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUsersRequest&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastStreamRequest&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastAllRequest&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::SendToSessionRequest&, OnReport);
+
 StatusOr<Outcome> Publisher::PublishDraft(StatusOr<Draft> draft, OnReport report) {
   if (!draft.ok()) return draft.status();
   Outcome outcome;

@@ -26,10 +26,8 @@ class Publisher {
 
   // RESOURCE_EXHAUSTED where the gateway is behind; the message then says how many of several users were served. For
   // the other errors, see engine::Engine::Publish.
-  template <class Request>
-  StatusOr<Outcome> Publish(const Request& request, OnReport report = nullptr) {
-    return PublishDraft(drafter_.Read(request), std::move(report));
-  }
+  template <class Request>  // those of the unary RPCs
+  StatusOr<Outcome> Publish(const Request& request, OnReport report = nullptr);
 
   void Collect(MetricsWriter& writer) const;
 

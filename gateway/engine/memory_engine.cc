@@ -1,13 +1,10 @@
 #include "gateway/engine/memory_engine.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <boost/crc.hpp>
 #include <utility>
 
 #include "gateway/base/random.h"
-#include "gateway/engine/snapshot.h"
 
 namespace carillon::engine {
 namespace {
@@ -15,12 +12,6 @@ namespace {
 // Twelve characters, which fit a string without memory of its own.
 std::string NewEpoch() {
   return RandomHex(6);
-}
-
-constexpr size_t kEpochBytes = 12;
-
-bool IsEpoch(const std::string& text) {
-  return !text.empty() && text.size() <= kEpochBytes;
 }
 
 // How many messages are forgotten before others get the lock.
@@ -362,146 +353,7 @@ void MemoryEngine::Sweep() {
   }
 }
 
-// --- Snapshot --------------------------------------------------------------------------------------------------------
-
-StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteSnapshot(const std::string& path) {
-  SnapshotWriter writer(path);
-  RETURN_IF_ERROR(writer.Open());
-  ASSIGN_OR_RETURN(SnapshotCounts counts, WriteTo(writer));
-  RETURN_IF_ERROR(writer.Commit());
-  return counts;
-}
-
-StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& writer) {
-  // Up, because they say since when nothing is missing.
-  auto ms = [](Log::Time time) {
-    return std::chrono::ceil<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  };
-  SnapshotCounts counts;
-  v1::SnapshotRecord record;
-  record.mutable_head()->set_era(era().name);
-  record.mutable_head()->set_era_began_ms(ms(era().began));
-  RETURN_IF_ERROR(writer.Write(record));
-  for (Stripe& stripe : stripes_) {
-    std::lock_guard lock(stripe.mutex);
-    for (const auto& made : stripe.logs) {
-      const Log& log = *made;
-      v1::SnapshotLog* head = record.mutable_log();
-      head->set_kind(static_cast<uint32_t>(log.topic().kind));
-      head->set_name(log.topic().name);
-      head->set_epoch(log.top().epoch);
-      head->set_top(log.top().offset);
-      head->set_complete_since_ms(ms(log.complete_since()));
-      RETURN_IF_ERROR(writer.Write(record));
-      ++counts.logs;
-      for (const wire::FramePtr& frame : log.After(log.base(), log.messages())) {
-        *record.mutable_message() = ToSnapshot(*frame);
-        RETURN_IF_ERROR(writer.Write(record));
-        ++counts.messages;
-      }
-    }
-  }
-  record.mutable_end()->set_logs(counts.logs);
-  record.mutable_end()->set_messages(counts.messages);
-  RETURN_IF_ERROR(writer.Write(record));
-  return counts;
-}
-
-StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::string& path) {
-  ::unlink(TakenSnapshot(path).c_str());  // of a process that ended between taking it and removing it
-  SnapshotReader reader(path);
-  RETURN_IF_ERROR(reader.Open());
-  auto time = [](int64_t ms) { return Log::Time(std::chrono::milliseconds(ms)); };
-  auto now = options_.now();
-  SnapshotCounts counts;
-  uint64_t seen_logs = 0;
-  uint64_t seen_messages = 0;
-  Era era;
-  std::vector<std::unique_ptr<Log>> logs;
-  Log::Graveyard graveyard;
-  struct Pending {
-    v1::SnapshotLog head;
-    std::vector<wire::FramePtr> frames;
-  };
-  std::optional<Pending> pending;
-  absl::flat_hash_set<std::pair<bool, std::string>> seen;
-  // A log is made when its last message has come: only then its first offset is known.
-  auto finish = [&]() -> Status {
-    if (!pending.has_value()) return absl::OkStatus();
-    const v1::SnapshotLog& head = pending->head;
-    auto kind = static_cast<wire::TopicKind>(head.kind());
-    bool stream = head.kind() == static_cast<uint32_t>(wire::TopicKind::kStream);
-    bool user = head.kind() == static_cast<uint32_t>(wire::TopicKind::kUser);
-    bool named = (stream && wire::CheckStreamName(head.name()).ok()) || (user && wire::CheckUserId(head.name()).ok());
-    bool sound = named && IsEpoch(head.epoch()) && head.top() >= pending->frames.size() &&
-                 seen.insert({stream, head.name()}).second;
-    uint64_t base = head.top() - pending->frames.size();
-    for (size_t i = 0; sound && i < pending->frames.size(); ++i) {
-      const v1::Position& position = pending->frames[i]->envelope().position();
-      sound = position.epoch() == head.epoch() && position.offset() == base + i + 1;
-    }
-    if (!sound) return absl::DataLossError("is torn: a log whose messages do not fit it");
-    wire::TopicView topic{wire::kDefaultApp, kind, head.name()};
-    const TopicRule& rule = options_.rules.Find(topic);
-    if (!rule.logged()) {
-      ++counts.left_out;
-    } else {
-      auto log = std::make_unique<Log>(topic, rule, head.epoch(), time(head.complete_since_ms()), base);
-      for (const wire::FramePtr& frame : pending->frames) log->Append(frame, now, &graveyard);
-      counts.messages += log->messages();
-      logs.push_back(std::move(log));
-      graveyard.clear();
-    }
-    pending.reset();
-    return absl::OkStatus();
-  };
-  for (bool first = true, ended = false; !ended; first = false) {
-    v1::SnapshotRecord record;
-    RETURN_IF_ERROR(reader.Read(&record));
-    if (first != record.has_head()) return absl::DataLossError("is torn: its records are out of order");
-    switch (record.kind_case()) {
-      case v1::SnapshotRecord::kHead:
-        if (!IsEpoch(record.head().era())) return absl::DataLossError("is torn: its era is none");
-        era = {record.head().era(), time(record.head().era_began_ms())};
-        break;
-      case v1::SnapshotRecord::kLog:
-        RETURN_IF_ERROR(finish());
-        pending = Pending{std::move(*record.mutable_log()), {}};
-        ++seen_logs;
-        break;
-      case v1::SnapshotRecord::kMessage:
-        if (!pending.has_value()) return absl::DataLossError("is torn: a message without a log");
-        pending->frames.push_back(FromSnapshot(std::move(*record.mutable_message())));
-        ++seen_messages;
-        break;
-      case v1::SnapshotRecord::kEnd:
-        RETURN_IF_ERROR(finish());
-        if (record.end().logs() != seen_logs || record.end().messages() != seen_messages) {
-          return absl::DataLossError("is torn: some of its records are missing");
-        }
-        ended = true;
-        break;
-      case v1::SnapshotRecord::KIND_NOT_SET:
-        return InvalidArgument("is of another version of Carillon");
-    }
-  }
-  if (::rename(path.c_str(), TakenSnapshot(path).c_str()) != 0 || !SyncFolder(path)) {
-    return FailedPrecondition("cannot be moved away, and one that is used twice would give offsets out again");
-  }
-  counts.logs = logs.size();
-  {
-    std::lock_guard lock(era_mutex_);
-    era_ = std::move(era);
-  }
-  if (counts.left_out > 0) BeginEra();  // the rules may want them again one day
-  for (auto& log : logs) {
-    Stripe& stripe = StripeOf(log->topic());
-    std::lock_guard lock(stripe.mutex);
-    Insert(stripe, std::move(log));
-  }
-  TrimToBudget();
-  return counts;
-}
+// --- Metrics ---------------------------------------------------------------------------------------------------------
 
 void MemoryEngine::Collect(MetricsWriter& writer) const {
   size_t logs = 0;

@@ -58,6 +58,12 @@ class Mailbox {
     return true;
   }
 
+  // As Push where there is nothing to push: true where the shard sleeps and must be woken.
+  bool Rouse() {
+    std::lock_guard lock(mutex_);
+    return !std::exchange(awake_, true);
+  }
+
   // The shard is through with a message: only now does it stop counting.
   void Done(const engine::Delivery& delivery) {
     messages_.fetch_sub(1, std::memory_order_relaxed);

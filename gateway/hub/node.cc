@@ -28,6 +28,12 @@ void Node::After(std::chrono::milliseconds delay, absl::AnyInvocable<void()> cal
   timer->async_wait([timer, callback = std::move(callback)](const boost::system::error_code&) mutable { callback(); });
 }
 
+ShardSet Node::ShardsFor(const wire::Topic& topic) const {
+  if (topic.kind != wire::TopicKind::kSession) return all_shards();
+  auto id = SessionId::Parse(topic.name);
+  return id.has_value() ? ShardBit(id->shard) & all_shards() : 0;
+}
+
 size_t Node::Sessions() const {
   size_t open = 0;
   for (const auto& shard : shards_) open += shard->stats().sessions.value();

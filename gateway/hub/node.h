@@ -42,6 +42,10 @@ class Node : public engine::Door {
     return shards_.size() == kMaxShards ? ~ShardSet{0} : ShardBit(static_cast<ShardIndex>(shards_.size())) - 1;
   }
 
+  // Those that a question about the topic must reach: a session's own, otherwise all (asking those that have no
+  // listener costs little and cannot miss one that is just joining).
+  ShardSet ShardsFor(const wire::Topic& topic) const;
+
   // How many there are now; good to a few that are just coming or going.
   size_t Sessions() const;
 

@@ -51,6 +51,11 @@ void Shard::Wake() {
   boost::asio::post(io_, [this] { Turn(); });
 }
 
+// For what the shard does by itself: where it is awake, it looks at the end of its turn.
+void Shard::WakeIfAsleep() {
+  if (mailbox_.Rouse()) Wake();
+}
+
 // Ticks come every 50 ms; a second without one was not the clients' doing.
 void Shard::UpdateNow() {
   constexpr std::chrono::seconds kStandstill{1};
@@ -224,7 +229,7 @@ void Shard::OfferOneByOne(LocalTopic& topic, const Member& member, std::span<con
 void Shard::PullSoon(Session& session) {
   if (std::exchange(session.pulling_, true)) return;
   pulling_.push_back(&session);
-  if (pulling_.size() == 1) Wake();
+  WakeIfAsleep();
 }
 
 void Shard::Pull() {
@@ -250,7 +255,7 @@ void Shard::PayMarkers() {
       owing_.push_back(session);
     }
   }
-  if (!dirty_.empty()) Wake();
+  if (!dirty_.empty()) WakeIfAsleep();
 }
 
 bool Shard::FlushDirty() {

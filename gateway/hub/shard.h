@@ -127,6 +127,7 @@ class Shard {
   // How long a marker may wait for a message that it can go before.
   static constexpr std::chrono::seconds kMarkerDelay{1};
 
+  void WakeIfAsleep();
   void UpdateNow();
   void Turn();
   void TakeMail();

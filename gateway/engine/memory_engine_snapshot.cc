@@ -1,0 +1,181 @@
+#include <unistd.h>
+
+#include <optional>
+#include <utility>
+
+#include "gateway/engine/memory_engine.h"
+#include "gateway/engine/snapshot.h"
+
+namespace carillon::engine {
+namespace {
+
+bool IsEpoch(const std::string& text) {
+  constexpr size_t kEpochBytes = 12;
+  return !text.empty() && text.size() <= kEpochBytes;
+}
+
+Log::Time FromMs(int64_t ms) {
+  return Log::Time(std::chrono::milliseconds(ms));
+}
+
+// Makes logs of a snapshot's records, and finds out whether they fit together.
+class Collector {
+ public:
+  Collector(const StreamRules& rules, Log::Time now) : rules_(rules), now_(now) {}
+
+  // The next record. True after the last one.
+  StatusOr<bool> Take(v1::SnapshotRecord record) {
+    if (std::exchange(first_, false) != record.has_head()) {
+      return absl::DataLossError("is torn: its records are out of order");
+    }
+    switch (record.kind_case()) {
+      case v1::SnapshotRecord::kHead:
+        if (!IsEpoch(record.head().era())) return absl::DataLossError("is torn: its era is none");
+        head = std::move(*record.mutable_head());
+        return false;
+      case v1::SnapshotRecord::kLog:
+        RETURN_IF_ERROR(FinishLog());
+        pending_ = Pending{std::move(*record.mutable_log()), {}};
+        ++seen_logs_;
+        return false;
+      case v1::SnapshotRecord::kMessage:
+        if (!pending_.has_value()) return absl::DataLossError("is torn: a message without a log");
+        pending_->frames.push_back(FromSnapshot(std::move(*record.mutable_message())));
+        ++seen_messages_;
+        return false;
+      case v1::SnapshotRecord::kEnd:
+        RETURN_IF_ERROR(FinishLog());
+        if (record.end().logs() != seen_logs_ || record.end().messages() != seen_messages_) {
+          return absl::DataLossError("is torn: some of its records are missing");
+        }
+        return true;
+      case v1::SnapshotRecord::KIND_NOT_SET:
+        break;
+    }
+    return InvalidArgument("is of another version of Carillon");
+  }
+
+  v1::SnapshotHead head;
+  std::vector<std::unique_ptr<Log>> logs;
+  uint64_t messages = 0;  // in them
+  uint64_t left_out = 0;  // logs that the rules no longer want
+
+ private:
+  struct Pending {
+    v1::SnapshotLog head;
+    std::vector<wire::FramePtr> frames;
+  };
+
+  // A log is made when its last message has come: only then its first offset is known.
+  Status FinishLog() {
+    if (!pending_.has_value()) return absl::OkStatus();
+    Pending pending = *std::exchange(pending_, std::nullopt);
+    const v1::SnapshotLog& log = pending.head;
+    bool stream = log.kind() == static_cast<uint32_t>(wire::TopicKind::kStream);
+    bool user = log.kind() == static_cast<uint32_t>(wire::TopicKind::kUser);
+    bool named = (stream && wire::CheckStreamName(log.name()).ok()) || (user && wire::CheckUserId(log.name()).ok());
+    bool sound = named && IsEpoch(log.epoch()) && log.top() >= pending.frames.size() &&
+                 seen_.insert({stream, log.name()}).second;
+    uint64_t base = log.top() - pending.frames.size();
+    for (size_t i = 0; sound && i < pending.frames.size(); ++i) {
+      const v1::Position& position = pending.frames[i]->envelope().position();
+      sound = position.epoch() == log.epoch() && position.offset() == base + i + 1;
+    }
+    if (!sound) return absl::DataLossError("is torn: a log whose messages do not fit it");
+    wire::TopicView topic{wire::kDefaultApp, static_cast<wire::TopicKind>(log.kind()), log.name()};
+    const TopicRule& rule = rules_.Find(topic);
+    if (!rule.logged()) {
+      ++left_out;
+      return absl::OkStatus();
+    }
+    auto made = std::make_unique<Log>(topic, rule, log.epoch(), FromMs(log.complete_since_ms()), base);
+    Log::Graveyard graveyard;
+    for (const wire::FramePtr& frame : pending.frames) made->Append(frame, now_, &graveyard);
+    messages += made->messages();
+    logs.push_back(std::move(made));
+    return absl::OkStatus();
+  }
+
+  const StreamRules& rules_;
+  const Log::Time now_;
+  bool first_ = true;
+  std::optional<Pending> pending_;
+  absl::flat_hash_set<std::pair<bool, std::string>> seen_;
+  uint64_t seen_logs_ = 0;
+  uint64_t seen_messages_ = 0;
+};
+
+}  // namespace
+
+StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteSnapshot(const std::string& path) {
+  SnapshotWriter writer(path);
+  RETURN_IF_ERROR(writer.Open());
+  ASSIGN_OR_RETURN(SnapshotCounts counts, WriteTo(writer));
+  RETURN_IF_ERROR(writer.Commit());
+  return counts;
+}
+
+StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& writer) {
+  // Up, because they say since when nothing is missing.
+  auto ms = [](Log::Time time) {
+    return std::chrono::ceil<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  };
+  SnapshotCounts counts;
+  v1::SnapshotRecord record;
+  record.mutable_head()->set_era(era().name);
+  record.mutable_head()->set_era_began_ms(ms(era().began));
+  RETURN_IF_ERROR(writer.Write(record));
+  for (Stripe& stripe : stripes_) {
+    std::lock_guard lock(stripe.mutex);
+    for (const auto& made : stripe.logs) {
+      const Log& log = *made;
+      v1::SnapshotLog* head = record.mutable_log();
+      head->set_kind(static_cast<uint32_t>(log.topic().kind));
+      head->set_name(log.topic().name);
+      head->set_epoch(log.top().epoch);
+      head->set_top(log.top().offset);
+      head->set_complete_since_ms(ms(log.complete_since()));
+      RETURN_IF_ERROR(writer.Write(record));
+      ++counts.logs;
+      for (const wire::FramePtr& frame : log.After(log.base(), log.messages())) {
+        *record.mutable_message() = ToSnapshot(*frame);
+        RETURN_IF_ERROR(writer.Write(record));
+        ++counts.messages;
+      }
+    }
+  }
+  record.mutable_end()->set_logs(counts.logs);
+  record.mutable_end()->set_messages(counts.messages);
+  RETURN_IF_ERROR(writer.Write(record));
+  return counts;
+}
+
+StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::string& path) {
+  ::unlink(TakenSnapshot(path).c_str());  // of a process that ended between taking it and removing it
+  SnapshotReader reader(path);
+  RETURN_IF_ERROR(reader.Open());
+  Collector collector(options_.rules, options_.now());
+  for (bool ended = false; !ended;) {
+    v1::SnapshotRecord record;
+    RETURN_IF_ERROR(reader.Read(&record));
+    ASSIGN_OR_RETURN(ended, collector.Take(std::move(record)));
+  }
+  if (::rename(path.c_str(), TakenSnapshot(path).c_str()) != 0 || !SyncFolder(path)) {
+    return FailedPrecondition("cannot be moved away, and one that is used twice would give offsets out again");
+  }
+  {
+    std::lock_guard lock(era_mutex_);
+    era_ = {collector.head.era(), FromMs(collector.head.era_began_ms())};
+  }
+  if (collector.left_out > 0) BeginEra();  // the rules may want them again one day
+  SnapshotCounts counts{collector.logs.size(), collector.messages, collector.left_out};
+  for (auto& log : collector.logs) {
+    Stripe& stripe = StripeOf(log->topic());
+    std::lock_guard lock(stripe.mutex);
+    Insert(stripe, std::move(log));
+  }
+  TrimToBudget();
+  return counts;
+}
+
+}  // namespace carillon::engine
