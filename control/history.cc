@@ -15,8 +15,8 @@ void FillPosition(const wire::Position& from, v1::Position* to) {
 Status ListMessages(engine::Engine& engine, const v1::ListMessagesRequest& request,
                     v1::ListMessagesResponse* response) {
   ASSIGN_OR_RETURN(ReadOrder order, ReadListMessages(request));
-  ASSIGN_OR_RETURN(engine::Page page, engine.List(order.topic, order.after ? &*order.after : nullptr, order.page_size,
-                                                  kMaxPageBytes));
+  ASSIGN_OR_RETURN(engine::Page page,
+                   engine.List(order.topic, order.after ? &*order.after : nullptr, order.page_size, kMaxPageBytes));
   auto now = wire::WallClock::now();
   for (const wire::FramePtr& frame : page.frames) {
     if (!frame->expired(now) && !frame->stale(now)) *response->add_messages() = frame->envelope();

@@ -11,8 +11,7 @@ namespace carillon::control {
 
 // A page of at most kMaxPageBytes and one message; messages that may no longer be given are left out.
 inline constexpr size_t kMaxPageBytes = 1 << 20;
-Status ListMessages(engine::Engine& engine, const v1::ListMessagesRequest& request,
-                    v1::ListMessagesResponse* response);
+Status ListMessages(engine::Engine& engine, const v1::ListMessagesRequest& request, v1::ListMessagesResponse* response);
 
 // The log that was cleared.
 StatusOr<wire::Topic> ClearMessages(engine::Engine& engine, const v1::ClearMessagesRequest& request,

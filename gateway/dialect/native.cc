@@ -91,7 +91,9 @@ bool ReadSince(const json::value& value, Wanted* wanted) {
     return *word == "latest";
   }
   const json::object* object = value.if_object();
-  if (object == nullptr || object->empty()) return false;
+  if (object == nullptr || object->contains("last") + object->contains("time") + object->contains("epoch") != 1) {
+    return false;
+  }
   if (const json::value* last = object->if_contains("last")) {
     wanted->kind = Wanted::Kind::kLast;
     return ReadCount(last, &wanted->last);

@@ -84,7 +84,11 @@ def fanout(server, *arguments):
 
 
 def spread(values):
-    return f"median {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    text = f"median {statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    if len(values) < 8:
+        return text
+    low, _, high = statistics.quantiles(values, n=4)
+    return f"{text}, the middle half {low:.2f} to {high:.2f}"
 
 
 def ratio(name, mode, target, options, arguments):
@@ -117,23 +121,25 @@ def paced(options):
 
 def logged(options):
     """Fan-out with a log over fan-out without: with the same payload, and with payloads that make the frames equally
-    long (a position is part of the frame, and costs what bytes cost)."""
+    long (a position is part of the frame, and costs what bytes cost). Each round runs the three in another order: what
+    ran before leaves the machine in another state."""
     rule = 'streams: [{pattern: "*", log: {mode: log, messages: 300}}]\n'
     by_payload, by_bytes = [], []
     with tempfile.TemporaryDirectory() as folder:
-        def run(more, size):
+        def run(more, size, seconds=options.seconds):
             with gateway(folder, more=more) as server:
-                return fanout(server, "--seconds", str(options.seconds), "--size", str(size))
+                return fanout(server, "--seconds", str(seconds), "--size", str(size))
+        longer = 64 + round(run(rule, 64, 0.5)["bytes_per_delivery"] - run("", 64, 0.5)["bytes_per_delivery"])
+        kinds = {"with": (rule, 64), "without": ("", 64), "without, longer": ("", longer)}
         for number in range(options.rounds):
-            plain = run("", 64)
-            log = run(rule, 64)
-            longer = run("", 64 + round(log["bytes_per_delivery"] - plain["bytes_per_delivery"]))
-            by_payload.append(log["cpu_us_per_delivery"] / plain["cpu_us_per_delivery"])
-            by_bytes.append(log["cpu_us_per_delivery"] / longer["cpu_us_per_delivery"])
-            print(f"  logged round {number + 1}: with {log['cpu_us_per_delivery']:.3f} us "
-                  f"({log['bytes_per_delivery']:.0f} bytes), without {plain['cpu_us_per_delivery']:.3f} us "
-                  f"({plain['bytes_per_delivery']:.0f} bytes) and {longer['cpu_us_per_delivery']:.3f} us "
-                  f"({longer['bytes_per_delivery']:.0f} bytes)", flush=True)
+            names = list(kinds)
+            names = names[number % 3:] + names[:number % 3]
+            figures = {name: run(*kinds[name]) for name in names}
+            cpu = {name: figures[name]["cpu_us_per_delivery"] for name in kinds}
+            by_payload.append(cpu["with"] / cpu["without"])
+            by_bytes.append(cpu["with"] / cpu["without, longer"])
+            print(f"  logged round {number + 1}: " + "; ".join(
+                f"{name} {cpu[name]:.3f} us ({figures[name]['bytes_per_delivery']:.0f} bytes)" for name in kinds), flush=True)
     print(f"logged: CPU a delivery with a log over without, equal frames: {spread(by_bytes)}, budget 1.05")
     print(f"logged: the same, equal payloads: {spread(by_payload)}")
     return {"equal_frames": by_bytes, "equal_payloads": by_payload}

@@ -792,6 +792,8 @@ BAD_BEGINNINGS: dict[str, Any] = {
     "last of nothing": {"last": None},
     "time below 0": {"time": -1},
     "time in words": {"time": "yesterday"},
+    "two wishes": {"last": 3, "time": 1_700_000_000_000},
+    "a position and more": {"epoch": "e", "offset": 3, "last": 3},
     "an offset without an epoch": {"offset": 3},
     "an epoch without an offset": {"epoch": "e"},
     "something else": {"first": 3},
