@@ -8,6 +8,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
+#include <thread>
 
 #include "control/reflection.h"
 #include "gateway/base/log.h"
@@ -25,8 +26,9 @@ constexpr int kMaxPingStrikes = 2;
 constexpr int kKeepaliveMs = 60'000;
 constexpr int kKeepaliveTimeoutMs = 20'000;
 
-// How long answers may take to get out when nothing is being worked on any more. Backends with an idle connection,
-// which gRPC's shutdown waits for too, may not notice in time.
+// How long calls that still come are told that the gateway is going, and then how long answers may take to get out when
+// nothing is being worked on any more. Backends with an idle connection, which gRPC's shutdown waits for too, may not
+// notice in time; what reaches gRPC after that is CANCELLED without a reason.
 constexpr std::chrono::milliseconds kGoodbye{200};
 
 constexpr char kControlName[] = "carillon.v1.ControlService";
@@ -124,6 +126,7 @@ void ControlServer::Shutdown(std::chrono::milliseconds patience) {
   Stop();
   if (impl_->server == nullptr) return;
   auto now = std::chrono::steady_clock::now();
+  std::this_thread::sleep_for(std::min(patience, kGoodbye));
   impl_->context.running.WaitForNone(now + patience);
   impl_->server->Shutdown(std::chrono::system_clock::now() + std::min(patience, kGoodbye));
   impl_->server->Wait();

@@ -98,7 +98,8 @@ def render():
             short = field.type_name.split(".")[-1]
             is_group = field.type == descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE and short != "Duration"
             if is_group:
-                nested.append((path, short))
+                repeated = field.label == descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+                nested.append((path + "[]" if repeated else path, short, in_list or repeated))
             default = f"`{setting.default}`" if setting.default else ""
             if not default and field.type == descriptor_pb2.FieldDescriptorProto.TYPE_BOOL:
                 default = "`false`"
@@ -107,12 +108,14 @@ def render():
                 meaning += f" Secret: `CARILLON_{path.replace('.', '_').upper()}` or `…_FILE`."
             lines.append(f"| `{path}` | {type_of(config, field)} | {default} | {meaning} |".replace("  ", " "))
         lines.append("")
-        for path, short in nested:
-            section(f"{path}[]", short, f"{path}[].", True)
+        for path, short, listed in nested:
+            section(path, short, f"{path}.", listed)
 
     root = config.message_type[messages["Config"]]
     for field in root.field:
-        section(field.name, field.type_name.split(".")[-1], field.name + ".", False)
+        repeated = field.label == descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+        path = field.name + "[]" if repeated else field.name
+        section(path, field.type_name.split(".")[-1], f"{path}.", repeated)
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -3,20 +3,31 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace carillon::auth {
 
 // Who is behind a session, as its token says. Immutable and shared; a null pointer is an anonymous session.
 struct Identity {
-  std::string user_id;                        // "sub"
-  std::string name;                           // "name"; may be empty
-  std::vector<std::string> roles;             // "roles"
-  std::map<std::string, std::string> labels;  // "labels": what Subscribers shows of the session
-  std::vector<std::string> streams;           // "streams": subscribed at connect
+  std::string user_id;
+  std::string name;  // may be empty
+  std::vector<std::string> roles;
+  std::map<std::string, std::string> labels;        // what Subscribers shows of the session, and selectors look at
+  std::vector<std::string> streams;                 // granted to it, and subscribed at connect
+  std::string token_id;                             // "jti"; empty: none
+  std::chrono::system_clock::time_point issued_at;  // "iat"; 1970 where the token does not say
   std::chrono::system_clock::time_point expires_at;
 };
 using IdentityPtr = std::shared_ptr<const Identity>;
+
+// A text with {user} and {LABEL} replaced by what the identity says, such as workspace-{workspace}; nothing where it
+// does not say one of them.
+std::optional<std::string> Expand(std::string_view pattern, const Identity& identity);
+
+// Why a pattern for Expand is none ("{" and "}" that do not pair), or empty.
+std::string PatternProblem(std::string_view pattern);
 
 }  // namespace carillon::auth

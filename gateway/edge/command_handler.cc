@@ -100,6 +100,7 @@ void SubscribeAll(hub::Session& session, const std::vector<std::string>& streams
       std::string name = stream.substr(0, wire::kMaxStreamBytes);
       if (since.kind == dialect::Wanted::Kind::kPosition && refusal->code == "forbidden") {
         judged.logs->push_back({name, {}, 0, dialect::Recovered::kRevoked});
+        session.shard().stats().revoked.Add();
       }
       judged.refused->push_back({std::move(name), *std::move(refusal)});
       continue;
@@ -150,6 +151,7 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const d
   AddLog(wire::kInboxLog, inbox, &welcome.logs);
   if (session.identity() == nullptr && state.wanted.streams.contains(wire::kInboxLog)) {
     welcome.logs.push_back({std::string(wire::kInboxLog), {}, 0, dialect::Recovered::kRevoked});
+    session.shard().stats().revoked.Add();
   }
   SubscribeAll(session, state.streams, state.wanted, {}, {&welcome.streams, &welcome.refused, &welcome.logs});
   state.streams = {};
@@ -204,7 +206,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   if (session.identity() != nullptr) {
     return Refuse(session, command.id, {"already_authenticated", "this session has its user already"});
   }
-  auto identity = auth::VerifyJwt(command.token, jwt_, std::chrono::system_clock::now());
+  auto identity = tokens_->Verify(command.token, std::chrono::system_clock::now());
   if (!identity.ok()) {
     if (state.owes_auth) return session.Close(wire::CloseCode::kUnauthorized, MessageOf(identity.status()));
     return Refuse(session, command.id, {"unauthorized", MessageOf(identity.status())});
@@ -212,8 +214,8 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   // What the frame says counts for more than what the URL said.
   for (const auto& [stream, wanted] : command.wanted.streams) state.wanted.streams[stream] = wanted;
   if (command.wanted.otherwise.kind != dialect::Wanted::Kind::kNow) state.wanted.otherwise = command.wanted.otherwise;
-  hub::SubscribeAnswer inbox = session.shard().Identify(
-      session, std::make_shared<const auth::Identity>(*std::move(identity)), SinceOf(state.wanted.Of(wire::kInboxLog)));
+  hub::SubscribeAnswer inbox =
+      session.shard().Identify(session, *std::move(identity), SinceOf(state.wanted.Of(wire::kInboxLog)));
   for (const std::string& stream : session.identity()->streams) AddStreams(stream, &state.streams);
   if (std::exchange(state.owes_auth, false)) return Welcome(session, state, command.id, inbox);
   dialect::Authenticated reply{command.id, InfoOf(*session.identity()), {}, {}, {}};

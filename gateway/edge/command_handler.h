@@ -1,6 +1,6 @@
 #pragma once
 
-#include "gateway/auth/jwt.h"
+#include "gateway/auth/verifier.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/hub/session.h"
 
@@ -17,7 +17,7 @@ struct SessionState {
 // Thread: any one of the shards, with a session of that shard.
 class CommandHandler {
  public:
-  explicit CommandHandler(const auth::JwtSettings& jwt) : jwt_(jwt) {}
+  explicit CommandHandler(std::shared_ptr<const auth::Verifier> tokens) : tokens_(std::move(tokens)) {}
 
   // The session begins: admits it, subscribes it to what it asked for and welcomes it.
   void Begin(hub::Session& session, SessionState& state) const;
@@ -39,7 +39,7 @@ class CommandHandler {
   void Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id,
                const hub::SubscribeAnswer& inbox) const;
 
-  const auth::JwtSettings& jwt_;
+  const std::shared_ptr<const auth::Verifier> tokens_;
 };
 
 }  // namespace carillon::edge

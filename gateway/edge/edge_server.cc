@@ -14,7 +14,7 @@ namespace carillon::edge {
 EdgeServer::EdgeServer(EdgeOptions options, hub::Node& node)
     : options_(std::move(options)),
       node_(node),
-      commands_(options_.rules.jwt),
+      commands_(options_.rules.tokens),
       listener_(node.shard(0).io(), [this](int descriptor) { OnAccept(descriptor); }) {
   for (ShardIndex index = 0; index < node_.shards(); ++index) {
     hub::Shard& shard = node_.shard(index);

@@ -209,9 +209,9 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
   if (auto* error = std::get_if<HttpError>(&token)) return std::move(*error);
   std::optional<HttpError> refused;
   if (const std::string& text = std::get<std::string>(token); !text.empty()) {
-    auto identity = auth::VerifyJwt(text, rules.jwt, now);
+    auto identity = rules.tokens->Verify(text, now);
     if (identity.ok()) {
-      admission.identity = std::make_shared<const auth::Identity>(*std::move(identity));
+      admission.identity = *std::move(identity);
     } else {
       refused = Unauthorized(MessageOf(identity.status()), true);
     }

@@ -1,14 +1,15 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
 #include "gateway/auth/identity.h"
-#include "gateway/auth/jwt.h"
 #include "gateway/auth/origin.h"
+#include "gateway/auth/verifier.h"
 #include "gateway/edge/http_head.h"
 #include "gateway/hub/session.h"
 
@@ -28,7 +29,7 @@ struct EndpointRules {
 struct AdmissionRules {
   std::vector<EndpointRules> endpoints;  // the enabled ones
   auth::OriginRules origins;
-  auth::JwtSettings jwt;
+  std::shared_ptr<const auth::Verifier> tokens;
 };
 
 // What a connection is admitted as.

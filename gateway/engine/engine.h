@@ -105,7 +105,7 @@ struct CaughtUp {
   std::vector<wire::FramePtr> frames;  // empty: it has caught up, and what is newer than `sequence` is for it
   uint64_t sequence = 0;
   wire::Position at;       // where the subscriber stands before `frames`
-  uint64_t lost = 0;       // messages before that which were trimmed before it got them
+  uint64_t lost = 0;       // messages before that which were trimmed or cleared before it got them
   uint64_t conflated = 0;  // for which, in a log of mode latest, the newest stands
   bool broken = false;     // the log is another: nobody knows what is missing
 };

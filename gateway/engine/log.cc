@@ -31,8 +31,7 @@ void Log::TrimOldest(Graveyard* graveyard) {
 
 void Log::Clear(std::string epoch, Time now, Graveyard* graveyard) {
   while (!frames_.empty()) TrimOldest(graveyard);
-  cleared_ = std::exchange(epoch_, std::move(epoch));
-  top_ = 0;
+  cleared_ = {std::exchange(epoch_, std::move(epoch)), std::exchange(top_, 0)};
   complete_since_ = now;
 }
 

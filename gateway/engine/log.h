@@ -52,7 +52,12 @@ class Log : public boost::intrusive::list_base_hook<> {
   void Clear(std::string epoch, Time now, Graveyard* graveyard);
 
   // True where messages of that epoch were cleared, and this is what came after.
-  bool Continues(const std::string& epoch) const { return epoch == epoch_ || epoch == cleared_; }
+  bool Continues(const std::string& epoch) const { return epoch == epoch_ || epoch == cleared_.epoch; }
+
+  // How many messages after a position were cleared away. INVARIANT: the log continues its epoch.
+  uint64_t ClearedAfter(const wire::Position& position) const {
+    return position.epoch == cleared_.epoch && position.epoch != epoch_ ? cleared_.offset - position.offset : 0;
+  }
 
   // What a subscriber gets that asks for `since`. Trims by age first.
   Replay Read(const Since& since, Time now, Graveyard* graveyard);
@@ -76,7 +81,7 @@ class Log : public boost::intrusive::list_base_hook<> {
   const wire::Topic topic_;
   const TopicRule* rule_;
   std::string epoch_;
-  std::string cleared_;  // the epoch before the last Clear
+  wire::Position cleared_;  // where it stood before the last Clear
   uint64_t top_;
   Time complete_since_;  // of the newest message that was trimmed, or of the beginning
   size_t bytes_ = 0;

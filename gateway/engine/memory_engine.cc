@@ -147,10 +147,13 @@ CaughtUp MemoryEngine::CatchUp(const wire::TopicView& topic, const wire::Positio
   }
   Use(stripe, *log);
   next.broken = !log->Continues(at.epoch);
-  if (at.epoch != log->top().epoch) next.at = {log->top().epoch, 0};
+  if (at.epoch != log->top().epoch) {
+    if (!next.broken) next.lost = log->ClearedAfter(at);
+    next.at = {log->top().epoch, 0};
+  }
   if (next.at.offset < log->base()) {
     uint64_t missing = log->base() - next.at.offset;
-    (log->rule().log.mode == LogMode::kLatest ? next.conflated : next.lost) = missing;
+    (log->rule().log.mode == LogMode::kLatest ? next.conflated : next.lost) += missing;
     next.at.offset = log->base();
   }
   next.frames = log->After(next.at.offset, limit);

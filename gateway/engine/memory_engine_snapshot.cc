@@ -18,6 +18,19 @@ Log::Time FromMs(int64_t ms) {
   return Log::Time(std::chrono::milliseconds(ms));
 }
 
+// The clock counts nanoseconds and ends in 2262.
+constexpr int64_t kMaxSeconds = 9'000'000'000;
+
+bool IsTime(int64_t ms) {
+  return ms >= 0 && ms <= kMaxSeconds * 1000;
+}
+
+bool HasTimes(const v1::SnapshotMessage& message) {
+  const auto& time = message.envelope().time();
+  return time.seconds() >= 0 && time.seconds() <= kMaxSeconds && time.nanos() >= 0 && time.nanos() < 1'000'000'000 &&
+         IsTime(message.terms().expires_ms()) && IsTime(message.terms().deliver_by_ms());
+}
+
 // Makes logs of a snapshot's records, and finds out whether they fit together.
 class Collector {
  public:
@@ -30,7 +43,9 @@ class Collector {
     }
     switch (record.kind_case()) {
       case v1::SnapshotRecord::kHead:
-        if (!IsEpoch(record.head().era())) return absl::DataLossError("is torn: its era is none");
+        if (!IsEpoch(record.head().era()) || !IsTime(record.head().era_began_ms())) {
+          return absl::DataLossError("is torn: its era is none");
+        }
         head = std::move(*record.mutable_head());
         return false;
       case v1::SnapshotRecord::kLog:
@@ -40,6 +55,7 @@ class Collector {
         return false;
       case v1::SnapshotRecord::kMessage:
         if (!pending_.has_value()) return absl::DataLossError("is torn: a message without a log");
+        if (!HasTimes(record.message())) return absl::DataLossError("is torn: a message of an impossible time");
         pending_->frames.push_back(FromSnapshot(std::move(*record.mutable_message())));
         ++seen_messages_;
         return false;
@@ -74,8 +90,8 @@ class Collector {
     bool stream = log.kind() == static_cast<uint32_t>(wire::TopicKind::kStream);
     bool user = log.kind() == static_cast<uint32_t>(wire::TopicKind::kUser);
     bool named = (stream && wire::CheckStreamName(log.name()).ok()) || (user && wire::CheckUserId(log.name()).ok());
-    bool sound = named && IsEpoch(log.epoch()) && log.top() >= pending.frames.size() &&
-                 seen_.insert({stream, log.name()}).second;
+    bool sound = named && IsEpoch(log.epoch()) && IsTime(log.complete_since_ms()) &&
+                 log.top() >= pending.frames.size() && seen_.insert({stream, log.name()}).second;
     uint64_t base = log.top() - pending.frames.size();
     for (size_t i = 0; sound && i < pending.frames.size(); ++i) {
       const v1::Position& position = pending.frames[i]->envelope().position();
@@ -151,7 +167,9 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& wri
 }
 
 StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::string& path) {
-  ::unlink(TakenSnapshot(path).c_str());  // of a process that ended between taking it and removing it
+  // Of processes that ended between taking it and removing it, and while they wrote: messages in clear.
+  ::unlink(TakenSnapshot(path).c_str());
+  ::unlink(AsideOf(path).c_str());
   SnapshotReader reader(path);
   RETURN_IF_ERROR(reader.Open());
   Collector collector(options_.rules, options_.now());
@@ -160,6 +178,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
     RETURN_IF_ERROR(reader.Read(&record));
     ASSIGN_OR_RETURN(ended, collector.Take(std::move(record)));
   }
+  RETURN_IF_ERROR(reader.CheckEnd());
   if (::rename(path.c_str(), TakenSnapshot(path).c_str()) != 0 || !SyncFolder(path)) {
     return FailedPrecondition("cannot be moved away, and one that is used twice would give offsets out again");
   }

@@ -129,6 +129,11 @@ Status SnapshotReader::Read(v1::SnapshotRecord* record) {
   return absl::OkStatus();
 }
 
+Status SnapshotReader::CheckEnd() {
+  if (std::fgetc(file_) == EOF) return absl::OkStatus();
+  return absl::DataLossError(fmt::format("is torn at byte {}: more follows its end", at_));
+}
+
 // --- Messages --------------------------------------------------------------------------------------------------------
 
 v1::SnapshotMessage ToSnapshot(const wire::Frame& frame) {

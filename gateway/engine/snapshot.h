@@ -12,10 +12,15 @@
 // checksum, the last of which says how many there were. Any thread, one at a time.
 namespace carillon::engine {
 
+// Where a snapshot is written before it is renamed.
+inline std::string AsideOf(const std::string& path) {
+  return path + ".tmp";
+}
+
 // Writes beside the file and renames at the end, so that there is never a part of one under its name.
 class SnapshotWriter {
  public:
-  explicit SnapshotWriter(std::string path) : path_(std::move(path)), aside_(path_ + ".tmp") {}
+  explicit SnapshotWriter(std::string path) : path_(std::move(path)), aside_(AsideOf(path_)) {}
   ~SnapshotWriter();
   SnapshotWriter(const SnapshotWriter&) = delete;
   SnapshotWriter& operator=(const SnapshotWriter&) = delete;
@@ -43,6 +48,9 @@ class SnapshotReader {
   Status Open();
   // DATA_LOSS where it is torn. The record of kind `end` is the last.
   Status Read(v1::SnapshotRecord* record);
+
+  // DATA_LOSS where something follows.
+  Status CheckEnd();
 
  private:
   const std::string path_;

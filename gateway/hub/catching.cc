@@ -64,6 +64,7 @@ void Catching::Begin(LocalTopic& topic, SubscribeWish wish, engine::Subscribed s
     state.owed.counts.Add(wire::SkipReason::kConflated, replay.conflated);
   }
   state.frames = std::move(replay.frames);
+  if (session_.shard_.squeezed()) Unpin(state);
   state.catching_up = true;
   session_.catching_up_.push_back(&topic);
   session_.shard_.PullSoon(session_);
@@ -234,8 +235,23 @@ bool Catching::Refill(LocalTopic& topic, StreamState& state) {
   state.at = next.at;
   state.frames = std::move(next.frames);
   state.next = 0;
+  if (session_.shard_.squeezed()) Unpin(state);
   if (state.frames.empty()) GoLive(topic, state, next.sequence);
   return true;
+}
+
+void Catching::Unpin() {
+  for (const LocalTopic* topic : session_.catching_up_) Unpin(*Find(*topic));
+}
+
+void Catching::Unpin(StreamState& state) {
+  size_t end = state.next;
+  for (size_t bytes = 0; end < state.frames.size() && bytes < kPullBytes; ++end) bytes += state.frames[end]->bytes();
+  if (end == state.frames.size()) return;
+  std::vector<wire::FramePtr> kept(state.frames.begin() + static_cast<ptrdiff_t>(state.next),
+                                   state.frames.begin() + static_cast<ptrdiff_t>(end));
+  state.frames = std::move(kept);
+  state.next = 0;
 }
 
 // From here on it is live: what is newer than `sequence` is still to come from the mailbox, and what is not has been

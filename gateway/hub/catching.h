@@ -34,6 +34,10 @@ class Catching {
   // Queues the markers of what is owed, as far as the session has room for them. True where nothing is owed any more.
   bool Pay();
 
+  // The process is short of memory: keeps only the next part of what it is to be given, and asks the log for the rest
+  // when it comes to that.
+  void Unpin();
+
   // Queues the next part of what the session catches up with. Called when the part before it is written.
   void Pull();
 
@@ -49,6 +53,7 @@ class Catching {
   void Pay(wire::Skip& owed);
   void GoLive(LocalTopic& topic, StreamState& state, uint64_t sequence);
   void Tidy(const LocalTopic& topic);
+  static void Unpin(StreamState& state);
   // Each returns how many messages were looked at.
   size_t PullFrames(LocalTopic& topic, StreamState& state, size_t limit);
   // False where the session is closed.

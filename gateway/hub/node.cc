@@ -123,6 +123,8 @@ void Node::Collect(MetricsWriter& writer) const {
     writer.Counter("carillon_recoveries_total", "Subscriptions that asked for what they had missed, by what they got.",
                    total, {{"result", kRecoveries[row]}});
   }
+  writer.Counter("carillon_recoveries_total", "Subscriptions that asked for what they had missed, by what they got.",
+                 sum(&ShardStats::revoked), {{"result", "revoked"}});
   writer.Counter("carillon_replayed_total", "Messages of logs that were queued for sessions.",
                  sum(&ShardStats::replayed));
   writer.Counter("carillon_commands_total", "Messages from clients.", sum(&ShardStats::commands));

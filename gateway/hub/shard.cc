@@ -258,6 +258,12 @@ void Shard::PayMarkers() {
   if (!dirty_.empty()) WakeIfAsleep();
 }
 
+void Shard::SetSqueezed(bool squeezed) {
+  if (!std::exchange(squeezed_, squeezed) && squeezed) {
+    ForEachSession([](Session& session) { Catching(session).Unpin(); });
+  }
+}
+
 bool Shard::FlushDirty() {
   size_t end = std::min(dirty_.size(), dirty_at_ + kFlushesPerTurn);
   while (dirty_at_ < end) {

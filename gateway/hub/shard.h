@@ -39,6 +39,7 @@ struct ShardStats {
   OwnCounter replayed;                              // messages of logs that were queued
   std::array<OwnCounter, wire::kSkipReasons> lost;  // messages that left queues unwritten, or never got there
   std::array<OwnCounter, 6> recoveries;             // by engine::Recovery
+  OwnCounter revoked;                               // the same, where the stream may not be subscribed any more
   std::array<OwnCounter, 32> closed;                // by the row of wire::CloseTable
 };
 
@@ -90,8 +91,8 @@ class Shard {
   // Nothing where it does not; the window where it does.
   std::optional<std::chrono::milliseconds> sending_home() const { return sending_home_; }
 
-  // The process is short of memory: outboxes have a quarter of their bounds.
-  void SetSqueezed(bool squeezed) { squeezed_ = squeezed; }
+  // The process is short of memory: outboxes have a quarter of their bounds, and replays hold little.
+  void SetSqueezed(bool squeezed);
   bool squeezed() const { return squeezed_; }
 
   // The session is closing: it leaves its topics at the end of this turn, so that nobody counts it any more.

@@ -50,16 +50,18 @@ size_t SocketLimit() {
   return sessions + std::min<size_t>(64, sessions / 4);
 }
 
-Application::Application(const v1::Config& config)
+Application::Application(const v1::Config& config, auth::TokenRules tokens)
     : config_(config),
       max_connections_(ConnectionLimit(config.edge().max_connections())),
+      memory_limit_(MemoryLimit(config.limits().memory_bytes())),
+      tokens_(std::make_shared<auth::Verifier>(std::move(tokens))),
       node_(NodeOptionsOf(config_), io_),
-      engine_(node_, EngineOptionsOf(config_)),
-      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), node_),
+      engine_(node_, EngineOptionsOf(config_, memory_limit_)),
+      edge_(EdgeOptionsOf(config_, tokens_, max_connections_, SocketLimit()), node_),
       control_(ControlOptionsOf(config_), node_),
       admin_(io_, node_, metrics_),
       drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
-      memory_guard_(config_.limits().memory_bytes(), edge_, node_) {
+      memory_guard_(memory_limit_, edge_, node_) {
   signals_.add(SIGHUP);
 }
 
@@ -103,7 +105,11 @@ Status Application::Start() {
              {"max_connections", max_connections_},
              {"engine", "memory"},
              {"control_keys", config_.control().keys_size()},
-             {"tokens", config_.auth().hs256_secret().empty() ? "not accepted" : "HS256"}});
+             {"token_keys", tokens_->rules()->keys.keys().size()}});
+  if (size_t cut = EngineOptionsOf(config_, memory_limit_).log_bytes; cut < config_.engine().memory().log_bytes()) {
+    log::Warn("server", "engine.memory.log_bytes is cut to half of what the process may have",
+              {{"wanted", config_.engine().memory().log_bytes()}, {"allowed", cut}, {"memory_bytes", memory_limit_}});
+  }
   if (config_.edge().max_connections() > max_connections_) {
     log::Warn("server", "edge.max_connections is cut to what the limit on open files allows; raise ulimit -n",
               {{"wanted", config_.edge().max_connections()}, {"allowed", max_connections_}});

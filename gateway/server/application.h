@@ -32,7 +32,7 @@ struct Addresses {
 // serves signals, the admin port and deadlines.
 class Application {
  public:
-  explicit Application(const v1::Config& config);
+  Application(const v1::Config& config, auth::TokenRules tokens);
 
   // Opens the ports. What it opened is closed by the destructor.
   Status Start();
@@ -52,11 +52,13 @@ class Application {
 
   const v1::Config config_;
   const size_t max_connections_;
+  const uint64_t memory_limit_;  // 0: none
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGUSR1};
   boost::asio::steady_timer every_second_{io_};
   std::chrono::nanoseconds wall_ahead_{};  // of the steady clock, when last looked at
   Metrics metrics_;
+  const std::shared_ptr<auth::Verifier> tokens_;
   hub::Node node_;
   engine::MemoryEngine engine_;
   edge::EdgeServer edge_;

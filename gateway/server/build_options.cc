@@ -84,7 +84,7 @@ hub::NodeOptions NodeOptionsOf(const v1::Config& config) {
   return options;
 }
 
-engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config) {
+engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config, uint64_t memory_limit) {
   engine::MemoryEngineOptions options;
   std::vector<engine::StreamRules::Rule> rules;
   for (const v1::StreamRule& rule : config.streams()) {
@@ -92,6 +92,7 @@ engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config) {
   }
   options.rules = engine::StreamRules(std::move(rules), LogRuleOf(config.inbox()));
   options.log_bytes = config.engine().memory().log_bytes();
+  if (memory_limit > 0) options.log_bytes = std::min<size_t>(options.log_bytes, memory_limit / 2);
   options.request_ids = config.limits().request_ids();
   return options;
 }
@@ -102,7 +103,8 @@ DrainOptions DrainOptionsOf(const v1::Config& config) {
           ToMilliseconds(drain.control_timeout()), config.engine().memory().snapshot()};
 }
 
-edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets) {
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens,
+                                size_t max_connections, size_t max_sockets) {
   edge::EdgeOptions options;
   options.listen = config.edge().listen();
   for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
@@ -117,10 +119,7 @@ edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections
       auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
   CARILLON_CHECK(origins.ok());  // CheckRules looked
   options.rules.origins = *std::move(origins);
-  options.rules.jwt.secret = config.auth().hs256_secret();
-  options.rules.jwt.issuer = config.auth().issuer();
-  options.rules.jwt.audience = config.auth().audience();
-  options.rules.jwt.leeway = std::chrono::duration_cast<std::chrono::seconds>(ToMilliseconds(config.auth().leeway()));
+  options.rules.tokens = std::move(tokens);
   options.timeouts.accept = ToMilliseconds(config.edge().accept_timeout());
   options.timeouts.request = ToMilliseconds(config.edge().request_timeout());
   options.max_connections = max_connections;

@@ -12,11 +12,13 @@
 namespace carillon::server {
 
 hub::NodeOptions NodeOptionsOf(const v1::Config& config);
-engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config);
+// Logs get at most half of what the process may have (0: no limit), or they would leave it short for good.
+engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config, uint64_t memory_limit);
 DrainOptions DrainOptionsOf(const v1::Config& config);
 
 // `max_connections` sessions, and `max_sockets` connections of every kind, are what the limit on open files allows.
-edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets);
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens,
+                                size_t max_connections, size_t max_sockets);
 
 control::ControlOptions ControlOptionsOf(const v1::Config& config);
 

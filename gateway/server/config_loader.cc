@@ -13,6 +13,7 @@
 
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
+#include "gateway/server/token_rules.h"
 
 extern char** environ;
 
@@ -57,9 +58,11 @@ class Loader {
       SetByPath(path, text, FlagName(path));
     }
     if (!readable_) return InvalidArgument("{}", fmt::join(problems_, "\n"));  // the rest would be guesswork
-    CheckRules(loaded_.config, [this](const std::string& path, const std::string& message) {
+    auto problem = [this](const std::string& path, const std::string& message) {
       problems_.push_back(fmt::format("{}{}: {}", PlaceOf(path), path, message));
-    });
+    };
+    CheckRules(loaded_.config, problem);
+    loaded_.tokens = TokenRulesOf(loaded_.config.auth(), problem);
     if (!problems_.empty()) return InvalidArgument("{}", fmt::join(problems_, "\n"));
     return std::move(loaded_);
   }

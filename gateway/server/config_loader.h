@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "carillon/v1/config.pb.h"
+#include "gateway/auth/jwt.h"
 #include "gateway/base/status.h"
 
 namespace carillon::server {
@@ -19,12 +20,13 @@ struct ConfigSources {
 
 struct LoadedConfig {
   v1::Config config;
+  auth::TokenRules tokens;  // of config.auth, with the keys that its files held
   std::vector<std::string> warnings;
 };
 
 // Merges flag over environment over file over default, and checks everything. The error holds every problem, one a
 // line, each with its place: file:line:column, the variable or the flag. Reads no files but those that ..._FILE
-// variables name.
+// variables and the keys of auth name.
 StatusOr<LoadedConfig> LoadConfig(const ConfigSources& sources);
 
 // The process's own sources: the file at `path` (or none), and its environment.

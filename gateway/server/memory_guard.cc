@@ -55,8 +55,12 @@ uint64_t ControlGroupLimit(const std::string& root, const std::string& membershi
   return least == kNoLimit ? 0 : least;
 }
 
+uint64_t MemoryLimit(uint64_t configured) {
+  return configured > 0 ? configured : ControlGroupLimit();
+}
+
 MemoryGuard::MemoryGuard(uint64_t limit, edge::EdgeServer& edge, hub::Node& node)
-    : limit_(limit > 0 ? limit : ControlGroupLimit()), edge_(edge), node_(node) {}
+    : limit_(limit), edge_(edge), node_(node) {}
 
 void MemoryGuard::Look() {
   if (limit_ == 0) return;

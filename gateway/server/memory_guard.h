@@ -16,7 +16,7 @@ class MemoryGuard {
  public:
   enum class Pressure : uint8_t { kNone, kSoft, kHard };
 
-  // 0 for what the control group allows, if it says.
+  // `limit` in bytes; 0 for none.
   MemoryGuard(uint64_t limit, edge::EdgeServer& edge, hub::Node& node);
 
   // Looks, and does what must be done. About once a second.
@@ -32,6 +32,9 @@ class MemoryGuard {
   hub::Node& node_;
   std::atomic<Pressure> pressure_{Pressure::kNone};
 };
+
+// What the process may hold: what was configured, or else what the control group allows; 0 where neither says.
+uint64_t MemoryLimit(uint64_t configured);
 
 // The memory that the process holds, in bytes.
 uint64_t ResidentBytes();

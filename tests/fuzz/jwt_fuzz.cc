@@ -7,7 +7,7 @@ namespace {
 
 constexpr std::chrono::system_clock::time_point kNow{std::chrono::seconds(1'700'000'000)};
 
-void Judge(const std::string& token, const carillon::auth::JwtSettings& settings) {
+void Judge(const std::string& token, const carillon::auth::TokenRules& settings) {
   auto identity = carillon::auth::VerifyJwt(token, settings, kNow);
   if (!identity.ok()) {
     FUZZ_EXPECT(identity.status().code() == absl::StatusCode::kUnauthenticated);
@@ -24,8 +24,7 @@ void Judge(const std::string& token, const carillon::auth::JwtSettings& settings
 // line break as its header.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view bytes = carillon::fuzz::TextOf(data, size);
-  carillon::auth::JwtSettings settings;
-  settings.secret = carillon::test::kSecret;
+  carillon::auth::TokenRules settings = carillon::test::SecretRules();
   FUZZ_EXPECT(!carillon::auth::VerifyJwt(bytes, settings, kNow).ok());
 
   size_t line = bytes.find('\n');

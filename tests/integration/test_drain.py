@@ -9,9 +9,11 @@ import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from support import http
 from support.control import Control, event, stream_item
@@ -119,6 +121,30 @@ def test_few_clients_are_not_kept_waiting(
     assert gateway.wait() == 0
     assert all(500 <= retry <= 700 for retry in retries)  # 20 clients: a window of 200 ms
     assert len(set(retries)) > 3
+
+
+def test_backends_that_go_on_are_told_why(start_gateway: Callable[..., Gateway]) -> None:
+    """A call that comes too late is UNAVAILABLE and says why: a CANCELLED without a word would look like the caller's own
+    doing."""
+    gateway = start_gateway({"drain": {"window": "0s"}})
+    begun = threading.Barrier(5)
+
+    def publish_on() -> tuple[grpc.StatusCode, str]:
+        with Control(gateway.control) as control:
+            control.to_stream("chat", event())
+            begun.wait(PATIENCE)
+            while True:
+                try:
+                    control.to_stream("chat", event())
+                except grpc.RpcError as error:
+                    return error.code(), error.details()
+
+    with ThreadPoolExecutor(4) as pool:
+        ends = [pool.submit(publish_on) for _ in range(4)]
+        begun.wait(PATIENCE)
+        gateway.begin_stop()
+        assert [end.result(PATIENCE) for end in ends] == [(grpc.StatusCode.UNAVAILABLE, "the gateway is shutting down")] * 4
+    assert gateway.wait() == 0
 
 
 def test_during_the_delay_clients_are_still_welcome(

@@ -382,16 +382,17 @@ def test_without_a_log_recovery_is_disabled(control: Control, connect: Connect, 
 
 @pytest.mark.parametrize("by_url", [False, True], ids=["by the action", "by the URL"])
 def test_a_stream_that_may_not_be_subscribed_any_more_is_revoked(
-    control: Control, connect: Connect, fresh: Fresh, by_url: bool
+    gateway: Gateway, control: Control, connect: Connect, fresh: Fresh, by_url: bool
 ) -> None:
     """A private stream without an identity: refused, and the log says revoked and nothing of its position. With one it
     recovers."""
     stream = fresh("private")
     receipts = publish(control, stream, 1, 2)
-    if by_url:
-        answer = connect(with_query("/ws", streams=stream, recover=in_url(stream, receipts[0].position))).welcome
-    else:
-        answer = connect().ask("subscribe", streams=[stream], recover={stream: at(receipts[0].position)})["data"]
+    with gateway.rises("carillon_recoveries_total", 1, result="revoked"):
+        if by_url:
+            answer = connect(with_query("/ws", streams=stream, recover=in_url(stream, receipts[0].position))).welcome
+        else:
+            answer = connect().ask("subscribe", streams=[stream], recover={stream: at(receipts[0].position)})["data"]
 
     assert answer["streams"] == []
     assert [(each["stream"], each["code"]) for each in answer["refused"]] == [(stream, "forbidden")]

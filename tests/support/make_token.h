@@ -7,11 +7,19 @@
 #include <string_view>
 
 #include "absl/strings/escaping.h"
+#include "gateway/auth/verifier.h"
 
 namespace carillon::test {
 
 // 32 bytes, as auth.hs256_secret wants at least.
 inline constexpr char kSecret[] = "0123456789abcdef0123456789abcdef";
+
+// Rules with that secret for HS256.
+inline auth::TokenRules SecretRules(std::string_view secret = kSecret) {
+  auth::TokenRules rules;
+  rules.keys.Add(*auth::Key::FromSecret("", auth::Algorithm::kHs256, std::string(secret)));
+  return rules;
+}
 
 inline std::string Base64Url(std::string_view bytes) {
   return absl::WebSafeBase64Escape(absl::string_view(bytes.data(), bytes.size()));

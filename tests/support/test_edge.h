@@ -23,7 +23,7 @@ class TestEdge {
   // Options with one anonymous endpoint at /ws and one for tokens at /private.
   static edge::EdgeOptions Options() {
     edge::EdgeOptions options;
-    options.rules.jwt.secret = kSecret;
+    options.rules.tokens = std::make_shared<auth::Verifier>(SecretRules());
     for (const char* path : {"/ws", "/private"}) {
       edge::EndpointRules& rules = options.rules.endpoints.emplace_back();
       rules.path = path;

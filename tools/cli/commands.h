@@ -9,6 +9,7 @@ namespace carillon::cli {
 void AddServe(CLI::App& app, int* exit_code);
 void AddCheckConfig(CLI::App& app, int* exit_code);
 void AddToken(CLI::App& app, int* exit_code);
+void AddCheckToken(CLI::App& app, int* exit_code);
 void AddVersion(CLI::App& app, int* exit_code);
 void AddBench(CLI::App& app, int* exit_code);
 

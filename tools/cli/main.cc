@@ -7,6 +7,7 @@ int main(int argc, char** argv) {
   carillon::cli::AddServe(app, &exit_code);
   carillon::cli::AddCheckConfig(app, &exit_code);
   carillon::cli::AddToken(app, &exit_code);
+  carillon::cli::AddCheckToken(app, &exit_code);
   carillon::cli::AddVersion(app, &exit_code);
   carillon::cli::AddBench(app, &exit_code);
   if (argc > 1 && argv[1][0] != '-') {

@@ -23,8 +23,8 @@ int Serve(const ConfigFlags& flags) {
   if (config.control().insecure() && config.control().keys().empty()) {
     log::Warn("server", "control.insecure: everyone who reaches the control port may publish and kick");
   }
-  if (config.auth().audience().empty() && !config.auth().hs256_secret().empty()) {
-    log::Info("server", "auth.audience is not set: tokens for other services with the same secret are accepted");
+  if (config.auth().audience().empty() && !loaded->tokens.keys.empty()) {
+    log::Info("server", "auth.audience is not set: tokens for other services with the same keys are accepted");
   }
   for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
     bool pings = server::ToMilliseconds(endpoint.ping_interval()).count() > 0;
@@ -36,7 +36,7 @@ int Serve(const ConfigFlags& flags) {
   }
   int exit_code = 0;
   {
-    server::Application application(config);
+    server::Application application(config, std::move(loaded->tokens));
     if (Status status = application.Start(); !status.ok()) {
       log::Error("server", "cannot start", {{"why", MessageOf(status)}});
       exit_code = 1;

@@ -52,13 +52,10 @@ int MakeToken(const ConfigFlags& flags, const TokenArguments& arguments) {
   auto now = std::chrono::system_clock::now();
   identity.expires_at = now + *ttl;
 
-  auth::JwtSettings settings;
-  settings.secret = auth_config.hs256_secret();
-  settings.issuer = auth_config.issuer();
-  settings.audience = auth_config.audience();
-  std::string token = auth::SignJwt(identity, settings, now);
+  std::string token =
+      auth::SignJwt(identity, auth_config.hs256_secret(), auth_config.issuer(), auth_config.audience(), now);
   // What the gateway would refuse (too many roles, a label that is too long) is of no use to anybody.
-  if (auto verified = auth::VerifyJwt(token, settings, now); !verified.ok()) {
+  if (auto verified = auth::VerifyJwt(token, loaded->tokens, now); !verified.ok()) {
     return Fail("the gateway would refuse this token: " + MessageOf(verified.status()));
   }
   std::printf("%s\n", token.c_str());

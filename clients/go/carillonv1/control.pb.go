@@ -206,8 +206,8 @@ type PublishOptions struct {
 	// Optional. How long it may be on its way: it is dropped from the queues of sessions that it has not reached by then,
 	// and not replayed either. At least 1 ms, at most 30 days.
 	DeliverWithin *durationpb.Duration `protobuf:"bytes,3,opt,name=deliver_within,json=deliverWithin,proto3" json:"deliver_within,omitempty"`
-	// Optional. On streams whose slow policy is "conflate", a session that is behind gets only the newest message of each
-	// key. Default: the event's name. At most 128 bytes.
+	// Optional. Of messages to streams whose slow policy is "conflate", a session that is behind gets only the newest of
+	// each key. Default: the event's name. At most 128 bytes.
 	ConflationKey string `protobuf:"bytes,4,opt,name=conflation_key,json=conflationKey,proto3" json:"conflation_key,omitempty"`
 	// Optional. Send it without keeping it in the log: it gets no position, and whoever is away misses it.
 	SkipHistory bool `protobuf:"varint,5,opt,name=skip_history,json=skipHistory,proto3" json:"skip_history,omitempty"`

@@ -18,10 +18,8 @@ using ::testing::Pair;
 
 constexpr std::chrono::system_clock::time_point kNow{seconds(1'700'000'000)};
 
-JwtSettings Settings() {
-  JwtSettings settings;
-  settings.secret = test::kSecret;
-  return settings;
+TokenRules Settings() {
+  return test::SecretRules();
 }
 
 Identity Alice() {
@@ -40,11 +38,11 @@ std::string Claims(std::string_view more) {
 }
 
 TEST(JwtTest, WhatIsSignedIsVerified) {
-  JwtSettings settings = Settings();
+  TokenRules settings = Settings();
   settings.issuer = "https://id.example.com";
   settings.audience = "carillon";
 
-  auto identity = VerifyJwt(SignJwt(Alice(), settings, kNow), settings, kNow);
+  auto identity = VerifyJwt(SignJwt(Alice(), test::kSecret, settings.issuer, settings.audience, kNow), settings, kNow);
 
   ASSERT_TRUE(identity.ok()) << MessageOf(identity.status());
   EXPECT_EQ(identity->user_id, "alice");
@@ -86,9 +84,10 @@ TEST(JwtTest, TheVectorOfRfc7515A1IsWellSigned) {
       ".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
       ".dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
   constexpr char kKey[] = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
-  JwtSettings settings;
-  ASSERT_TRUE(absl::WebSafeBase64Unescape(kKey, &settings.secret));
-  ASSERT_EQ(settings.secret.size(), 64u);
+  std::string secret;
+  ASSERT_TRUE(absl::WebSafeBase64Unescape(kKey, &secret));
+  ASSERT_EQ(secret.size(), 64u);
+  TokenRules settings = test::SecretRules(secret);
   std::string changed = kVector;
   changed[changed.size() - 20] ^= 1;
 
@@ -99,7 +98,7 @@ TEST(JwtTest, TheVectorOfRfc7515A1IsWellSigned) {
 class JwtTimeTest : public ::testing::Test {
  protected:
   static bool Good(std::string_view claims, seconds leeway, seconds now) {
-    JwtSettings settings = Settings();
+    TokenRules settings = Settings();
     settings.leeway = leeway;
     return VerifyJwt(test::MakeToken(R"({"sub":"alice",)" + std::string(claims) + "}"), settings,
                      std::chrono::system_clock::time_point(now))
@@ -143,7 +142,7 @@ struct AudienceCase {
 };
 
 TEST(JwtAudienceTest, OneOfTheAudiencesMustBeThisGateway) {
-  JwtSettings settings = Settings();
+  TokenRules settings = Settings();
   settings.audience = "carillon";
   const AudienceCase kCases[] = {
       {R"(,"aud":"carillon")", true},
@@ -170,7 +169,7 @@ TEST(JwtAudienceTest, NobodyLooksWhereNoneIsConfigured) {
 
 TEST(JwtTest, EveryChangedByteIsRefusedAndNothingOfTheTokenIsQuoted) {
   test::Random random;
-  const std::string token = SignJwt(Alice(), Settings(), kNow);
+  const std::string token = SignJwt(Alice(), test::kSecret, "", "", kNow);
   for (size_t at = 0; at < token.size(); ++at) {
     std::string changed = token;
     changed[at] = static_cast<char>(changed[at] ^ (1U << random.Below(8)));
@@ -201,7 +200,7 @@ TEST(JwtTest, RefusalsHoldNothingOfTheToken) {
 
 TEST(JwtTest, RandomTextIsRefused) {
   test::Random random;
-  const std::string token = SignJwt(Alice(), Settings(), kNow);
+  const std::string token = SignJwt(Alice(), test::kSecret, "", "", kNow);
   for (int i = 0; i < 5000; ++i) {
     std::string text = random.OneIn(3) ? random.Bytes(random.Below(100)) : random.Mutated(token);
     if (text == token) continue;

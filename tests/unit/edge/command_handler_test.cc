@@ -27,8 +27,6 @@ std::string Token(std::string_view more = "") {
 
 class CommandHandlerTest : public ::testing::Test {
  protected:
-  CommandHandlerTest() { jwt_.secret = test::kSecret; }
-
   // A session that has been welcomed, or owes its token.
   void Begin(FakeSession::Options options = {}, SessionState state = {}) {
     state_ = std::move(state);
@@ -60,8 +58,7 @@ class CommandHandlerTest : public ::testing::Test {
   uint32_t Listeners(std::string_view stream) { return node_.node().Find(StreamTopic(stream)).sessions; }
 
   test::TestNode node_;
-  auth::JwtSettings jwt_;
-  CommandHandler handler_{jwt_};
+  CommandHandler handler_{std::make_shared<auth::Verifier>(test::SecretRules())};
   SessionState state_;
   std::unique_ptr<FakeSession> session_;
 };

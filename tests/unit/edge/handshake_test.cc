@@ -24,7 +24,7 @@ std::string Token(std::string_view more = "") {
 class HandshakeTest : public ::testing::Test {
  protected:
   HandshakeTest() {
-    rules_.jwt.secret = test::kSecret;
+    rules_.tokens = std::make_shared<auth::Verifier>(test::SecretRules());
     rules_.origins = *auth::OriginRules::Parse({"https://app.example.com"});
     rules_.endpoints.resize(1);
     endpoint().path = "/ws";

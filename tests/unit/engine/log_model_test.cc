@@ -31,6 +31,7 @@ struct Reference {
 
   std::string epoch;
   uint64_t top = 0;
+  wire::Position cleared;  // where it stood before the last clear
   Time complete_since;
   std::vector<Entry> kept;
   std::map<std::string, std::pair<std::string, std::optional<uint64_t>>> requests;  // id to (event, offset)
@@ -181,7 +182,23 @@ class LogModelTest : public ::testing::Test {
     Check(Subscribe(test::Last(count)), {Recovery::kOk, kept}, reference_.top - want);
   }
 
+  // Of somebody who stood in the log before it was cleared.
+  void CatchUpAcrossAClear() {
+    wire::Position at{reference_.cleared.epoch, random_.Below(reference_.cleared.offset + 1)};
+    TrimBoth();
+
+    CaughtUp next = engine_->CatchUp(kChat, at, kMessages);
+
+    std::vector<uint64_t> newer = reference_.Newer(0);
+    uint64_t trimmed = reference_.top - newer.size();
+    ASSERT_FALSE(next.broken);
+    ASSERT_EQ(next.lost, reference_.cleared.offset - at.offset + trimmed);
+    ASSERT_EQ(next.at, (wire::Position{reference_.epoch, trimmed}));
+    ASSERT_EQ(OffsetsOf(next.frames), newer);
+  }
+
   void CatchUp() {
+    if (!reference_.cleared.epoch.empty() && random_.OneIn(4)) return CatchUpAcrossAClear();
     uint64_t offset = reference_.top - std::min<uint64_t>(reference_.top, random_.Below(kMessages + 5));
     size_t limit = 1 + random_.Below(8);
     TrimBoth();
@@ -224,6 +241,7 @@ class LogModelTest : public ::testing::Test {
     ASSERT_EQ(cleared->messages, kept);
     ASSERT_NE(cleared->top.epoch, reference_.epoch);
     reference_.kept.clear();
+    reference_.cleared = {reference_.epoch, reference_.top};
     reference_.epoch = cleared->top.epoch;
     reference_.top = 0;
     reference_.complete_since = now_;
@@ -233,6 +251,7 @@ class LogModelTest : public ::testing::Test {
     std::string path = folder_ / "logs";
     ASSERT_TRUE(engine_->WriteSnapshot(path).ok());
     Start();
+    reference_.cleared = {};  // nobody who stood there is connected any more
     ASSERT_TRUE(engine_->LoadSnapshot(path).ok());
     ASSERT_FALSE(std::filesystem::exists(path));
     reference_.requests.clear();  // these are not carried over: docs/guarantees.md

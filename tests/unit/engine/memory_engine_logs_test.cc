@@ -378,6 +378,44 @@ TEST_F(MemoryEngineLogsTest, LogsOutliveTheProcess) {
   EXPECT_EQ(Publish(Stream("log-unborn")), (wire::Position{unborn.epoch, 1}));
 }
 
+// Times beyond what the clock can hold are no times; reckoning with them would be undefined.
+TEST_F(MemoryEngineLogsTest, ASnapshotOfImpossibleTimesIsTorn) {
+  using Change = std::function<void(v1::SnapshotRecord&)>;
+  const std::pair<int, Change> kChanges[] = {
+      {0, [](auto& record) { record.mutable_head()->set_era_began_ms(int64_t{1} << 60); }},
+      {0, [](auto& record) { record.mutable_head()->set_era_began_ms(-1); }},
+      {1, [](auto& record) { record.mutable_log()->set_complete_since_ms(int64_t{1} << 60); }},
+      {2, [](auto& record) { record.mutable_message()->mutable_envelope()->mutable_time()->set_seconds(26114152192); }},
+      {2, [](auto& record) { record.mutable_message()->mutable_envelope()->mutable_time()->set_nanos(-1); }},
+      {2, [](auto& record) { record.mutable_message()->mutable_terms()->set_expires_ms(int64_t{1} << 62); }},
+      {2, [](auto& record) { record.mutable_message()->mutable_terms()->set_deliver_by_ms(-7); }},
+  };
+  for (const auto& [at, change] : kChanges) {
+    Start();
+    Publish(Stream("log-a"));
+    ASSERT_TRUE(engine_->WriteSnapshot(path_).ok());
+    std::vector<v1::SnapshotRecord> records(4);  // the head, the log, its message, the end
+    SnapshotReader reader(path_);
+    ASSERT_TRUE(reader.Open().ok());
+    for (auto& record : records) ASSERT_TRUE(reader.Read(&record).ok());
+    change(records[at]);
+    SnapshotWriter writer(path_);
+    ASSERT_TRUE(writer.Open().ok());
+    for (const auto& record : records) ASSERT_TRUE(writer.Write(record).ok());
+    ASSERT_TRUE(writer.Commit().ok());
+
+    Start();
+    EXPECT_EQ(engine_->LoadSnapshot(path_).status().code(), absl::StatusCode::kDataLoss) << at;
+  }
+}
+
+TEST_F(MemoryEngineLogsTest, WhatAProcessLeftThatDiedWhileItWroteIsRemoved) {
+  std::ofstream(AsideOf(path_)) << "carillon snapshot 1";
+
+  EXPECT_EQ(engine_->LoadSnapshot(path_).status().code(), absl::StatusCode::kNotFound);
+  EXPECT_FALSE(std::filesystem::exists(AsideOf(path_)));
+}
+
 TEST_F(MemoryEngineLogsTest, ASnapshotIsUsedOnce) {
   Publish(Stream("log-a"));
   ASSERT_TRUE(engine_->WriteSnapshot(path_).ok());

@@ -150,6 +150,19 @@ TEST_F(SnapshotTest, RandomRubbishDoesNoHarm) {
   }
 }
 
+TEST_F(SnapshotTest, NothingMayFollowTheEnd) {
+  Write(2);
+  SnapshotReader good(path_);
+  v1::SnapshotRecord record;
+  ASSERT_TRUE(good.Open().ok() && good.Read(&record).ok() && good.Read(&record).ok());
+  EXPECT_TRUE(good.CheckEnd().ok());
+
+  SetBytes(Bytes() + "x");
+  SnapshotReader bad(path_);
+  ASSERT_TRUE(bad.Open().ok() && bad.Read(&record).ok() && bad.Read(&record).ok());
+  EXPECT_EQ(bad.CheckEnd().code(), absl::StatusCode::kDataLoss);
+}
+
 TEST_F(SnapshotTest, AFolderThatIsNotThereIsSaid) {
   SnapshotWriter writer((folder_ / "no" / "logs").string());
 

@@ -214,6 +214,77 @@ TEST_F(CatchingTest, WhenALogIsClearedACatchingSessionGoesOnWithTheNewOne) {
   EXPECT_THAT(std::vector(read.end() - 3, read.end()), ElementsAre("300", "1", "2"));
 }
 
+// What came after its subscription and was cleared before it was given is lost, and counted.
+TEST_F(CatchingTest, WhatAClearTookFromACatchingSessionIsCounted) {
+  Start(Rule(LogMode::kLog, SlowPolicy::kDropOldest));
+  PublishMany(300, 1000);
+  FakeSession session(*node_, 0, {.blocked = true});
+  Subscribe(session, test::Last(300));
+  PublishMany(10);
+  node_->Settle();
+  ASSERT_TRUE(node_->node().engine().Clear(StreamTopic("chat")).ok());
+  PublishMany(1);
+
+  session.SetBlocked(false);
+  Settle();
+
+  std::vector<std::string> read = Read(session);
+  ASSERT_EQ(read.size(), 302u);
+  EXPECT_THAT(std::vector(read.end() - 3, read.end()), ElementsAre("300", "0: dropped=10", "1"));
+}
+
+TEST_F(CatchingTest, OrClosesItWhereTheStreamDropsNothing) {
+  Start();
+  PublishMany(300, 1000);
+  FakeSession session(*node_, 0, {.blocked = true});
+  Subscribe(session, test::Last(300));
+  PublishMany(1);
+  node_->Settle();
+  ASSERT_TRUE(node_->node().engine().Clear(StreamTopic("chat")).ok());
+
+  session.SetBlocked(false);
+  Settle();
+
+  EXPECT_THAT(session.closed(), Optional(4101));
+}
+
+// A replay holds messages that the log may have let go of. Where memory is short, it holds only the next few, and lives
+// with what the log still has.
+TEST_F(CatchingTest, ShortOfMemoryAReplayHoldsLittle) {
+  for (bool squeezed_before : {false, true}) {
+    Start(Rule(LogMode::kLog, SlowPolicy::kDropOldest));
+    PublishMany(200, 10'000);
+    FakeSession session(*node_, 0, {.blocked = true});
+    auto squeeze = [&](bool squeezed) { node_->On(0, [&](Shard& shard) { shard.SetSqueezed(squeezed); }); };
+    if (squeezed_before) squeeze(true);
+    Subscribe(session, test::Last(200));
+    if (!squeezed_before) squeeze(true);
+    ASSERT_TRUE(node_->node().engine().Clear(StreamTopic("chat")).ok());
+
+    session.SetBlocked(false);
+    Settle();
+
+    std::vector<std::string> read = Read(session);
+    ASSERT_GT(read.size(), 1u);
+    ASSERT_LT(read.size(), 20u);
+    EXPECT_EQ(read.back(), "0: dropped=" + std::to_string(200 - (read.size() - 1))) << squeezed_before;
+  }
+}
+
+TEST_F(CatchingTest, ShortOfMemoryAReplayIsWholeWhileTheLogHasIt) {
+  Start();
+  PublishMany(200, 10'000);
+  FakeSession session(*node_, 0, {.blocked = true});
+  Subscribe(session, test::Last(200));
+  node_->On(0, [](Shard& shard) { shard.SetSqueezed(true); });
+
+  session.SetBlocked(false);
+  Settle();
+
+  EXPECT_EQ(Read(session).size(), 200u);
+  EXPECT_EQ(session.closed(), std::nullopt);
+}
+
 // A stream of mode latest has nothing to lose: whoever is new, or slow, gets the newest value.
 TEST_F(CatchingTest, ALatestStreamThatRunsAheadIsConflatedNotLost) {
   Start(Rule(LogMode::kLatest));

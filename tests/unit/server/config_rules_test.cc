@@ -56,7 +56,6 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {"edge { endpoints { path: '/off' anonymous: true } }", "edge.endpoints: nobody can connect: none of them"},
       {std::string(kSecret) + "edge { endpoints { path: '/off' } }",
        "edge.endpoints: nobody can connect: none of them"},
-      {"auth { hs256_secret: '0123456789abcdef0123456789abcde' }", "auth.hs256_secret: at least 32 bytes"},
 
       // Addresses.
       {std::string(kSecret) + "edge { listen: 'nowhere' }", "edge.listen: "},

@@ -145,5 +145,17 @@ TEST(JsonCheckTest, AgreesWithTheParserThatBuildsValues) {
   EXPECT_GT(good, 0);
 }
 
+TEST(JsonCheckTest, MembersAreNamedOnce) {
+  for (std::string_view good :
+       {"1", "[]", "{}", R"({"a":1,"b":{"a":1},"c":[{"a":1},{"a":1}]})", R"({"":1,"x":{"":1}})"}) {
+    EXPECT_TRUE(CheckUniqueMembers(good).ok()) << good;
+  }
+  for (std::string_view bad :
+       {R"({"a":1,"a":1})", R"({"a":1,"\u0061":1})", R"({"x":{"a":1,"b":2,"a":3}})", R"([{"a":1},{"":1,"":2}])"}) {
+    EXPECT_FALSE(CheckUniqueMembers(bad).ok()) << bad;
+  }
+  EXPECT_FALSE(CheckUniqueMembers("{").ok());
+}
+
 }  // namespace
 }  // namespace carillon::wire

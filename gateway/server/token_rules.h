@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "carillon/v1/config.pb.h"
+#include "gateway/auth/jwt.h"
+
+namespace carillon::server {
+
+// What tokens must be like. Reads the files of keys; calls `problem` with the path of each setting that is wrong, and
+// why; the rules are then of no use.
+auth::TokenRules TokenRulesOf(const v1::AuthConfig& config,
+                              const std::function<void(const std::string& path, const std::string& message)>& problem);
+
+// The rules for one JWK or JWK Set, with everything else as configured.
+StatusOr<auth::TokenRules> TokenRulesOf(const v1::AuthConfig& config, const std::string& jwk_file);
+
+// A file of at most auth::kMaxJwksBytes. INVALID_ARGUMENT says why it cannot be read.
+StatusOr<std::string> ReadKeyFile(const std::string& path);
+
+}  // namespace carillon::server
