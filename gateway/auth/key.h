@@ -58,12 +58,11 @@ class Key {
   Key(std::string id, Algorithm algorithm) : id_(std::move(id)), algorithm_(algorithm) {}
 
   // Checks that the key is of the algorithm's kind and strong enough.
-  static StatusOr<Key> FromPublic(std::string id, std::optional<Algorithm> algorithm,
-                                  std::shared_ptr<evp_pkey_st> key);
+  static StatusOr<Key> FromPublic(std::string id, std::optional<Algorithm> algorithm, std::shared_ptr<evp_pkey_st> key);
 
   std::string id_;
   Algorithm algorithm_;
-  std::string secret_;                    // of HS*
+  std::string secret_;                   // of HS*
   std::shared_ptr<evp_pkey_st> public_;  // of the others
 };
 

@@ -61,7 +61,7 @@ class Loader {
     auto problem = [this](const std::string& path, const std::string& message) {
       problems_.push_back(fmt::format("{}{}: {}", PlaceOf(path), path, message));
     };
-    CheckRules(loaded_.config, problem);
+    if (sources_.to_serve) CheckRules(loaded_.config, problem);
     loaded_.tokens = TokenRulesOf(loaded_.config.auth(), problem);
     if (!problems_.empty()) return InvalidArgument("{}", fmt::join(problems_, "\n"));
     return std::move(loaded_);

@@ -16,6 +16,7 @@ struct ConfigSources {
   std::string file_text;
   std::map<std::string, std::string> environment;  // CARILLON_… only
   std::map<std::string, std::string> flags;        // by setting's path
+  bool to_serve = true;                            // else it need not do for a gateway that somebody can connect to
 };
 
 struct LoadedConfig {

@@ -23,8 +23,8 @@ std::chrono::seconds ToSeconds(const google::protobuf::Duration& duration) {
 StatusOr<auth::KeySet> KeysOf(const v1::TokenKey& key, std::optional<auth::Algorithm> algorithm) {
   auth::KeySet set;
   if (!key.secret().empty()) {
-    ASSIGN_OR_RETURN(auth::Key made, auth::Key::FromSecret(key.id(), algorithm.value_or(auth::Algorithm::kHs256),
-                                                           key.secret()));
+    ASSIGN_OR_RETURN(auth::Key made,
+                     auth::Key::FromSecret(key.id(), algorithm.value_or(auth::Algorithm::kHs256), key.secret()));
     set.Add(std::move(made));
     return set;
   }
@@ -51,8 +51,9 @@ void AddKey(const v1::TokenKey& key, const std::string& at, auth::KeySet* keys, 
   if (!key.algorithm().empty()) {
     algorithm = auth::AlgorithmNamed(key.algorithm());
     if (!algorithm.has_value()) {
-      return problem(at + ".algorithm", "is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, "
-                                        "ES256, ES384, ES512, EdDSA");
+      return problem(at + ".algorithm",
+                     "is none of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, "
+                     "ES256, ES384, ES512, EdDSA");
     }
   }
   auto made = KeysOf(key, algorithm);

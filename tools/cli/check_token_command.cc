@@ -44,7 +44,7 @@ std::string Describe(const auth::Identity& identity) {
 }
 
 int CheckToken(const ConfigFlags& flags, const CheckTokenArguments& arguments) {
-  auto loaded = flags.Load();
+  auto loaded = flags.Load(false);
   if (!loaded.has_value()) return 2;
   auth::TokenRules rules = std::move(loaded->tokens);
   if (!arguments.jwk_file.empty()) {

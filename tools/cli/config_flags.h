@@ -28,13 +28,14 @@ class ConfigFlags {
     });
   }
 
-  // Nothing where something is wrong; it was then said on standard error.
-  std::optional<server::LoadedConfig> Load() const {
+  // Nothing where something is wrong; it was then said on standard error. `to_serve` as in ConfigSources.
+  std::optional<server::LoadedConfig> Load(bool to_serve = true) const {
     if (option_->count() > 0 && file_.empty()) {
       std::fprintf(stderr, "-c: the file's name is empty\n");
       return std::nullopt;
     }
     auto sources = server::GatherSources(file_, flags_);
+    if (sources.ok()) sources->to_serve = to_serve;
     auto loaded = sources.ok() ? server::LoadConfig(*sources) : StatusOr<server::LoadedConfig>(sources.status());
     if (!loaded.ok()) {
       std::string message = MessageOf(loaded.status()) + "\n";

@@ -52,7 +52,8 @@ TEST(ClaimsTest, LabelsComeFromTheirClaims) {
   ClaimRules rules;
   rules.labels = {{"workspace", "org.id"}, {"vip", "vip"}, {"absent", "absent"}};
 
-  auto identity = Read(R"({"sub":"a","org":{"id":7},"vip":true,"labels":{"workspace":"forged","device":"phone"}})", rules);
+  auto identity =
+      Read(R"({"sub":"a","org":{"id":7},"vip":true,"labels":{"workspace":"forged","device":"phone"}})", rules);
 
   ASSERT_TRUE(identity.ok()) << MessageOf(identity.status());
   EXPECT_THAT(identity->labels, ElementsAre(Pair("device", "phone"), Pair("vip", "true"), Pair("workspace", "7")));

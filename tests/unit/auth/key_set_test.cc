@@ -87,7 +87,8 @@ TEST(KeySetTest, ANameThatIsNotKnownMayBeNew) {
   std::vector<std::string> left_out;
   KeySet keys = *Read(Oct("a"), &left_out);
   Status unknown = VerifyJws(Signed(R"({"alg":"HS256","kid":"b"})"), keys).status();
-  Status wrong = VerifyJws(Signed(R"({"alg":"HS256","kid":"a"})", "another secret of at least 32 bytes"), keys).status();
+  Status wrong =
+      VerifyJws(Signed(R"({"alg":"HS256","kid":"a"})", "another secret of at least 32 bytes"), keys).status();
 
   EXPECT_TRUE(IsUnknownKey(unknown)) << MessageOf(unknown);
   EXPECT_EQ(unknown.code(), absl::StatusCode::kUnauthenticated);

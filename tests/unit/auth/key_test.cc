@@ -152,7 +152,8 @@ TEST(KeyTest, JwksThatAreNoneAreRefused) {
   }
 }
 
-// RFC 7518 section 3.4: r and s, each as long as the order; zeros verify anything in careless libraries (CVE-2022-21449).
+// RFC 7518 section 3.4: r and s, each as long as the order; zeros verify anything in careless libraries
+// (CVE-2022-21449).
 TEST(KeyTest, EcSignaturesOfTheWrongShapeAreRefused) {
   auto key = Key::FromPem("", {}, kP256);
   ASSERT_TRUE(key.ok());

@@ -18,7 +18,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-constexpr char kEd25519[] = R"({"kty":"OKP","crv":"Ed25519","kid":"ed","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})";
+constexpr char kEd25519[] =
+    R"({"kty":"OKP","crv":"Ed25519","kid":"ed","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"})";
 constexpr char kPem[] =
     "-----BEGIN PUBLIC KEY-----\n"
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEoictWnsXqlG+twy8mTrwGjvcPvdT\n"
@@ -56,8 +57,10 @@ TEST_F(TokenRulesTest, EverySourceOfKeysIsRead) {
   auth::TokenRules rules = Read(R"(
     hs256_secret: '0123456789abcdef0123456789abcdef'
     keys { id: 's' algorithm: 'HS384' secret: '0123456789abcdef0123456789abcdef0123456789abcdef' }
-    keys { id: 'p' pem_file: ')" + File("p.pem", kPem) + R"(' }
-    keys { jwk_file: ')" + File("e.json", kEd25519) + R"(' }
+    keys { id: 'p' pem_file: ')" +
+                                File("p.pem", kPem) + R"(' }
+    keys { jwk_file: ')" + File("e.json", kEd25519) +
+                                R"(' }
   )");
 
   EXPECT_THAT(problems_, IsEmpty());
