@@ -15,11 +15,12 @@ struct Identity {
   std::string user_id;
   std::string name;  // may be empty
   std::vector<std::string> roles;
-  std::map<std::string, std::string> labels;        // what Subscribers shows of the session, and selectors look at
-  std::vector<std::string> streams;                 // granted to it, and subscribed at connect
-  std::string token_id;                             // "jti"; empty: none
-  std::chrono::system_clock::time_point issued_at;  // "iat"; 1970 where the token does not say
-  std::chrono::system_clock::time_point expires_at;
+  std::map<std::string, std::string> labels;          // what Subscribers shows of the session, and selectors look at
+  std::vector<std::string> streams;                   // granted to it, and subscribed at connect
+  std::string token_id;                               // "jti"; empty: none
+  std::chrono::system_clock::time_point issued_at;    // "iat"; 1970 where the token does not say
+  std::chrono::system_clock::time_point expires_at;   // "exp"
+  std::chrono::system_clock::time_point valid_until;  // the same and the leeway: from then on the token is none
 };
 using IdentityPtr = std::shared_ptr<const Identity>;
 

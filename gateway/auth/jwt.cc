@@ -53,6 +53,7 @@ Status CheckTimes(const json::object& claims, const TokenRules& rules, Time now,
         fmt::format("the token lives longer than {} s (config: auth.max_lifetime)", rules.max_lifetime.count()));
   }
   identity->expires_at = *expires;
+  identity->valid_until = *expires + rules.leeway;
   identity->issued_at = issued.value_or(Time());
   return absl::OkStatus();
 }

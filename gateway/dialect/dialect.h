@@ -155,12 +155,17 @@ struct Error {
   RequestId id;
   Refusal why;
 };
+// The session's token will soon be none: a new one for the same user, as Auth, keeps the session.
+struct TokenExpiring {
+  int64_t expires_in_ms = 0;
+};
 // The gateway is about to close: come back after retry_after_ms.
 struct Restart {
   uint32_t retry_after_ms = 0;
 };
 
-using Reply = std::variant<Welcome, Subscribed, Unsubscribed, Pong, Authenticated, Error, Restart, wire::Skip>;
+using Reply =
+    std::variant<Welcome, Subscribed, Unsubscribed, Pong, Authenticated, Error, TokenExpiring, Restart, wire::Skip>;
 
 // --- The language itself ---------------------------------------------------------------------------------------------
 

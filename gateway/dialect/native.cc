@@ -367,6 +367,10 @@ void AppendData(std::string& out, const Error& reply) {
   out.push_back('}');
 }
 
+void AppendData(std::string& out, const TokenExpiring& reply) {
+  fmt::format_to(std::back_inserter(out), R"({{"expires_in_ms":{}}})", reply.expires_in_ms);
+}
+
 void AppendData(std::string& out, const Restart& reply) {
   fmt::format_to(std::back_inserter(out), R"({{"retry_after_ms":{}}})", reply.retry_after_ms);
 }
@@ -398,6 +402,7 @@ std::string_view EventOf(const Reply& reply) {
                         [](const Pong&) -> std::string_view { return "pong"; },
                         [](const Authenticated&) -> std::string_view { return "authenticated"; },
                         [](const Error&) -> std::string_view { return "error"; },
+                        [](const TokenExpiring&) -> std::string_view { return "token_expiring"; },
                         [](const Restart&) -> std::string_view { return "restart"; },
                         [](const wire::Skip&) -> std::string_view { return "skip"; },
                     },

@@ -203,13 +203,14 @@ void CommandHandler::On(hub::Session& session, SessionState&, const dialect::Pin
 }
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Auth& command) const {
-  if (session.identity() != nullptr) {
-    return Refuse(session, command.id, {"already_authenticated", "this session has its user already"});
-  }
   auto identity = tokens_->Verify(command.token, std::chrono::system_clock::now());
   if (!identity.ok()) {
     if (state.owes_auth) return session.Close(wire::CloseCode::kUnauthorized, MessageOf(identity.status()));
     return Refuse(session, command.id, {"unauthorized", MessageOf(identity.status())});
+  }
+  // A new token for the same user takes the old one's place; nobody changes into somebody else.
+  if (session.identity() != nullptr && session.identity()->user_id != (*identity)->user_id) {
+    return Refuse(session, command.id, {"already_authenticated", "this session is another user's"});
   }
   // What the frame says counts for more than what the URL said.
   for (const auto& [stream, wanted] : command.wanted.streams) state.wanted.streams[stream] = wanted;

@@ -33,6 +33,12 @@ constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
 constexpr size_t kReadBytes = 256;
 constexpr size_t kMaxReadBytes = 8 << 10;
 
+// When a client is told that its token ends: after this part of what is left of its life.
+constexpr double kNotice = 0.9;
+
+// The wall clock may jump: a token's times are looked at at least so often.
+constexpr std::chrono::minutes kLookAgain{1};
+
 void LogClose(const hub::Session& session, wire::CloseCode code, std::string_view why, const std::string& peer) {
   static log::SamplerByReason sampler;
   uint64_t suppressed = 0;
@@ -53,6 +59,7 @@ bool WorthALine(wire::CloseCode code) {
     case wire::CloseCode::kNoStatus:
     case wire::CloseCode::kAbnormal:
     case wire::CloseCode::kRestart:
+    case wire::CloseCode::kTokenExpired:
       return false;
     default:
       return true;
@@ -123,6 +130,8 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void Finish();
   void SetEnd(wire::CloseCode code, std::string_view why = "");
   void ArmTimer();
+  void FollowToken();
+  bool LookAtToken();
 
   hub::Shard& shard_;
   const CommandHandler& handler_;
@@ -136,6 +145,9 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   Clock::time_point heard_at_ = shard_.now();
   Clock::time_point ping_at_ = Clock::time_point::max();
   Clock::time_point deadline_ = Clock::time_point::max();  // of the handshake, the first token, or our goodbye
+  Clock::time_point token_at_ = Clock::time_point::max();  // when to look at the token's times again
+  wire::WallClock::time_point notice_at_;                  // when the client is told that it ends; max: it was
+  const auth::Identity* followed_ = nullptr;               // whose token that is
   Clock::time_point blocked_since_;                        // since when the socket has taken nothing
   std::string message_;                                    // of which parts have come
   char buffer_[kReadBytes];
@@ -207,6 +219,7 @@ void WsSession::OnAccepted(error_code error) {
     deadline_ = shard_.now() + settings.auth_timeout;
   } else {
     handler_.Begin(session_, state_);
+    FollowToken();
   }
   if (auto window = shard_.sending_home()) hub::SendHome(session_, *window);
   if (phase_ == State::kDone) return;
@@ -245,6 +258,7 @@ void WsSession::OnRead(error_code error, size_t size) {
       deadline_ = Clock::time_point::max();
       ArmTimer();
     }
+    FollowToken();
   }
   if (message_.capacity() > kMaxReadBytes) {
     message_ = {};
@@ -389,7 +403,7 @@ void WsSession::ArmTimer() {
   const hub::SessionSettings& settings = session_.settings();
   Clock::time_point due = deadline_;
   if (phase_ == State::kOpen) {
-    due = std::min(due, ping_at_);
+    due = std::min({due, ping_at_, token_at_});
     if (settings.peer_timeout.count() > 0) due = std::min(due, heard_at_ + settings.peer_timeout);
     if (layer().blocked()) due = std::min(due, blocked_since_ + settings.write_deadline);
   }
@@ -398,6 +412,35 @@ void WsSession::ArmTimer() {
   } else if (is_linked()) {
     hub::TimerWheel::Disarm(*this);
   }
+}
+
+// The session may have its user, or a new token, from here on.
+void WsSession::FollowToken() {
+  const auth::Identity* identity = session_.identity().get();
+  if (identity == followed_ || phase_ != State::kOpen) return;
+  followed_ = identity;
+  auto now = wire::WallClock::now();
+  notice_at_ = now + std::chrono::duration_cast<wire::WallClock::duration>((identity->expires_at - now) * kNotice);
+  if (LookAtToken()) ArmTimer();
+}
+
+// By the wall clock, as tokens are judged. False where the session is closed.
+bool WsSession::LookAtToken() {
+  auto now = wire::WallClock::now();
+  const auth::Identity& identity = *session_.identity();
+  if (identity.valid_until <= now) {
+    session_.Close(wire::CloseCode::kTokenExpired, wire::InfoOf(wire::CloseCode::kTokenExpired).reason);
+    return false;
+  }
+  if (notice_at_ <= now) {
+    notice_at_ = wire::WallClock::time_point::max();
+    auto left = std::chrono::ceil<std::chrono::milliseconds>(identity.valid_until - now);
+    session_.Reply(dialect::TokenExpiring{left.count()});
+    if (phase_ != State::kOpen) return false;
+  }
+  auto next = std::min(notice_at_, identity.valid_until) - now;
+  token_at_ = shard_.now() + std::min<wire::WallClock::duration>(next, kLookAgain);
+  return true;
 }
 
 void WsSession::OnTimer() {
@@ -413,6 +456,7 @@ void WsSession::OnTimer() {
     return;
   }
   if (phase_ == State::kOpen) {
+    if (token_at_ <= now && !LookAtToken()) return;
     if (settings.peer_timeout.count() > 0 && heard_at_ + settings.peer_timeout <= now) {
       session_.Close(wire::CloseCode::kPingTimeout, wire::InfoOf(wire::CloseCode::kPingTimeout).reason);
       deadline_ = std::min(deadline_, now + kDeadCloseTimeout);

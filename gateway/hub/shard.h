@@ -99,6 +99,7 @@ class Shard {
   void Retire(Session& session);
 
   // A token came after the session had begun: the session is its user's from here on, and admitted if it was not.
+  // Where it was its user's already, it goes on with what the new token says.
   SubscribeAnswer Identify(Session& session, auth::IdentityPtr identity, const engine::Since& inbox = {});
 
   // The session can take more of what it catches up with: in one of the next turns.

@@ -23,6 +23,7 @@ constexpr CloseInfo kTable[] = {
     {CloseCode::kSlowConsumer, "slow_consumer", "reading too slowly"},
     {CloseCode::kRestart, "restart", "the gateway restarts"},
     {CloseCode::kPingTimeout, "ping_timeout", "no answer to pings"},
+    {CloseCode::kTokenExpired, "token_expired", "the token has expired: come back with a new one"},
 };
 
 }  // namespace

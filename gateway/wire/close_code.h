@@ -31,6 +31,7 @@ enum class CloseCode : uint16_t {
 
   kRestart = 4200,
   kPingTimeout = 4201,
+  kTokenExpired = 4202,
 };
 
 struct CloseInfo {

@@ -110,6 +110,8 @@ TEST(NativeReplyTest, TheShortRepliesAreShort) {
   EXPECT_EQ(Reply(Error{"", {"not_json", "not JSON: x"}}),
             R"({"stream":"system","event":"error","data":{"code":"not_json","message":"not JSON: x",)"
             R"("temporary":false},"meta":{}})");
+  EXPECT_EQ(Reply(TokenExpiring{6000}),
+            R"({"stream":"system","event":"token_expiring","data":{"expires_in_ms":6000},"meta":{}})");
   EXPECT_EQ(Reply(Restart{1000}), R"({"stream":"system","event":"restart","data":{"retry_after_ms":1000},"meta":{}})");
 }
 

@@ -251,7 +251,18 @@ TEST_F(CommandHandlerTest, AnAnonymousSessionMayBecomeAUser) {
   EXPECT_EQ(Kind(reply), "authenticated");
   EXPECT_EQ(reply.at("id").as_int64(), 3);
   EXPECT_EQ(reply.at("data").at("streams"), json::value({"private-a"}));
-  EXPECT_EQ(Kind(Say(R"({"action":"auth","token":")" + Token() + "\"}")), "error:already_authenticated");
+}
+
+TEST_F(CommandHandlerTest, ANewTokenOfTheSameUserTakesTheOldOnesPlace) {
+  Begin();
+  Say(R"({"action":"auth","token":")" + Token() + "\"}");
+
+  json::value same = Say(R"({"action":"auth","token":")" + Token(R"(,"roles":["admin"])") + "\"}");
+  std::string another = test::MakeToken(R"({"sub":"mallory","exp":4102444800})");
+
+  EXPECT_EQ(Kind(same), "authenticated");
+  EXPECT_EQ(same.at("data").at("user").at("roles"), json::value({"admin"}));
+  EXPECT_EQ(Kind(Say(R"({"action":"auth","token":")" + another + "\"}")), "error:already_authenticated");
 }
 
 TEST_F(CommandHandlerTest, AnAnonymousSessionSurvivesABadToken) {
