@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/strings/escaping.h"
+#include "gateway/edge/credentials.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::edge {
@@ -42,34 +43,6 @@ std::optional<HttpError> CheckUpgrade(const HttpRequest& request) {
     return HttpError{400, "key", "Sec-WebSocket-Key is not the base64 of 16 bytes", "", {}};
   }
   return std::nullopt;
-}
-
-HttpError Unauthorized(std::string message, bool had_token) {
-  return {401,
-          had_token ? "invalid_token" : "missing_token",
-          std::move(message),
-          had_token ? "auth" : "edge.endpoints[].anonymous",
-          {{"WWW-Authenticate", had_token ? "Bearer error=\"invalid_token\"" : "Bearer"}}};
-}
-
-// The token, from wherever it came. Two that differ are refused: one of them was not meant.
-std::variant<std::string, HttpError> FindToken(const HttpRequest& request) {
-  std::vector<std::string> tokens;
-  std::string_view header = request.Header("authorization");
-  constexpr std::string_view kScheme = "bearer ";
-  if (!header.empty()) {
-    std::string scheme(header.substr(0, kScheme.size()));
-    std::transform(scheme.begin(), scheme.end(), scheme.begin(), [](unsigned char c) { return std::tolower(c); });
-    if (scheme != kScheme) return Unauthorized("the Authorization header is not of the form: Bearer TOKEN", true);
-    tokens.emplace_back(header.substr(kScheme.size()));
-  }
-  for (const auto& [name, value] : request.query) {
-    if ((name == "token" || name == "access_token") && !value.empty()) tokens.push_back(value);
-  }
-  for (const std::string& token : tokens) {
-    if (token != tokens.front()) return HttpError{400, "ambiguous_auth", "two different tokens came at once", "", {}};
-  }
-  return tokens.empty() ? std::string() : tokens.front();
 }
 
 // True where the client offered sub-protocols; *chosen is the one to confirm.
@@ -205,16 +178,21 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
                      {}};
   }
 
-  auto token = FindToken(request);
-  if (auto* error = std::get_if<HttpError>(&token)) return std::move(*error);
+  auto found = FindCredentials(request, rules.cookie);
+  if (auto* error = std::get_if<HttpError>(&found)) return std::move(*error);
+  const auto& [token, from_cookie] = std::get<Credentials>(found);
+  // Without an Origin the browser says at least whether another site's page has its hand in this (W3C Fetch Metadata).
+  if (from_cookie && request.Header("origin").empty() && request.Header("sec-fetch-site") == "cross-site") {
+    return HttpError{403, "origin", "a cookie does not count in requests of other sites' pages", "auth.cookie", {}};
+  }
   std::optional<HttpError> refused;
-  if (const std::string& text = std::get<std::string>(token); !text.empty()) {
-    auto identity = rules.tokens->Verify(text, now);
+  if (!token.empty()) {
+    auto identity = rules.tokens->Verify(token, now);
     if (identity.ok()) {
       admission.identity = *std::move(identity);
-    } else {
+    } else if (!from_cookie || !endpoint.anonymous) {
       refused = Unauthorized(MessageOf(identity.status()), true);
-    }
+    }  // else the cookie was not meant: whoever had a session once is nobody now
   } else if (!endpoint.anonymous) {
     admission.owes_auth = endpoint.session.auth_timeout.count() > 0;
     if (!admission.owes_auth) refused = Unauthorized("a token is needed", false);

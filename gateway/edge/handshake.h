@@ -30,6 +30,7 @@ struct AdmissionRules {
   std::vector<EndpointRules> endpoints;  // the enabled ones
   auth::OriginRules origins;
   std::shared_ptr<const auth::Verifier> tokens;
+  std::string cookie;  // that may carry a token; empty: none
 };
 
 // What a connection is admitted as.

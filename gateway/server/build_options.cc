@@ -120,6 +120,7 @@ edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, std::shared_ptr<const 
   CARILLON_CHECK(origins.ok());  // CheckRules looked
   options.rules.origins = *std::move(origins);
   options.rules.tokens = std::move(tokens);
+  options.rules.cookie = config.auth().cookie();
   options.timeouts.accept = ToMilliseconds(config.edge().accept_timeout());
   options.timeouts.request = ToMilliseconds(config.edge().request_timeout());
   options.max_connections = max_connections;

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/auth/origin.h"
+#include "gateway/edge/credentials.h"
 #include "gateway/edge/listener.h"
 #include "gateway/server/config_values.h"
 #include "gateway/wire/topic.h"
@@ -160,6 +161,9 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckEndpoints(config, problem);
   CheckControl(config, problem);
   CheckStreams(config, problem);
+  if (const std::string& cookie = config.auth().cookie(); !cookie.empty() && !edge::IsCookieName(cookie)) {
+    problem("auth.cookie", "is not the name of a cookie");
+  }
   for (int i = 0; i < config.edge().allowed_origins_size(); ++i) {
     auto rules = auth::OriginRules::Parse({config.edge().allowed_origins(i)});
     if (!rules.ok()) problem(fmt::format("edge.allowed_origins[{}]", i), MessageOf(rules.status()));

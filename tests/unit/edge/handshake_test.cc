@@ -253,6 +253,95 @@ TEST_F(HandshakeTest, ATokenMayStandInTheQuery) {
   EXPECT_EQ(Outcome(), "401 missing_token");
 }
 
+TEST_F(HandshakeTest, ATokenMayComeInACookie) {
+  rules_.cookie = "sid";
+  WithToken("");
+  struct Case {
+    std::string cookie;
+    std::string outcome;
+  };
+  const Case kCases[] = {
+      {"sid=" + Token(), "admitted"},
+      {"a=b; sid=" + Token() + ";c=d", "admitted"},
+      {"sid=\"" + Token() + "\"", "admitted"},
+      {"sid=" + Token() + "; sid=rubbish", "admitted"},  // the first one is of the longer path
+      {"sid=rubbish; sid=" + Token(), "401 invalid_token"},
+      {"sid=opaque-session-id", "401 invalid_token"},
+      {"sid=", "401 missing_token"},
+      {"SID=" + Token(), "401 missing_token"},
+      {"xsid=" + Token(), "401 missing_token"},
+      {"sid " + Token(), "401 missing_token"},
+      {"", "401 missing_token"},
+      {";;; = ;", "401 missing_token"},
+  };
+  for (const Case& c : kCases) {
+    SetHeader("cookie", c.cookie);
+    EXPECT_EQ(Outcome(), c.outcome) << c.cookie;
+  }
+
+  SetHeader("cookie", "sid=" + Token());
+  EXPECT_EQ(Admitted().identity->user_id, "alice");
+  rules_.cookie = "";
+  EXPECT_EQ(Outcome(), "401 missing_token") << "no cookie is looked at";
+}
+
+// R13, as overruled: browsers always send both.
+TEST_F(HandshakeTest, R13ACookieMayStandBesideAToken) {
+  rules_.cookie = "sid";
+  SetHeader("cookie", "sid=" + test::MakeToken(R"({"sub":"bob","exp":1700003600})"));
+
+  EXPECT_EQ(Admitted().identity->user_id, "alice");
+}
+
+// R9, as overruled: API clients and EventSource of the same origin send no Origin.
+TEST_F(HandshakeTest, R9ACookieCountsUnlessAnotherSiteHasItsHandInIt) {
+  rules_.cookie = "sid";
+  WithToken("");
+  SetHeader("cookie", "sid=" + Token());
+  struct Case {
+    const char* origin;
+    const char* site;
+    const char* outcome;
+  };
+  constexpr Case kCases[] = {
+      {"", "", "admitted"},
+      {"", "same-origin", "admitted"},
+      {"", "same-site", "admitted"},
+      {"", "none", "admitted"},
+      {"", "cross-site", "403 origin"},
+      {"https://app.example.com", "cross-site", "admitted"},  // the operator said so
+      {"https://evil.example.org", "cross-site", "403 origin"},
+      {"https://evil.example.org", "", "403 origin"},
+      {"null", "cross-site", "403 origin"},
+  };
+  for (const Case& c : kCases) {
+    RemoveHeader("origin");
+    RemoveHeader("sec-fetch-site");
+    if (*c.origin != '\0') SetHeader("origin", c.origin);
+    if (*c.site != '\0') SetHeader("sec-fetch-site", c.site);
+    EXPECT_EQ(Outcome(), c.outcome) << c.origin << " " << c.site;
+  }
+
+  RemoveHeader("origin");
+  SetHeader("sec-fetch-site", "cross-site");
+  WithToken(Token());
+  EXPECT_EQ(Outcome(), "admitted") << "a token in a header is no cookie";
+}
+
+TEST_F(HandshakeTest, WhereAnyoneMayConnectABadCookieIsNone) {
+  rules_.cookie = "sid";
+  endpoint().anonymous = true;
+  WithToken("");
+  SetHeader("cookie", "sid=of-another-program");
+  EXPECT_EQ(Admitted().identity, nullptr);
+
+  SetHeader("cookie", "sid=" + Token());
+  EXPECT_EQ(Admitted().identity->user_id, "alice");
+
+  WithToken("rubbish");
+  EXPECT_EQ(Outcome(), "401 invalid_token") << "a token was meant";
+}
+
 TEST_F(HandshakeTest, TheSchemesNameIsInAnyCase) {
   SetHeader("authorization", "bEaReR " + Token());
 

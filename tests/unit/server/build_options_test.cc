@@ -103,6 +103,7 @@ TEST(BuildOptionsTest, TheEdgesOwnSettings) {
   config.mutable_edge()->mutable_request_timeout()->set_seconds(3);
   config.mutable_edge()->mutable_accept_timeout()->set_seconds(4);
   config.mutable_edge()->set_demo_page(true);
+  config.mutable_auth()->set_cookie("sid");
 
   edge::EdgeOptions options = EdgeOptionsOf(config, nullptr, 77, 100);
 
@@ -112,6 +113,7 @@ TEST(BuildOptionsTest, TheEdgesOwnSettings) {
   EXPECT_EQ(options.timeouts.request, milliseconds(3000));
   EXPECT_EQ(options.timeouts.accept, milliseconds(4000));
   EXPECT_TRUE(options.demo_page);
+  EXPECT_EQ(options.rules.cookie, "sid");
   EXPECT_TRUE(options.rules.origins.Allows("https://app.example.com", "gw"));
   EXPECT_FALSE(options.rules.origins.Allows("https://evil.example.com", "gw"));
 }

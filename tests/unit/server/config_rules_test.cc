@@ -49,6 +49,9 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
   const RuleCase kCases[] = {
       {kSecret, ""},
 
+      {"auth { cookie: 'sid' } edge { endpoints { anonymous: true } }", ""},
+      {"auth { cookie: 'my sid' } edge { endpoints { anonymous: true } }", "auth.cookie: is not the name of a cookie"},
+
       // Somebody must be able to connect.
       {"", "auth.hs256_secret: nobody can connect"},
       {"edge { endpoints {} }", "auth.hs256_secret: nobody can connect"},
