@@ -13,13 +13,12 @@ std::optional<std::string> Expand(std::string_view pattern, const Identity& iden
     if (close == std::string_view::npos) return std::nullopt;
     std::string name(pattern.substr(1, close - 1));
     pattern.remove_prefix(close + 1);
-    if (name == "user") {
-      text.append(identity.user_id);
-      continue;
-    }
     auto label = identity.labels.find(name);
-    if (label == identity.labels.end() || label->second.empty()) return std::nullopt;
-    text.append(label->second);
+    bool user = name == "user";
+    if (!user && label == identity.labels.end()) return std::nullopt;
+    const std::string& value = user ? identity.user_id : label->second;
+    if (value.empty() || value.find(',') != std::string::npos) return std::nullopt;
+    text.append(value);
   }
   return text;
 }

@@ -25,7 +25,7 @@ struct Identity {
 using IdentityPtr = std::shared_ptr<const Identity>;
 
 // A text with {user} and {LABEL} replaced by what the identity says, such as workspace-{workspace}; nothing where it
-// does not say one of them.
+// does not say one of them, or says one with a comma: that separates streams.
 std::optional<std::string> Expand(std::string_view pattern, const Identity& identity);
 
 // Why a pattern for Expand is none ("{" and "}" that do not pair), or empty.

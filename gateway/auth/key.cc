@@ -265,13 +265,14 @@ StatusOr<Key> Key::FromPem(std::string id, std::optional<Algorithm> algorithm, s
   if (pem.find("PRIVATE KEY-----") != std::string_view::npos) {
     return InvalidArgument("that is a private key: only its owner should have it; give the public one");
   }
+  auto no_password = [](char*, int, int, void*) { return 0; };  // else OpenSSL asks on the terminal
   Handle<BIO, BIO_free> text(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
   std::shared_ptr<EVP_PKEY> key;
   if (pem.find("-----BEGIN CERTIFICATE-----") != std::string_view::npos) {
-    Handle<X509, X509_free> certificate(PEM_read_bio_X509(text.get(), nullptr, nullptr, nullptr));
+    Handle<X509, X509_free> certificate(PEM_read_bio_X509(text.get(), nullptr, no_password, nullptr));
     if (certificate != nullptr) key = Share(X509_get_pubkey(certificate.get()));
   } else {
-    key = Share(PEM_read_bio_PUBKEY(text.get(), nullptr, nullptr, nullptr));
+    key = Share(PEM_read_bio_PUBKEY(text.get(), nullptr, no_password, nullptr));
   }
   if (key == nullptr) return InvalidArgument("is not a public key (BEGIN PUBLIC KEY) or a certificate in PEM");
   return FromPublic(std::move(id), algorithm, std::move(key));

@@ -81,9 +81,10 @@ struct Judged {
   std::vector<dialect::LogState>* logs;
 };
 
-// Subscribes to each that is allowed, each name once.
+// Subscribes to each that is allowed, each name once. Without `filter`, what the session listens to already stays as it
+// is.
 void SubscribeAll(hub::Session& session, const std::vector<std::string>& streams, const dialect::WantedByStream& wanted,
-                  const wire::FilterPtr& filter, Judged judged) {
+                  const wire::FilterPtr* filter, Judged judged) {
   size_t taken = StreamsOf(session);
   uint32_t limit = session.settings().max_subscriptions;
   absl::flat_hash_set<std::string_view> seen;
@@ -105,7 +106,12 @@ void SubscribeAll(hub::Session& session, const std::vector<std::string>& streams
       judged.refused->push_back({std::move(name), *std::move(refusal)});
       continue;
     }
-    hub::SubscribeAnswer answer = session.shard().Subscribe(session, StreamTopic(stream), {SinceOf(since), filter});
+    if (listens && filter == nullptr && since.kind == dialect::Wanted::Kind::kNow) {
+      judged.taken->push_back(stream);
+      continue;
+    }
+    hub::SubscribeAnswer answer = session.shard().Subscribe(
+        session, StreamTopic(stream), {SinceOf(since), filter == nullptr ? wire::FilterPtr() : *filter});
     if (answer.fresh && !listens) ++taken;
     judged.taken->push_back(stream);
     AddLog(stream, answer, judged.logs);
@@ -153,7 +159,7 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const d
     welcome.logs.push_back({std::string(wire::kInboxLog), {}, 0, dialect::Recovered::kRevoked});
     session.shard().stats().revoked.Add();
   }
-  SubscribeAll(session, state.streams, state.wanted, {}, {&welcome.streams, &welcome.refused, &welcome.logs});
+  SubscribeAll(session, state.streams, state.wanted, nullptr, {&welcome.streams, &welcome.refused, &welcome.logs});
   state.streams = {};
   state.wanted = {};
   const hub::SessionSettings& settings = session.settings();
@@ -186,8 +192,8 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
     return Refuse(session, command.id,
                   {"limit", fmt::format("the filters of a session hold at most {} bytes", kMaxFilterBytes)});
   }
-  auto filter = command.filter.empty() ? nullptr : std::make_shared<const wire::Filter>(command.filter);
-  SubscribeAll(session, command.streams, command.wanted, filter, {&reply.streams, &reply.refused, &reply.logs});
+  wire::FilterPtr filter = command.filter.empty() ? nullptr : std::make_shared<const wire::Filter>(command.filter);
+  SubscribeAll(session, command.streams, command.wanted, &filter, {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);
 }
 
@@ -221,7 +227,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   if (std::exchange(state.owes_auth, false)) return Welcome(session, state, command.id, inbox);
   dialect::Authenticated reply{command.id, InfoOf(*session.identity()), {}, {}, {}};
   AddLog(wire::kInboxLog, inbox, &reply.logs);
-  SubscribeAll(session, std::exchange(state.streams, {}), std::exchange(state.wanted, {}), {},
+  SubscribeAll(session, std::exchange(state.streams, {}), std::exchange(state.wanted, {}), nullptr,
                {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);
 }

@@ -190,9 +190,13 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
     auto identity = rules.tokens->Verify(token, now);
     if (identity.ok()) {
       admission.identity = *std::move(identity);
-    } else if (!from_cookie || !endpoint.anonymous) {
+    } else if (from_cookie && endpoint.anonymous) {
+      // It was not meant: whoever had a session once is nobody now.
+    } else if (from_cookie && endpoint.session.auth_timeout.count() > 0) {
+      admission.owes_auth = true;  // a page cannot take its cookie away, but it can send a token
+    } else {
       refused = Unauthorized(MessageOf(identity.status()), true);
-    }  // else the cookie was not meant: whoever had a session once is nobody now
+    }
   } else if (!endpoint.anonymous) {
     admission.owes_auth = endpoint.session.auth_timeout.count() > 0;
     if (!admission.owes_auth) refused = Unauthorized("a token is needed", false);

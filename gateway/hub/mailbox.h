@@ -21,7 +21,7 @@ using Mail = std::variant<engine::Delivery, Task>;
 
 // What waits for a shard. Publishers look at HasRoom first; several that look at once may overshoot the bound by one
 // message each. Tasks are not bounded here: each belongs to a call that gRPC bounds.
-// Thread: any, but Take and Done are the shard's.
+// Thread: any, but Take, Sleep and Done are the shard's.
 class Mailbox {
  public:
   Mailbox(size_t max_messages, size_t max_bytes) : max_messages_(max_messages), max_bytes_(max_bytes) {}
@@ -46,16 +46,19 @@ class Mailbox {
     return !std::exchange(awake_, true);
   }
 
-  // Swaps what waits into `batch`, which must be empty. False where there is nothing: the shard may sleep, and the next
-  // Push will say that it must be woken.
+  // Swaps what waits into `batch`, which must be empty. False where there is nothing.
   bool Take(std::vector<Mail>& batch) {
     std::lock_guard lock(mutex_);
-    if (mail_.empty()) {
-      awake_ = false;
-      return false;
-    }
     batch.swap(mail_);
-    return true;
+    return !batch.empty();
+  }
+
+  // The shard has nothing more to do: true where it may sleep, and the next Push will say that it must be woken; false
+  // where something came meanwhile.
+  bool Sleep() {
+    std::lock_guard lock(mutex_);
+    awake_ = !mail_.empty();
+    return !awake_;
   }
 
   // As Push where there is nothing to push: true where the shard sleeps and must be woken.

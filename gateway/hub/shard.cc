@@ -86,7 +86,9 @@ void Shard::Turn() {
   // What this queues is flushed by the next turn.
   Pull();
   std::move(look_again).Cancel();
-  if (!flushed || !dirty_.empty() || !pulling_.empty() || batch_at_ < batch_.size() || mailbox_.Take(batch_)) Wake();
+  // One turn is on its way at any time, or none: whoever has something for a shard that is awake only leaves it there.
+  bool more = !flushed || !dirty_.empty() || !pulling_.empty() || batch_at_ < batch_.size();
+  if (more || !mailbox_.Sleep()) Wake();
 }
 
 void Shard::TakeMail() {

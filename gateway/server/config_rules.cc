@@ -164,6 +164,10 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   if (const std::string& cookie = config.auth().cookie(); !cookie.empty() && !edge::IsCookieName(cookie)) {
     problem("auth.cookie", "is not the name of a cookie");
   }
+  const auto& origins = config.edge().allowed_origins();
+  if (!config.auth().cookie().empty() && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
+    problem("auth.cookie", "with edge.allowed_origins: [\"*\"] every site could act as its visitors: name the origins");
+  }
   for (int i = 0; i < config.edge().allowed_origins_size(); ++i) {
     auto rules = auth::OriginRules::Parse({config.edge().allowed_origins(i)});
     if (!rules.ok()) problem(fmt::format("edge.allowed_origins[{}]", i), MessageOf(rules.status()));

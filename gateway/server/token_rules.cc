@@ -16,8 +16,9 @@ constexpr size_t kMinSecretBytes = 32;  // RFC 7518 section 3.2: as long as the 
 
 using Problem = std::function<void(const std::string&, const std::string&)>;
 
+// Up: half a second is not "any".
 std::chrono::seconds ToSeconds(const google::protobuf::Duration& duration) {
-  return std::chrono::duration_cast<std::chrono::seconds>(ToMilliseconds(duration));
+  return std::chrono::ceil<std::chrono::seconds>(ToMilliseconds(duration));
 }
 
 StatusOr<auth::KeySet> KeysOf(const v1::TokenKey& key, std::optional<auth::Algorithm> algorithm) {
@@ -35,10 +36,7 @@ StatusOr<auth::KeySet> KeysOf(const v1::TokenKey& key, std::optional<auth::Algor
     return set;
   }
   std::vector<std::string> left_out;
-  ASSIGN_OR_RETURN(set, auth::KeySet::FromJwks(text, algorithm, &left_out));
-  // In a file of one's own, a key that cannot be used is a mistake.
-  if (!left_out.empty()) return InvalidArgument("{}", left_out.front());
-  return set;
+  return auth::KeySet::FromJwks(text, algorithm, &left_out);
 }
 
 void AddKey(const v1::TokenKey& key, const std::string& at, auth::KeySet* keys, const Problem& problem) {

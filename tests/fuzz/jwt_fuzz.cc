@@ -20,12 +20,18 @@ void Judge(const std::string& token, const carillon::auth::TokenRules& settings)
 
 }  // namespace
 
-// The bytes as a token, which is never good; and as the claims of a well-signed one, with what stands before the first
-// line break as its header.
+// The bytes as a token, which is never good; as keys, which do no harm; and as the claims of a well-signed one, with
+// what stands before the first line break as its header.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::string_view bytes = carillon::fuzz::TextOf(data, size);
   carillon::auth::TokenRules settings = carillon::test::SecretRules();
   FUZZ_EXPECT(!carillon::auth::VerifyJwt(bytes, settings, kNow).ok());
+
+  std::vector<std::string> left_out;
+  auto keys = carillon::auth::KeySet::FromJwks(bytes, std::nullopt, &left_out);
+  if (keys.ok()) {
+    for (const carillon::auth::Key& key : keys->keys()) FUZZ_EXPECT(!key.Verify("input", bytes.substr(0, 64)));
+  }
 
   size_t line = bytes.find('\n');
   if (line == std::string_view::npos) {

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -133,11 +134,13 @@ def test_backends_that_go_on_are_told_why(start_gateway: Callable[..., Gateway])
         with Control(gateway.control) as control:
             control.to_stream("chat", event())
             begun.wait(PATIENCE)
-            while True:
+            end = time.monotonic() + PATIENCE
+            while time.monotonic() < end:
                 try:
                     control.to_stream("chat", event())
                 except grpc.RpcError as error:
                     return error.code(), error.details()
+        raise AssertionError("the drain never ended")
 
     with ThreadPoolExecutor(4) as pool:
         ends = [pool.submit(publish_on) for _ in range(4)]

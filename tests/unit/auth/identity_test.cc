@@ -14,7 +14,7 @@ using ::testing::Optional;
 Identity Alice() {
   Identity identity;
   identity.user_id = "alice";
-  identity.labels = {{"workspace", "w1"}, {"none", ""}, {"curly", "{user}"}};
+  identity.labels = {{"workspace", "w1"}, {"none", ""}, {"curly", "{user}"}, {"comma", "a,private-b"}};
   return identity;
 }
 
@@ -33,6 +33,7 @@ TEST(ExpandTest, WhatIsPutInIsNotLookedAtAgain) {
 TEST(ExpandTest, WithoutTheLabelThereIsNothing) {
   EXPECT_EQ(Expand("workspace-{other}", Alice()), std::nullopt);
   EXPECT_EQ(Expand("workspace-{none}", Alice()), std::nullopt);
+  EXPECT_EQ(Expand("workspace-{comma}", Alice()), std::nullopt) << "it would be two streams";
   EXPECT_EQ(Expand("workspace-{open", Alice()), std::nullopt);
 }
 

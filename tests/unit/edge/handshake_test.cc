@@ -340,6 +340,12 @@ TEST_F(HandshakeTest, WhereAnyoneMayConnectABadCookieIsNone) {
 
   WithToken("rubbish");
   EXPECT_EQ(Outcome(), "401 invalid_token") << "a token was meant";
+
+  WithToken("");
+  SetHeader("cookie", "sid=rubbish");
+  endpoint().anonymous = false;
+  endpoint().session.auth_timeout = std::chrono::seconds(5);
+  EXPECT_TRUE(Admitted().owes_auth) << "a token may come as the first frame";
 }
 
 TEST_F(HandshakeTest, TheSchemesNameIsInAnyCase) {

@@ -32,8 +32,26 @@ TEST(MailboxTest, AShardIsAwakeUntilItFindsNothing) {
   EXPECT_FALSE(mailbox.Push(MakeDelivery()));  // still awake: it will look again
   EXPECT_TRUE(mailbox.Take(batch));
   batch.clear();
-  EXPECT_FALSE(mailbox.Take(batch));  // falls asleep
+  EXPECT_FALSE(mailbox.Take(batch));
+  EXPECT_FALSE(mailbox.Rouse());  // looking is not sleeping
+  EXPECT_TRUE(mailbox.Sleep());
   EXPECT_TRUE(mailbox.Push(MakeDelivery()));
+}
+
+TEST(MailboxTest, AShardThatHasMailDoesNotSleep) {
+  Mailbox mailbox(10, 1 << 20);
+  mailbox.Push(MakeDelivery());
+
+  EXPECT_FALSE(mailbox.Sleep());
+  EXPECT_FALSE(mailbox.Rouse());
+}
+
+TEST(MailboxTest, AShardThatSleepsIsRousedOnce) {
+  Mailbox mailbox(10, 1 << 20);
+
+  EXPECT_TRUE(mailbox.Rouse());
+  EXPECT_FALSE(mailbox.Rouse());
+  EXPECT_FALSE(mailbox.Push(MakeDelivery()));
 }
 
 TEST(MailboxTest, MailStaysInOrder) {
@@ -111,7 +129,7 @@ TEST(MailboxTest, TasksTakeNoRoom) {
   EXPECT_TRUE(mailbox.HasRoom(*test::MakeFrame("x")));
 }
 
-// A shard that sleeps exactly when Take says so, and publishers that wake it exactly when Push says so, lose nothing.
+// A shard that sleeps exactly when Sleep says so, and publishers that wake it exactly when Push says so, lose nothing.
 TEST(MailboxTest, RacingPublishersLoseNoMailAndNoWakeUp) {
   constexpr int kPublishers = 3;
   constexpr uint64_t kEach = 5000;
@@ -127,6 +145,7 @@ TEST(MailboxTest, RacingPublishersLoseNoMailAndNoWakeUp) {
     while (received < kPublishers * kEach) {
       batch.clear();
       if (!mailbox.Take(batch)) {
+        if (!mailbox.Sleep()) continue;
         std::unique_lock lock(mutex);
         ASSERT_TRUE(condition.wait_for(lock, test::kPatience, [&] { return woken; })) << "a wake-up was lost";
         woken = false;

@@ -51,6 +51,7 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
 
       {"auth { cookie: 'sid' } edge { endpoints { anonymous: true } }", ""},
       {"auth { cookie: 'my sid' } edge { endpoints { anonymous: true } }", "auth.cookie: is not the name of a cookie"},
+      {"auth { cookie: 'sid' } edge { allowed_origins: '*' endpoints { anonymous: true } }", "auth.cookie: with"},
 
       // Somebody must be able to connect.
       {"", "auth.hs256_secret: nobody can connect"},
