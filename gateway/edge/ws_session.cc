@@ -9,6 +9,7 @@
 #include <random>
 
 #include "gateway/base/log.h"
+#include "gateway/base/prefetch.h"
 #include "gateway/base/utf8.h"
 #include "gateway/edge/http_connection.h"
 #include "gateway/hub/farewell.h"
@@ -93,6 +94,10 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
 
   // hub::Transport
   void Flush() override { layer().Flush(); }
+  void Prefetch() const override {
+    carillon::Prefetch(this, sizeof(FrameLayer::Owner) + sizeof(hub::Transport));
+    carillon::Prefetch(&ws_.next_layer(), sizeof(FrameLayer));
+  }
   void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
 
   // hub::TimerWheel::Timer

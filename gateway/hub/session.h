@@ -45,6 +45,9 @@ class Transport {
   // Writes what the outbox holds, as far as the socket takes it now.
   virtual void Flush() = 0;
 
+  // Asks the processor for the memory that Flush will touch.
+  virtual void Prefetch() const = 0;
+
   // Says goodbye and ends the connection soon after; the books say `cause`. Only the first call counts.
   virtual void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) = 0;
 };

@@ -7,6 +7,7 @@
 
 #include "absl/cleanup/cleanup.h"
 #include "gateway/base/log.h"
+#include "gateway/base/prefetch.h"
 #include "gateway/base/random.h"
 #include "gateway/hub/catching.h"
 #include "gateway/hub/judge.h"
@@ -268,7 +269,15 @@ void Shard::SetSqueezed(bool squeezed) {
 
 bool Shard::FlushDirty() {
   size_t end = std::min(dirty_.size(), dirty_at_ + kFlushesPerTurn);
+  // Sessions lie all over memory, and a send leaves little of them in the processor's cache: those that come next are
+  // fetched meanwhile, first themselves, then what they lead to. That is 7 % of a paced fan-out (docs/performance.md).
+  auto ahead = [&](size_t by) { return dirty_at_ + by < end ? dirty_[dirty_at_ + by] : nullptr; };
   while (dirty_at_ < end) {
+    if (Session* next = ahead(2 * kFetchAhead)) Prefetch(next, sizeof *next);
+    if (Session* next = ahead(kFetchAhead)) {
+      next->outbox_.Prefetch();
+      next->transport_.Prefetch();
+    }
     Session* session = dirty_[dirty_at_++];
     if (session == nullptr) continue;
     session->dirty_ = false;

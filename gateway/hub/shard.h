@@ -124,6 +124,7 @@ class Shard {
   static constexpr size_t kMessagesPerTurn = 128;
   static constexpr size_t kFramesPerTurn = 128 << 10;
   static constexpr size_t kFlushesPerTurn = 512;
+  static constexpr size_t kFetchAhead = 4;  // sessions
   static constexpr size_t kPullsPerTurn = 64;
 
   // How long a marker may wait for a message that it can go before.

@@ -57,6 +57,7 @@ class FakeSession : public hub::Transport {
 
   // hub::Transport
   void Flush() override;
+  void Prefetch() const override {}
   void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
 
  private:

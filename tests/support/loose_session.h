@@ -23,6 +23,7 @@ class LooseSession : public hub::Transport {
   std::vector<hub::Subscription>& subscriptions() { return session_.subscriptions(); }
 
   void Flush() override {}
+  void Prefetch() const override {}
   void Close(wire::CloseCode, std::string_view, wire::CloseCode) override {}
 
  private:
