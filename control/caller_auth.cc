@@ -37,7 +37,7 @@ constexpr std::string_view NameOf(auth::Verb verb) {
 
 }  // namespace
 
-Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& keys, auth::Verb verb) {
+Status CheckCaller(const grpc::ServerContextBase& context, const auth::LiveApiKeys& keys, auth::Verb verb) {
   switch (keys.Check(BearerOf(context), verb)) {
     case auth::ApiKeys::Verdict::kAllowed:
       return absl::OkStatus();
@@ -50,11 +50,11 @@ Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& 
       fmt::format("this key lacks the verb {} (config: control.keys[].verbs)", NameOf(verb)));
 }
 
-Status CheckCaller(const grpc::ServerContextBase& context, const auth::ApiKeys& keys) {
+Status CheckCaller(const grpc::ServerContextBase& context, const auth::LiveApiKeys& keys) {
   return keys.Knows(BearerOf(context)) ? absl::OkStatus() : Unauthenticated();
 }
 
-std::string_view CallerName(const grpc::ServerContextBase& context, const auth::ApiKeys& keys) {
+std::string CallerName(const grpc::ServerContextBase& context, const auth::LiveApiKeys& keys) {
   return keys.NameOf(BearerOf(context));
 }
 

@@ -113,6 +113,10 @@ const std::string& ControlServer::address() const {
   return impl_->listen;
 }
 
+void ControlServer::SetKeys(auth::ApiKeys keys) {
+  impl_->context.keys.Set(std::move(keys));
+}
+
 void ControlServer::SetServing(bool serving) {
   if (impl_->server != nullptr) impl_->server->GetHealthCheckService()->SetServingStatus(serving);
 }

@@ -47,7 +47,7 @@ class RunningCalls {
 // What the services share. Outlives the gRPC server.
 struct ControlContext {
   hub::Node& node;
-  auth::ApiKeys keys;
+  auth::LiveApiKeys keys;
   Publisher publisher;
   Refusals refusals;
   std::atomic<bool> stopping{false};

@@ -128,7 +128,7 @@ class Call final : public grpc::ServerBidiReactor<typename Version::Request, typ
 template <class Version>
 class Service final : public Version::Service {
  public:
-  Service(const auth::ApiKeys& keys, std::vector<std::string> service_names)
+  Service(const auth::LiveApiKeys& keys, std::vector<std::string> service_names)
       : keys_(keys), service_names_(std::move(service_names)) {}
 
   grpc::ServerBidiReactor<typename Version::Request, typename Version::Response>* ServerReflectionInfo(
@@ -137,13 +137,13 @@ class Service final : public Version::Service {
   }
 
  private:
-  const auth::ApiKeys& keys_;
+  const auth::LiveApiKeys& keys_;
   const std::vector<std::string> service_names_;
 };
 
 }  // namespace
 
-std::vector<std::unique_ptr<grpc::Service>> MakeReflectionServices(const auth::ApiKeys& keys,
+std::vector<std::unique_ptr<grpc::Service>> MakeReflectionServices(const auth::LiveApiKeys& keys,
                                                                    std::vector<std::string> service_names) {
   service_names.push_back("grpc.reflection.v1.ServerReflection");
   service_names.push_back("grpc.reflection.v1alpha.ServerReflection");

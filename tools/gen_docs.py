@@ -20,7 +20,8 @@ beats default. Durations are written `500ms`, `54s`, `2m` or `1h`; sizes `512`, 
 in a variable; a list of groups as YAML or JSON. A secret may also come from a file that the variable with `_FILE`
 behind its name points to. `carillon check-config -c FILE` says everything that is wrong, with its place.
 
-A change of any setting needs a restart.
+Settings that say *Reloads* change while the gateway runs: send it SIGHUP, and it loads the file, the variables' files and
+the files of keys again, all or nothing, and logs what has changed. The others need a restart.
 """
 
 
@@ -87,7 +88,7 @@ def render():
     messages = {message.name: index for index, message in enumerate(config.message_type)}
     lines = [HEAD]
 
-    def section(title, name, prefix, in_list):
+    def section(title, name, prefix, in_list, reloads):
         index = messages[name]
         message = config.message_type[index]
         lines.extend([f"## {title}", "", notes.get((4, index), ""), "", "| Setting | Type | Default | Meaning |", "|---|---|---|---|"])
@@ -99,23 +100,25 @@ def render():
             is_group = field.type == descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE and short != "Duration"
             if is_group:
                 repeated = field.label == descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
-                nested.append((path + "[]" if repeated else path, short, in_list or repeated))
+                nested.append((path + "[]" if repeated else path, short, in_list or repeated, reloads or setting.reloads))
             default = f"`{setting.default}`" if setting.default else ""
             if not default and field.type == descriptor_pb2.FieldDescriptorProto.TYPE_BOOL:
                 default = "`false`"
             meaning = notes.get((4, index, 2, number), "") + bounds(setting)
+            if (reloads or setting.reloads) and not in_list:
+                meaning += " Reloads."
             if setting.secret and not in_list:
                 meaning += f" Secret: `CARILLON_{path.replace('.', '_').upper()}` or `…_FILE`."
             lines.append(f"| `{path}` | {type_of(config, field)} | {default} | {meaning} |".replace("  ", " "))
         lines.append("")
-        for path, short, listed in nested:
-            section(path, short, f"{path}.", listed)
+        for path, short, listed, reloaded in nested:
+            section(path, short, f"{path}.", listed, reloaded)
 
     root = config.message_type[messages["Config"]]
     for field in root.field:
         repeated = field.label == descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
         path = field.name + "[]" if repeated else field.name
-        section(path, field.type_name.split(".")[-1], f"{path}.", repeated)
+        section(path, field.type_name.split(".")[-1], f"{path}.", repeated, setting_of(field).reloads)
     return "\n".join(lines).rstrip() + "\n"
 
 

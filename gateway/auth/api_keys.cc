@@ -49,4 +49,20 @@ std::string_view ApiKeys::NameOf(std::string_view secret) const {
   return key == nullptr ? std::string_view() : key->name;
 }
 
+void LiveApiKeys::Set(ApiKeys keys) {
+  keys_.Set(std::move(keys));
+}
+
+ApiKeys::Verdict LiveApiKeys::Check(std::string_view secret, Verb verb) const {
+  return keys_.Get()->Check(secret, verb);
+}
+
+bool LiveApiKeys::Knows(std::string_view secret) const {
+  return keys_.Get()->Knows(secret);
+}
+
+std::string LiveApiKeys::NameOf(std::string_view secret) const {
+  return std::string(keys_.Get()->NameOf(secret));
+}
+
 }  // namespace carillon::auth

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/base/live.h"
+
 namespace carillon::auth {
 
 // What a backend's key may do.
@@ -40,6 +42,22 @@ class ApiKeys {
   const Key* Find(std::string_view secret) const;
 
   std::vector<Key> keys_;
+};
+
+// Keys that may be exchanged while they are used. Any thread.
+class LiveApiKeys {
+ public:
+  explicit LiveApiKeys(ApiKeys keys) : keys_(std::move(keys)) {}
+
+  void Set(ApiKeys keys);
+
+  // As those of ApiKeys.
+  ApiKeys::Verdict Check(std::string_view secret, Verb verb) const;
+  bool Knows(std::string_view secret) const;
+  std::string NameOf(std::string_view secret) const;
+
+ private:
+  Live<ApiKeys> keys_;
 };
 
 }  // namespace carillon::auth

@@ -73,7 +73,7 @@ StatusOr<std::vector<const Key*>> Candidates(const Header& header, const KeySet&
 }  // namespace
 
 StatusOr<std::string> VerifyJws(std::string_view text, const KeySet& keys) {
-  if (keys.empty()) return Refuse("tokens are not accepted: the gateway has no keys (config: auth)");
+  if (keys.empty()) return UnknownKey("tokens are not accepted: the gateway has no keys (config: auth)");
   if (text.empty()) return Refuse("the token is empty");
   if (text.size() > kMaxTokenBytes) return Refuse(fmt::format("the token is longer than {} bytes", kMaxTokenBytes));
   size_t dots = static_cast<size_t>(std::count(text.begin(), text.end(), '.'));
@@ -87,7 +87,10 @@ StatusOr<std::string> VerifyJws(std::string_view text, const KeySet& keys) {
   bool good = signature.has_value() && std::any_of(candidates.begin(), candidates.end(), [&](const Key* key) {
                 return key->Verify(text.substr(0, second), *signature);
               });
-  if (!good) return Refuse("the token's signature is wrong");
+  if (!good && candidates.front()->id() == header.key_id && !header.key_id.empty()) {
+    return Refuse("the token's signature is wrong");
+  }
+  if (!good) return UnknownKey("the token's signature is wrong");  // or is of a key without a name that is newer
   std::optional<std::string> payload = DecodeBase64Url(text.substr(first + 1, second - first - 1));
   if (!payload.has_value()) return Refuse("the token's claims are not base64url");
   return *std::move(payload);

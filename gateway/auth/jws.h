@@ -18,7 +18,7 @@ inline constexpr size_t kMaxTokenBytes = 8192;
 // algorithm. Pure; any thread.
 StatusOr<std::string> VerifyJws(std::string_view text, const KeySet& keys);
 
-// True where VerifyJws knew no key of that name: there may be newer ones.
+// True where VerifyJws knew no key of that name, or only ones without a name that do not fit: there may be newer ones.
 bool IsUnknownKey(const Status& status);
 
 // A text signed with an HS* secret.

@@ -6,6 +6,7 @@
 
 #include "gateway/auth/claims.h"
 #include "gateway/auth/identity.h"
+#include "gateway/auth/jwks_source.h"
 #include "gateway/auth/jws.h"
 #include "gateway/auth/key_set.h"
 #include "gateway/base/status.h"
@@ -15,9 +16,10 @@ namespace carillon::auth {
 
 // What a token must be like. Immutable while it is used; any thread.
 struct TokenRules {
-  KeySet keys;           // empty: every token is refused
-  std::string issuer;    // empty: "iss" is not checked
-  std::string audience;  // empty: "aud" is not checked
+  KeySet keys;                     // empty: every token is refused
+  std::vector<JwksRules> fetched;  // from where there are more; see Verifier
+  std::string issuer;              // empty: "iss" is not checked
+  std::string audience;            // empty: "aud" is not checked
   std::chrono::seconds leeway{30};
   std::chrono::seconds max_lifetime{0};  // from "iat", or from now, to "exp"; 0: any
   ClaimRules claims;

@@ -1,11 +1,14 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string_view>
+#include <vector>
 
 #include "gateway/auth/jwt.h"
+#include "gateway/base/metrics.h"
 
 namespace carillon::auth {
 
@@ -13,17 +16,44 @@ namespace carillon::auth {
 // again. Any thread.
 class Verifier {
  public:
-  explicit Verifier(TokenRules rules) : rules_(std::make_shared<const TokenRules>(std::move(rules))) {}
+  explicit Verifier(TokenRules rules) { SetRules(std::move(rules)); }
+  ~Verifier() { Stop(); }
+  Verifier(const Verifier&) = delete;
+  Verifier& operator=(const Verifier&) = delete;
 
-  // As VerifyJwt.
+  // As VerifyJwt, with the keys of the rules and those that were fetched. Never waits for anybody.
   StatusOr<IdentityPtr> Verify(std::string_view token, std::chrono::system_clock::time_point now) const;
 
+  // For a token whose key is not known (IsUnknownKey): true where newer keys are being fetched, and `done` will be
+  // called once, on any thread, when there is nothing more to wait for. False: they were fetched a moment ago, or there
+  // is nowhere to fetch them from.
+  bool AwaitKeys(std::function<void()> done) const;
+
+  // Takes other rules. Keys of addresses that stay are kept.
   void SetRules(TokenRules rules);
+
+  // The rules now, with the keys that were fetched.
   std::shared_ptr<const TokenRules> rules() const;
 
+  // Fetches nothing more, and lets go of those who wait. Idempotent.
+  void Stop();
+
+  void Collect(MetricsWriter& writer) const;
+
  private:
+  struct Fetched {
+    std::unique_ptr<JwksSource> source;
+    KeySet keys;
+  };
+
+  void OnKeys(const JwksRules& from, KeySet keys);
+  void Combine();  // with the lock
+
   mutable std::mutex mutex_;
-  std::shared_ptr<const TokenRules> rules_;
+  std::shared_ptr<const TokenRules> rules_;  // with what was fetched
+  TokenRules given_;
+  std::vector<Fetched> fetched_;
+  std::mutex changing_;  // held over a whole SetRules or Stop; before mutex_
 };
 
 }  // namespace carillon::auth

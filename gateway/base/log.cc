@@ -55,13 +55,13 @@ class StderrSink final : public spdlog::sinks::base_sink<spdlog::details::null_m
 };
 
 struct Sink {
-  Level level;
   Format format;
   std::shared_ptr<StderrSink> out;
   std::shared_ptr<spdlog::details::thread_pool> pool;
   std::shared_ptr<spdlog::async_logger> logger;
 };
 
+std::atomic<Level> g_level{Level::kInfo};
 std::atomic<Sink*> g_sink{nullptr};
 
 // Every sink there was: whoever ends the process at once cannot know that no other thread is just writing a line.
@@ -137,6 +137,7 @@ std::string FormatLine(Format format, Level level, std::string_view room, std::s
 }
 
 void Start(Level level, Format format) {
+  SetLevel(level);
   Stop();
   auto sink = std::make_shared<StderrSink>();
   sink->set_pattern("%v");
@@ -146,7 +147,7 @@ void Start(Level level, Format format) {
   // A sink that fails (a full disk, a closed pipe) has nowhere to report that it failed.
   logger->set_error_handler([](const std::string&) {});
   logger->set_level(spdlog::level::trace);
-  Sinks().push_back(std::make_unique<Sink>(Sink{level, format, std::move(sink), std::move(pool), std::move(logger)}));
+  Sinks().push_back(std::make_unique<Sink>(Sink{format, std::move(sink), std::move(pool), std::move(logger)}));
   g_sink = Sinks().back().get();
 }
 
@@ -162,9 +163,13 @@ void Stop() {
   // Here the pool ends: it drains the ring, as far as somebody reads, and joins its thread.
 }
 
+void SetLevel(Level level) {
+  g_level.store(level, std::memory_order_relaxed);
+}
+
 void Write(Level level, std::string_view room, std::string_view message, Fields fields) {
   Sink* sink = g_sink.load(std::memory_order_acquire);
-  if (sink == nullptr || level < sink->level) return;
+  if (sink == nullptr || level < g_level.load(std::memory_order_relaxed)) return;
   std::string line = FormatLine(sink->format, level, room, message, fields, std::chrono::system_clock::now());
   sink->logger->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
 }

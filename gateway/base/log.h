@@ -35,6 +35,9 @@ using Fields = std::initializer_list<Field>;
 // Starts the logging thread. Before it, and after Stop, lines are dropped. Not thread-safe.
 void Start(Level level, Format format);
 
+// The least level, from the next line on. Any thread.
+void SetLevel(Level level);
+
 // Writes what waits and ends the thread. Lines that others write meanwhile may be lost. Not thread-safe against Start.
 void Stop();
 

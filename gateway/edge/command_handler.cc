@@ -211,6 +211,8 @@ void CommandHandler::On(hub::Session& session, SessionState&, const dialect::Pin
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Auth& command) const {
   auto identity = tokens_->Verify(command.token, std::chrono::system_clock::now());
   if (!identity.ok()) {
+    state.unknown_key = auth::IsUnknownKey(identity.status()) && !state.keys_are_fresh;
+    if (state.unknown_key) return;
     if (state.owes_auth) return session.Close(wire::CloseCode::kUnauthorized, MessageOf(identity.status()));
     return Refuse(session, command.id, {"unauthorized", MessageOf(identity.status())});
   }

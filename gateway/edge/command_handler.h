@@ -11,6 +11,11 @@ struct SessionState {
   bool owes_auth = false;
   std::vector<std::string> streams;  // asked for at connect, to be judged when the identity is known
   dialect::WantedByStream wanted;    // of what was missed, likewise
+
+  // The message was a token whose key is not known, and was not answered: it is to be handled again when newer keys are
+  // there (auth::Verifier::AwaitKeys), or known not to be.
+  bool unknown_key = false;
+  bool keys_are_fresh = false;
 };
 
 // Applies what clients say to their session, and answers. Holds nothing of a session itself.
@@ -22,7 +27,9 @@ class CommandHandler {
   // The session begins: admits it, subscribes it to what it asked for and welcomes it.
   void Begin(hub::Session& session, SessionState& state) const;
 
-  // A whole message came.
+  const auth::Verifier& tokens() const { return *tokens_; }
+
+  // A whole message came. See SessionState::unknown_key.
   void Handle(hub::Session& session, SessionState& state, wire::Opcode opcode, std::string_view payload) const;
 
  private:

@@ -11,10 +11,12 @@
 
 namespace carillon::edge {
 
-EdgeServer::EdgeServer(EdgeOptions options, hub::Node& node)
+EdgeServer::EdgeServer(EdgeOptions options, AdmissionRules rules, hub::Node& node)
     : options_(std::move(options)),
+      tokens_(rules.tokens),
+      rules_(std::move(rules)),
       node_(node),
-      commands_(options_.rules.tokens),
+      commands_(tokens_),
       listener_(node.shard(0).io(), [this](int descriptor) { OnAccept(descriptor); }) {
   for (ShardIndex index = 0; index < node_.shards(); ++index) {
     hub::Shard& shard = node_.shard(index);
@@ -69,7 +71,7 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
     return connection->Refuse({503, "draining", "the gateway is shutting down", "", {{"Retry-After", "1"}}});
   }
   std::string stream;
-  const EndpointRules* endpoint = FindEndpoint(options_.rules.endpoints, request.path, &stream);
+  const EndpointRules* endpoint = FindEndpoint(options_.endpoints, request.path, &stream);
   if (endpoint == nullptr) {
     bool page = options_.demo_page && request.path == "/";
     if (!page) {
@@ -88,7 +90,22 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
                                               "'unsafe-inline'; connect-src 'self' ws: wss:"}},
                                             request.method == "GET"));
   }
-  Verdict verdict = Judge(request, options_.rules, *endpoint, stream, std::chrono::system_clock::now());
+  Admit(shard, connection, request, *endpoint, stream, false);
+}
+
+void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
+                       const EndpointRules& endpoint, const std::string& stream, bool waited) {
+  bool unknown_key = false;
+  Verdict verdict = Judge(request, *rules_.Get(), endpoint, stream, std::chrono::system_clock::now(), &unknown_key);
+  if (unknown_key && !waited) {
+    // The connection is moved on and on: its shard must be the one that lets go of it.
+    auto again = [this, &shard, connection, request, &endpoint, stream]() mutable {
+      boost::asio::post(shard.io(),
+                        [this, &shard, connection = std::move(connection), request = std::move(request), &endpoint,
+                         stream = std::move(stream)] { Admit(shard, connection, request, endpoint, stream, true); });
+    };
+    if (tokens_->AwaitKeys(std::move(again))) return;
+  }
   if (auto* refused = std::get_if<HttpError>(&verdict)) return connection->Refuse(*refused);
   if (node_.Sessions() >= options_.max_connections) {
     return connection->Refuse({503,

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "gateway/base/live.h"
 #include "gateway/base/metrics.h"
 #include "gateway/edge/command_handler.h"
 #include "gateway/edge/handshake.h"
@@ -16,7 +17,7 @@ namespace carillon::edge {
 
 struct EdgeOptions {
   std::string listen;
-  AdmissionRules rules;
+  std::vector<EndpointRules> endpoints;  // the enabled ones
   HttpTimeouts timeouts;
   size_t max_connections = 1000;  // sessions
   size_t max_sockets = 2000;      // those and what is still HTTP, which must leave descriptors for everybody else
@@ -28,7 +29,7 @@ struct EdgeOptions {
 // Owned by: server::Application; outlives the shards' threads. Thread: the shards', but for Open and Start.
 class EdgeServer {
  public:
-  EdgeServer(EdgeOptions options, hub::Node& node);
+  EdgeServer(EdgeOptions options, AdmissionRules rules, hub::Node& node);
 
   Status Open() { return listener_.Open(options_.listen); }
   void Start();
@@ -38,6 +39,9 @@ class EdgeServer {
   // New clients are refused while the process is short of memory; any thread.
   void SetShortOfMemory(bool yes) { short_of_memory_.store(yes, std::memory_order_relaxed); }
 
+  // From the next request on; any thread. The verifier of the rules stays the one from the start.
+  void SetRules(AdmissionRules rules) { rules_.Set(std::move(rules)); }
+
   const std::string& address() const { return listener_.address(); }
 
   void Collect(MetricsWriter& writer) const;
@@ -45,6 +49,9 @@ class EdgeServer {
  private:
   void OnAccept(int descriptor);
   void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
+  // `waited`: the token's key was not known, and keys were fetched since.
+  void Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
+             const EndpointRules& endpoint, const std::string& stream, bool waited);
   // `connection` is null where it was not even begun.
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
@@ -55,6 +62,8 @@ class EdgeServer {
       "invalid_token", "ambiguous_auth", "capacity",  "memory",    "draining",    "other"};
 
   const EdgeOptions options_;
+  const std::shared_ptr<const auth::Verifier> tokens_;
+  Live<AdmissionRules> rules_;
   hub::Node& node_;
   CommandHandler commands_;
   Listener listener_;

@@ -156,7 +156,8 @@ const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, s
 }
 
 Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
-              std::string_view path_stream, std::chrono::system_clock::time_point now) {
+              std::string_view path_stream, std::chrono::system_clock::time_point now, bool* unknown_key) {
+  *unknown_key = false;
   if (auto error = CheckUpgrade(request)) return *std::move(error);
   if (std::string_view origin = request.Header("origin"); !rules.origins.Allows(origin, request.Header("host"))) {
     return HttpError{
@@ -188,6 +189,7 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
   std::optional<HttpError> refused;
   if (!token.empty()) {
     auto identity = rules.tokens->Verify(token, now);
+    *unknown_key = auth::IsUnknownKey(identity.status());
     if (identity.ok()) {
       admission.identity = *std::move(identity);
     } else if (from_cookie && endpoint.anonymous) {

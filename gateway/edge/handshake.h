@@ -26,8 +26,8 @@ struct EndpointRules {
   hub::SessionSettings session;
 };
 
+// Who may connect. Immutable.
 struct AdmissionRules {
-  std::vector<EndpointRules> endpoints;  // the enabled ones
   auth::OriginRules origins;
   std::shared_ptr<const auth::Verifier> tokens;
   std::string cookie;  // that may carry a token; empty: none
@@ -52,9 +52,10 @@ using Verdict = std::variant<Admission, HttpError>;
 const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, std::string_view path,
                                   std::string* stream);
 
-// Judges a request for a WebSocket. INVARIANT: the path has an endpoint.
+// Judges a request for a WebSocket. INVARIANT: the path has an endpoint. *unknown_key: the verdict may be another when
+// newer keys are there (auth::Verifier::AwaitKeys).
 Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
-              std::string_view path_stream, std::chrono::system_clock::time_point now);
+              std::string_view path_stream, std::chrono::system_clock::time_point now, bool* unknown_key);
 
 // What a client shows when it comes back: the ids of the sessions that it has been, the newest last, joined by dots.
 // Ids are no secrets from their client, and whoever claims to be another only misses what was not for that one.

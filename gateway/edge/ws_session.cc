@@ -126,7 +126,9 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void OnAccepted(error_code error);
   void Read();
   void OnRead(error_code error, size_t size);
+  void HandleMessage();
   void Handle(std::string_view payload);
+  void AwaitKeys();
   void OnReadEnd(error_code error);
   void Drain();
   void ShutSendSide();
@@ -155,6 +157,8 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   const auth::Identity* followed_ = nullptr;               // whose token that is
   Clock::time_point blocked_since_;                        // since when the socket has taken nothing
   std::string message_;                                    // of which parts have come
+  std::string_view payload_;                               // of the message that is being handled
+  Ptr awaiting_;                                           // itself, while nothing is read because it waits for keys
   char buffer_[kReadBytes];
 };
 
@@ -255,22 +259,44 @@ void WsSession::OnRead(error_code error, size_t size) {
     if (message_.empty()) message_.assign(buffer_, size);
     return Read();
   }
+  payload_ = message_.empty() ? std::string_view(buffer_, size) : std::string_view(message_);
+  HandleMessage();
+}
+
+void WsSession::HandleMessage() {
   if (phase_ == State::kOpen) {
-    std::string_view payload = message_.empty() ? std::string_view(buffer_, size) : std::string_view(message_);
     bool owed_auth = state_.owes_auth;
-    Handle(payload);
+    Handle(payload_);
+    if (std::exchange(state_.unknown_key, false)) return AwaitKeys();
     if (owed_auth && !state_.owes_auth && phase_ == State::kOpen) {
       deadline_ = Clock::time_point::max();
       ArmTimer();
     }
     FollowToken();
   }
+  state_.keys_are_fresh = false;
   if (message_.capacity() > kMaxReadBytes) {
     message_ = {};
   } else {
     message_.clear();
   }
   if (phase_ < State::kDraining) Read();
+}
+
+// Nothing more is read until the keys are there or are known not to be; the message is then handled again.
+void WsSession::AwaitKeys() {
+  state_.keys_are_fresh = true;
+  awaiting_ = Ptr(this);
+  bool waits = handler_.tokens().AwaitKeys([this, &shard = shard_, id = session_.id()] {
+    asio::post(shard.io(), [this, &shard, id] {
+      if (shard.FindSession(id) == nullptr) return;
+      // `this` lives: the session that was found is a part of it.
+      if (Ptr self = std::move(awaiting_)) HandleMessage();
+    });
+  });
+  if (waits) return;
+  awaiting_ = nullptr;
+  HandleMessage();
 }
 
 // A fault of ours in one session's message ends that session, not the process.
@@ -322,6 +348,7 @@ void WsSession::Close(wire::CloseCode code, std::string_view reason, wire::Close
   deadline_ = shard_.now() + kCloseTimeout;
   ArmTimer();
   Flush();
+  if (Ptr self = std::move(awaiting_)) HandleMessage();  // reads on, for the client's goodbye
 }
 
 void WsSession::OnBeastClose(uint16_t code) {
@@ -393,6 +420,7 @@ void WsSession::Finish() {
   if (registered_) shard_.Unregister(session_, end_);
   error_code ignored;
   layer().socket().close(ignored);  // completes what is pending, which lets go of this
+  if (awaiting_ != nullptr) asio::post(shard_.io(), [kept = std::move(awaiting_)] {});
   session_.outbox().Clear();
 }
 

@@ -10,11 +10,13 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <sstream>
 
 #include "gateway/base/log.h"
 #include "gateway/engine/snapshot.h"
 #include "gateway/server/build_options.h"
 #include "gateway/server/config_values.h"
+#include "gateway/server/reload.h"
 #include "gateway/server/version.h"
 
 namespace carillon::server {
@@ -50,19 +52,26 @@ size_t SocketLimit() {
   return sessions + std::min<size_t>(64, sessions / 4);
 }
 
-Application::Application(const v1::Config& config, auth::TokenRules tokens)
-    : config_(config),
-      max_connections_(ConnectionLimit(config.edge().max_connections())),
-      memory_limit_(MemoryLimit(config.limits().memory_bytes())),
-      tokens_(std::make_shared<auth::Verifier>(std::move(tokens))),
+Application::Application(const LoadedConfig& loaded, Load load)
+    : config_(loaded.config),
+      current_(config_),
+      load_(std::move(load)),
+      max_connections_(ConnectionLimit(config_.edge().max_connections())),
+      memory_limit_(MemoryLimit(config_.limits().memory_bytes())),
+      tokens_(std::make_shared<auth::Verifier>(loaded.tokens)),
       node_(NodeOptionsOf(config_), io_),
       engine_(node_, EngineOptionsOf(config_, memory_limit_)),
-      edge_(EdgeOptionsOf(config_, tokens_, max_connections_, SocketLimit()), node_),
+      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), AdmissionRulesOf(config_, tokens_), node_),
       control_(ControlOptionsOf(config_), node_),
       admin_(io_, node_, metrics_),
       drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
       memory_guard_(memory_limit_, edge_, node_) {
   signals_.add(SIGHUP);
+}
+
+// Those who wait for keys hold on to what stands below the verifier.
+Application::~Application() {
+  tokens_->Stop();
 }
 
 Status Application::Start() {
@@ -79,6 +88,7 @@ Status Application::Start() {
     edge_.Collect(writer);
     control_.Collect(writer);
     memory_guard_.Collect(writer);
+    tokens_->Collect(writer);
   });
   RETURN_IF_ERROR(admin_.Open(config_.admin().listen()));
   RETURN_IF_ERROR(edge_.Open());
@@ -129,12 +139,42 @@ void Application::WaitForSignal() {
   signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (error) return;
     WaitForSignal();
-    if (number == SIGHUP) {  // often sent by habit; ending for it would cost every client its connection
-      log::Info("server", "SIGHUP: nothing to do; this version reads its configuration at the start only");
+    if (number == SIGHUP) {
+      OnHangup();
     } else {
       OnSignal(number);
     }
   });
+}
+
+// All or nothing. Files of keys are read again even where no setting has changed.
+void Application::OnHangup() {
+  auto loaded = load_();
+  auto reloaded = loaded.ok() ? Reload(config_, current_, loaded->config) : StatusOr<Reloaded>(loaded.status());
+  if (!reloaded.ok()) {
+    std::istringstream problems(MessageOf(reloaded.status()));
+    for (std::string line; std::getline(problems, line);) {
+      log::Error("server", "SIGHUP: the configuration is refused, and everything stays as it was", {{"why", line}});
+    }
+    return;
+  }
+  current_ = std::move(reloaded->config);
+  tokens_->SetRules(std::move(loaded->tokens));
+  edge_.SetRules(AdmissionRulesOf(current_, tokens_));
+  control_.SetKeys(ApiKeysOf(current_));
+  log::SetLevel(LogLevelOf(current_));
+  for (const SettingChange& change : reloaded->now) {
+    log::Info("server", "a setting has changed", {{"setting", change.path}, {"from", change.from}, {"to", change.to}});
+  }
+  for (const SettingChange& change : reloaded->after_restart) {
+    log::Warn("server", "a setting has changed that needs a restart",
+              {{"setting", change.path}, {"from", change.from}, {"to", change.to}});
+  }
+  log::Info("server", "SIGHUP: loaded the configuration",
+            {{"changed", reloaded->now.size()},
+             {"need_restart", reloaded->after_restart.size()},
+             {"token_keys", tokens_->rules()->keys.keys().size()},
+             {"control_keys", current_.control().keys_size()}});
 }
 
 // A hook may send SIGUSR1 and the service manager SIGTERM after it: together they are one request to drain.

@@ -15,6 +15,7 @@
 #include "gateway/edge/edge_server.h"
 #include "gateway/engine/memory_engine.h"
 #include "gateway/hub/node.h"
+#include "gateway/server/config_loader.h"
 #include "gateway/server/drain.h"
 #include "gateway/server/memory_guard.h"
 
@@ -32,7 +33,11 @@ struct Addresses {
 // serves signals, the admin port and deadlines.
 class Application {
  public:
-  Application(const v1::Config& config, auth::TokenRules tokens);
+  // Loads the configuration again, for SIGHUP; the error has a line for each problem.
+  using Load = std::function<StatusOr<LoadedConfig>()>;
+
+  Application(const LoadedConfig& loaded, Load load);
+  ~Application();
 
   // Opens the ports. What it opened is closed by the destructor.
   Status Start();
@@ -46,11 +51,14 @@ class Application {
  private:
   void WaitForSignal();
   void OnSignal(int number);
+  void OnHangup();
   Status LoadSnapshot();
   void EverySecond();
   void WatchClock();
 
-  const v1::Config config_;
+  const v1::Config config_;  // of the start
+  v1::Config current_;       // with what was loaded since
+  const Load load_;
   const size_t max_connections_;
   const uint64_t memory_limit_;  // 0: none
   boost::asio::io_context io_{1};

@@ -103,24 +103,17 @@ DrainOptions DrainOptionsOf(const v1::Config& config) {
           ToMilliseconds(drain.control_timeout()), config.engine().memory().snapshot()};
 }
 
-edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens,
-                                size_t max_connections, size_t max_sockets) {
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets) {
   edge::EdgeOptions options;
   options.listen = config.edge().listen();
   for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
-    if (endpoint.enabled()) options.rules.endpoints.push_back(EndpointOf(endpoint));
+    if (endpoint.enabled()) options.endpoints.push_back(EndpointOf(endpoint));
   }
   if (config.edge().endpoints().empty()) {
     v1::Endpoint endpoint;
     SetDefaults(endpoint);
-    options.rules.endpoints.push_back(EndpointOf(endpoint));
+    options.endpoints.push_back(EndpointOf(endpoint));
   }
-  auto origins =
-      auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
-  CARILLON_CHECK(origins.ok());  // CheckRules looked
-  options.rules.origins = *std::move(origins);
-  options.rules.tokens = std::move(tokens);
-  options.rules.cookie = config.auth().cookie();
   options.timeouts.accept = ToMilliseconds(config.edge().accept_timeout());
   options.timeouts.request = ToMilliseconds(config.edge().request_timeout());
   options.max_connections = max_connections;
@@ -129,16 +122,29 @@ edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, std::shared_ptr<const 
   return options;
 }
 
+edge::AdmissionRules AdmissionRulesOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens) {
+  auto origins =
+      auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
+  CARILLON_CHECK(origins.ok());  // CheckRules looked
+  return {*std::move(origins), std::move(tokens), config.auth().cookie()};
+}
+
+auth::ApiKeys ApiKeysOf(const v1::Config& config) {
+  auth::ApiKeys keys;
+  for (const v1::ControlKey& key : config.control().keys()) {
+    std::vector<auth::Verb> verbs;
+    for (int verb : key.verbs()) verbs.push_back(VerbOf(verb));
+    keys.Add(key.name(), key.secret(), verbs);
+  }
+  return keys;
+}
+
 control::ControlOptions ControlOptionsOf(const v1::Config& config) {
   control::ControlOptions options;
   options.listen = config.control().listen();
   options.reflection = config.control().reflection();
   options.max_publish_bytes = config.limits().max_publish_bytes();
-  for (const v1::ControlKey& key : config.control().keys()) {
-    std::vector<auth::Verb> verbs;
-    for (int verb : key.verbs()) verbs.push_back(VerbOf(verb));
-    options.keys.Add(key.name(), key.secret(), verbs);
-  }
+  options.keys = ApiKeysOf(config);
   return options;
 }
 

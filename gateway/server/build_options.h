@@ -17,9 +17,10 @@ engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config, uint64_t m
 DrainOptions DrainOptionsOf(const v1::Config& config);
 
 // `max_connections` sessions, and `max_sockets` connections of every kind, are what the limit on open files allows.
-edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens,
-                                size_t max_connections, size_t max_sockets);
+edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets);
+edge::AdmissionRules AdmissionRulesOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens);
 
+auth::ApiKeys ApiKeysOf(const v1::Config& config);
 control::ControlOptions ControlOptionsOf(const v1::Config& config);
 
 log::Level LogLevelOf(const v1::Config& config);

@@ -12,6 +12,7 @@
 namespace carillon::server {
 namespace {
 
+constexpr size_t kMaxAddresses = 16;    // each has a thread
 constexpr size_t kMinSecretBytes = 32;  // RFC 7518 section 3.2: as long as the hash
 
 using Problem = std::function<void(const std::string&, const std::string&)>;
@@ -39,11 +40,12 @@ StatusOr<auth::KeySet> KeysOf(const v1::TokenKey& key, std::optional<auth::Algor
   return auth::KeySet::FromJwks(text, algorithm, &left_out);
 }
 
-void AddKey(const v1::TokenKey& key, const std::string& at, auth::KeySet* keys, const Problem& problem) {
-  int sources = !key.secret().empty() + !key.pem_file().empty() + !key.jwk_file().empty();
-  if (sources != 1) return problem(at, "needs one of secret, pem_file and jwk_file");
-  if (!key.jwk_file().empty() && !key.id().empty()) {
-    return problem(at + ".id", "is what the file says (\"kid\"): leave it out");
+void AddKey(const v1::TokenKey& key, const v1::JwksConfig& jwks, const std::string& at, auth::TokenRules* rules,
+            const Problem& problem) {
+  int sources = !key.secret().empty() + !key.pem_file().empty() + !key.jwk_file().empty() + !key.jwks_url().empty();
+  if (sources != 1) return problem(at, "needs one of secret, pem_file, jwk_file and jwks_url");
+  if ((!key.jwk_file().empty() || !key.jwks_url().empty()) && !key.id().empty()) {
+    return problem(at + ".id", "is what the JWK says (\"kid\"): leave it out");
   }
   std::optional<auth::Algorithm> algorithm;
   if (!key.algorithm().empty()) {
@@ -54,8 +56,17 @@ void AddKey(const v1::TokenKey& key, const std::string& at, auth::KeySet* keys, 
                      "ES256, ES384, ES512, EdDSA");
     }
   }
+  if (!key.jwks_url().empty()) {
+    std::string why = auth::JwksUrlProblem(key.jwks_url());
+    if (!why.empty()) return problem(at + ".jwks_url", why);
+    rules->fetched.push_back({{key.jwks_url(), jwks.ca_file(), ToMilliseconds(jwks.timeout())},
+                              algorithm,
+                              ToMilliseconds(jwks.refresh()),
+                              ToMilliseconds(jwks.min_interval())});
+    return;
+  }
   auto made = KeysOf(key, algorithm);
-  if (made.ok()) return keys->Add(*made);
+  if (made.ok()) return rules->keys.Add(*made);
   std::string_view field = !key.secret().empty() ? ".secret" : !key.pem_file().empty() ? ".pem_file" : ".jwk_file";
   problem(at + std::string(field), MessageOf(made.status()));
 }
@@ -111,7 +122,13 @@ auth::TokenRules TokenRulesOf(const v1::AuthConfig& config, const Problem& probl
     rules.keys.Add(*auth::Key::FromSecret("", auth::Algorithm::kHs256, secret));
   }
   for (int i = 0; i < config.keys_size(); ++i) {
-    AddKey(config.keys(i), fmt::format("auth.keys[{}]", i), &rules.keys, problem);
+    AddKey(config.keys(i), config.jwks(), fmt::format("auth.keys[{}]", i), &rules, problem);
+  }
+  if (const std::string& file = config.jwks().ca_file(); !file.empty()) {
+    if (auto text = ReadKeyFile(file); !text.ok()) problem("auth.jwks.ca_file", MessageOf(text.status()));
+  }
+  if (rules.fetched.size() > kMaxAddresses) {
+    problem("auth.keys", fmt::format("at most {} with a jwks_url", kMaxAddresses));
   }
   if (rules.keys.keys().size() > auth::kMaxKeys) problem("auth.keys", fmt::format("at most {}", auth::kMaxKeys));
   return rules;

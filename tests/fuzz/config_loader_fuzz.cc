@@ -13,7 +13,7 @@ void Load(const carillon::server::ConfigSources& sources) {
   }
   // What was let through can be built from.
   FUZZ_EXPECT(carillon::server::NodeOptionsOf(loaded->config).shards >= 1);
-  FUZZ_EXPECT(carillon::server::EdgeOptionsOf(loaded->config, nullptr, 1, 100).rules.endpoints.size() <= 1000);
+  FUZZ_EXPECT(carillon::server::EdgeOptionsOf(loaded->config, 1, 100).endpoints.size() <= 1000);
   FUZZ_EXPECT(carillon::server::ControlOptionsOf(loaded->config).max_publish_bytes > 0);
 }
 

@@ -13,7 +13,7 @@ namespace carillon::test {
 class TestEdge {
  public:
   explicit TestEdge(edge::EdgeOptions options, ShardIndex shards = 1)
-      : node_(shards), server_(WithPort(std::move(options)), node_.node()) {
+      : node_(shards), server_(WithPort(std::move(options)), Rules(), node_.node()) {
     Status status = server_.Open();
     if (!status.ok()) throw std::runtime_error(MessageOf(status));
     server_.Start();
@@ -23,14 +23,19 @@ class TestEdge {
   // Options with one anonymous endpoint at /ws and one for tokens at /private.
   static edge::EdgeOptions Options() {
     edge::EdgeOptions options;
-    options.rules.tokens = std::make_shared<auth::Verifier>(SecretRules());
     for (const char* path : {"/ws", "/private"}) {
-      edge::EndpointRules& rules = options.rules.endpoints.emplace_back();
+      edge::EndpointRules& rules = options.endpoints.emplace_back();
       rules.path = path;
       rules.anonymous = rules.path == "/ws";
       rules.session.dialect = &dialect::Native();
     }
     return options;
+  }
+
+  static edge::AdmissionRules Rules() {
+    edge::AdmissionRules rules;
+    rules.tokens = std::make_shared<auth::Verifier>(SecretRules());
+    return rules;
   }
 
   hub::Node& node() { return node_.node(); }

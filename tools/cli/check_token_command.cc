@@ -55,6 +55,19 @@ int CheckToken(const ConfigFlags& flags, const CheckTokenArguments& arguments) {
     }
     rules = *std::move(of_file);
   }
+  for (const auth::JwksRules& from : rules.fetched) {
+    std::atomic<bool> stop{false};
+    std::vector<std::string> left_out;
+    auto text = auth::FetchJwks(from.address, stop);
+    auto keys =
+        text.ok() ? auth::KeySet::FromJwks(*text, from.algorithm, &left_out) : StatusOr<auth::KeySet>(text.status());
+    if (keys.ok()) {
+      rules.keys.Add(*keys);
+    } else {
+      std::fprintf(stderr, "warning: no keys from %s: %s\n", auth::ShownUrl(from.address.url).c_str(),
+                   MessageOf(keys.status()).c_str());
+    }
+  }
   bool piped = arguments.token.empty() || arguments.token == "-";
   auto identity = auth::VerifyJwt(piped ? ReadInput() : arguments.token, rules, std::chrono::system_clock::now());
   if (!identity.ok()) {

@@ -30,13 +30,7 @@ class ConfigFlags {
 
   // Nothing where something is wrong; it was then said on standard error. `to_serve` as in ConfigSources.
   std::optional<server::LoadedConfig> Load(bool to_serve = true) const {
-    if (option_->count() > 0 && file_.empty()) {
-      std::fprintf(stderr, "-c: the file's name is empty\n");
-      return std::nullopt;
-    }
-    auto sources = server::GatherSources(file_, flags_);
-    if (sources.ok()) sources->to_serve = to_serve;
-    auto loaded = sources.ok() ? server::LoadConfig(*sources) : StatusOr<server::LoadedConfig>(sources.status());
+    auto loaded = TryLoad(to_serve);
     if (!loaded.ok()) {
       std::string message = MessageOf(loaded.status()) + "\n";
       std::fwrite(message.data(), 1, message.size(), stderr);  // it may quote a NUL
@@ -44,6 +38,13 @@ class ConfigFlags {
     }
     for (const std::string& warning : loaded->warnings) std::fprintf(stderr, "warning: %s\n", warning.c_str());
     return *std::move(loaded);
+  }
+
+  StatusOr<server::LoadedConfig> TryLoad(bool to_serve = true) const {
+    if (option_->count() > 0 && file_.empty()) return InvalidArgument("-c: the file's name is empty");
+    ASSIGN_OR_RETURN(server::ConfigSources sources, server::GatherSources(file_, flags_));
+    sources.to_serve = to_serve;
+    return server::LoadConfig(sources);
   }
 
   const std::string& file() const { return file_; }

@@ -12,18 +12,16 @@
 namespace carillon::cli {
 namespace {
 
-int Serve(const ConfigFlags& flags) {
-  auto loaded = flags.Load();
-  if (!loaded.has_value()) return 2;
-  const v1::Config& config = loaded->config;
-  log::Start(server::LogLevelOf(config), server::LogFormatOf(config, ::isatty(STDERR_FILENO) == 1));
+// What is allowed and worth knowing.
+void Advise(const server::LoadedConfig& loaded) {
+  const v1::Config& config = loaded.config;
   for (const std::string& origin : config.edge().allowed_origins()) {
     if (origin == "*") log::Warn("server", "edge.allowed_origins holds *: pages of every site may connect");
   }
   if (config.control().insecure() && config.control().keys().empty()) {
     log::Warn("server", "control.insecure: everyone who reaches the control port may publish and kick");
   }
-  if (config.auth().audience().empty() && !loaded->tokens.keys.empty()) {
+  if (config.auth().audience().empty() && (!loaded.tokens.keys.empty() || !loaded.tokens.fetched.empty())) {
     log::Info("server", "auth.audience is not set: tokens for other services with the same keys are accepted");
   }
   for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
@@ -34,9 +32,25 @@ int Serve(const ConfigFlags& flags) {
                 {{"path", endpoint.path()}});
     }
   }
+}
+
+StatusOr<server::LoadedConfig> LoadAgain(const ConfigFlags& flags) {
+  auto loaded = flags.TryLoad();
+  if (!loaded.ok()) return loaded;
+  for (const std::string& warning : loaded->warnings) log::Warn("server", warning);
+  Advise(*loaded);
+  return loaded;
+}
+
+int Serve(const ConfigFlags& flags) {
+  auto loaded = flags.Load();
+  if (!loaded.has_value()) return 2;
+  const v1::Config& config = loaded->config;
+  log::Start(server::LogLevelOf(config), server::LogFormatOf(config, ::isatty(STDERR_FILENO) == 1));
+  Advise(*loaded);
   int exit_code = 0;
   {
-    server::Application application(config, std::move(loaded->tokens));
+    server::Application application(*loaded, [&flags] { return LoadAgain(flags); });
     if (Status status = application.Start(); !status.ok()) {
       log::Error("server", "cannot start", {{"why", MessageOf(status)}});
       exit_code = 1;

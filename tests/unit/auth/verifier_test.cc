@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+
 #include "tests/support/make_token.h"
 
 namespace carillon::auth {
@@ -19,6 +21,29 @@ TEST(VerifierTest, NewRulesCountFromTheNextTokenOn) {
 
   EXPECT_FALSE(verifier.Verify(token, kNow).ok());
   EXPECT_EQ((*before)->user_id, "alice");
+}
+
+TEST(VerifierTest, WithoutAnAddressNobodyWaitsForKeys) {
+  Verifier verifier(test::SecretRules());
+  EXPECT_FALSE(verifier.AwaitKeys([] { FAIL() << "called for nothing"; }));
+  verifier.Stop();
+  EXPECT_FALSE(verifier.AwaitKeys([] { FAIL() << "called for nothing"; }));
+}
+
+TEST(VerifierTest, WhoWaitsForSeveralAddressesIsCalledOnce) {
+  TokenRules rules = test::SecretRules();
+  for (const char* url : {"http://127.0.0.1:1/a", "http://127.0.0.1:1/b"}) {
+    JwksRules& from = rules.fetched.emplace_back();
+    from.address.url = url;
+    from.min_interval = std::chrono::milliseconds(1);
+  }
+  Verifier verifier(rules);
+  std::atomic<int> calls{0};
+  int waits = 0;
+  for (int i = 0; i < 200; ++i) waits += verifier.AwaitKeys([&calls] { ++calls; }) ? 1 : 0;
+  verifier.Stop();
+  EXPECT_GT(waits, 0);
+  EXPECT_EQ(calls, waits);
 }
 
 }  // namespace

@@ -13,7 +13,11 @@ constexpr char kReader[] = "the reader's own secret";
 
 class CallerAuthTest : public ::testing::Test {
  protected:
-  CallerAuthTest() { keys_.Add("reader", kReader, {auth::Verb::kRead}); }
+  CallerAuthTest() {
+    auth::ApiKeys keys;
+    keys.Add("reader", kReader, {auth::Verb::kRead});
+    keys_.Set(std::move(keys));
+  }
 
   Status Check(const std::string& authorization, auth::Verb verb = auth::Verb::kRead) {
     grpc::ServerContext context;
@@ -26,7 +30,7 @@ class CallerAuthTest : public ::testing::Test {
     return status;
   }
 
-  auth::ApiKeys keys_;
+  auth::LiveApiKeys keys_{{}};
 };
 
 TEST_F(CallerAuthTest, ABearerOfAKeyMay) {
@@ -55,7 +59,7 @@ TEST_F(CallerAuthTest, R46AKeyWithoutTheVerbIsToldWhichOneItLacks) {
 }
 
 TEST_F(CallerAuthTest, WithoutKeysEveryoneMay) {
-  keys_ = {};
+  keys_.Set({});
 
   EXPECT_TRUE(Check("").ok());
   EXPECT_TRUE(Check("Basic x", auth::Verb::kAdmin).ok());

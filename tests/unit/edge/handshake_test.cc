@@ -26,7 +26,6 @@ class HandshakeTest : public ::testing::Test {
   HandshakeTest() {
     rules_.tokens = std::make_shared<auth::Verifier>(test::SecretRules());
     rules_.origins = *auth::OriginRules::Parse({"https://app.example.com"});
-    rules_.endpoints.resize(1);
     endpoint().path = "/ws";
     endpoint().session.dialect = &dialect::Native();
     request_.method = "GET";
@@ -39,7 +38,7 @@ class HandshakeTest : public ::testing::Test {
     WithToken(Token());
   }
 
-  EndpointRules& endpoint() { return rules_.endpoints[0]; }
+  EndpointRules& endpoint() { return endpoint_; }
 
   void SetHeader(const std::string& name, const std::string& value) {
     RemoveHeader(name);
@@ -53,7 +52,10 @@ class HandshakeTest : public ::testing::Test {
     if (!token.empty()) SetHeader("authorization", "Bearer " + token);
   }
 
-  edge::Verdict Verdict() { return Judge(request_, rules_, endpoint(), path_stream_, kNow); }
+  edge::Verdict Verdict() {
+    bool unknown_key = false;
+    return Judge(request_, rules_, endpoint(), path_stream_, kNow, &unknown_key);
+  }
 
   Admission Admitted() {
     edge::Verdict verdict = Verdict();
@@ -75,6 +77,7 @@ class HandshakeTest : public ::testing::Test {
     return error == nullptr ? "admitted" : std::to_string(error->status) + " " + std::string(error->reason);
   }
 
+  EndpointRules endpoint_;
   AdmissionRules rules_;
   HttpRequest request_;
   std::string path_stream_;

@@ -19,7 +19,7 @@ inline constexpr char kPing[] = R"({"action":"ping"})";
 
 class WsSessionTest : public ::testing::Test {
  protected:
-  EndpointRules& endpoint() { return options_.rules.endpoints[0]; }
+  EndpointRules& endpoint() { return options_.endpoints[0]; }
   hub::SessionSettings& settings() { return endpoint().session; }
 
   // The edge of these options; made when first asked for.

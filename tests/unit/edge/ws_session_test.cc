@@ -98,7 +98,7 @@ TEST_F(WsSessionTest, NothingIsHeardAfterTheGoodbye) {
 }
 
 TEST_F(WsSessionTest, ARefusalMayBeToldAsACloseCode) {
-  options_.rules.endpoints[1].close_on_refusal = true;
+  options_.endpoints[1].close_on_refusal = true;
   RawWsClient client = edge().Connect();
 
   ASSERT_EQ(client.Upgrade("/private?token=bad"), 101);
@@ -109,7 +109,7 @@ TEST_F(WsSessionTest, ARefusalMayBeToldAsACloseCode) {
 }
 
 TEST_F(WsSessionTest, R31AFirstFrameTokenMustComeInTime) {
-  options_.rules.endpoints[1].session.auth_timeout = milliseconds(100);
+  options_.endpoints[1].session.auth_timeout = milliseconds(100);
   RawWsClient client = edge().Connect();
   ASSERT_EQ(client.Upgrade("/private"), 101);
 
@@ -117,7 +117,7 @@ TEST_F(WsSessionTest, R31AFirstFrameTokenMustComeInTime) {
 }
 
 TEST_F(WsSessionTest, AFirstFrameTokenBringsTheWelcome) {
-  options_.rules.endpoints[1].session.auth_timeout = std::chrono::seconds(60);
+  options_.endpoints[1].session.auth_timeout = std::chrono::seconds(60);
   RawWsClient client = edge().Connect();
   ASSERT_EQ(client.Upgrade("/private?streams=chat"), 101);
   client.SendText(R"({"action":"auth","token":")" + test::MakeToken(R"({"sub":"alice","exp":4102444800})") + "\"}");

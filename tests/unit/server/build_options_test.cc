@@ -43,14 +43,14 @@ TEST(BuildOptionsTest, EveryEndpointSettingReachesTheEdge) {
   };
   v1::Config plain = Defaults();
   AddEndpoint(plain);
-  std::string before = Describe(EdgeOptionsOf(plain, nullptr, 1, 100).rules.endpoints.at(0));
+  std::string before = Describe(EdgeOptionsOf(plain, 1, 100).endpoints.at(0));
   std::set<std::string> covered = {"enabled"};
   for (const auto& [name, text] : kSettings) {
     v1::Config config = Defaults();
     v1::Endpoint& endpoint = AddEndpoint(config);
     ASSERT_TRUE(SetScalar(endpoint, *v1::Endpoint::descriptor()->FindFieldByName(name), text).ok()) << name;
 
-    std::string after = Describe(EdgeOptionsOf(config, nullptr, 1, 100).rules.endpoints.at(0));
+    std::string after = Describe(EdgeOptionsOf(config, 1, 100).endpoints.at(0));
 
     EXPECT_NE(after, before) << name;
     covered.insert(name);
@@ -66,7 +66,7 @@ TEST(BuildOptionsTest, EndpointValuesKeepTheirUnits) {
   endpoint.mutable_write_deadline()->set_seconds(2);
   endpoint.mutable_write_deadline()->set_nanos(900'000'000);
 
-  edge::EndpointRules rules = EdgeOptionsOf(config, nullptr, 1, 100).rules.endpoints.at(0);
+  edge::EndpointRules rules = EdgeOptionsOf(config, 1, 100).endpoints.at(0);
 
   EXPECT_EQ(rules.session.write_deadline, milliseconds(2900));
   EXPECT_EQ(rules.session.ping_interval, milliseconds(54'000));
@@ -76,11 +76,11 @@ TEST(BuildOptionsTest, EndpointValuesKeepTheirUnits) {
 }
 
 TEST(BuildOptionsTest, WithoutEndpointsThereIsTheDefaultOne) {
-  edge::EdgeOptions options = EdgeOptionsOf(Defaults(), nullptr, 1, 100);
+  edge::EdgeOptions options = EdgeOptionsOf(Defaults(), 1, 100);
 
-  ASSERT_EQ(options.rules.endpoints.size(), 1u);
-  EXPECT_EQ(options.rules.endpoints[0].path, "/ws");
-  EXPECT_FALSE(options.rules.endpoints[0].anonymous);
+  ASSERT_EQ(options.endpoints.size(), 1u);
+  EXPECT_EQ(options.endpoints[0].path, "/ws");
+  EXPECT_FALSE(options.endpoints[0].anonymous);
 }
 
 TEST(BuildOptionsTest, EndpointsThatAreOffAreNotThere) {
@@ -88,12 +88,12 @@ TEST(BuildOptionsTest, EndpointsThatAreOffAreNotThere) {
   AddEndpoint(config).set_path("/on");
   AddEndpoint(config).set_path("/off");
   config.mutable_edge()->mutable_endpoints(1)->set_enabled(false);
-  edge::EdgeOptions options = EdgeOptionsOf(config, nullptr, 1, 100);
-  ASSERT_EQ(options.rules.endpoints.size(), 1u);
-  EXPECT_EQ(options.rules.endpoints[0].path, "/on");
+  edge::EdgeOptions options = EdgeOptionsOf(config, 1, 100);
+  ASSERT_EQ(options.endpoints.size(), 1u);
+  EXPECT_EQ(options.endpoints[0].path, "/on");
 
   config.mutable_edge()->mutable_endpoints(0)->set_enabled(false);
-  EXPECT_TRUE(EdgeOptionsOf(config, nullptr, 1, 100).rules.endpoints.empty());
+  EXPECT_TRUE(EdgeOptionsOf(config, 1, 100).endpoints.empty());
 }
 
 TEST(BuildOptionsTest, TheEdgesOwnSettings) {
@@ -105,7 +105,7 @@ TEST(BuildOptionsTest, TheEdgesOwnSettings) {
   config.mutable_edge()->set_demo_page(true);
   config.mutable_auth()->set_cookie("sid");
 
-  edge::EdgeOptions options = EdgeOptionsOf(config, nullptr, 77, 100);
+  edge::EdgeOptions options = EdgeOptionsOf(config, 77, 100);
 
   EXPECT_EQ(options.listen, "0.0.0.0:80");
   EXPECT_EQ(options.max_connections, 77u);
@@ -113,9 +113,10 @@ TEST(BuildOptionsTest, TheEdgesOwnSettings) {
   EXPECT_EQ(options.timeouts.request, milliseconds(3000));
   EXPECT_EQ(options.timeouts.accept, milliseconds(4000));
   EXPECT_TRUE(options.demo_page);
-  EXPECT_EQ(options.rules.cookie, "sid");
-  EXPECT_TRUE(options.rules.origins.Allows("https://app.example.com", "gw"));
-  EXPECT_FALSE(options.rules.origins.Allows("https://evil.example.com", "gw"));
+  edge::AdmissionRules rules = AdmissionRulesOf(config, nullptr);
+  EXPECT_EQ(rules.cookie, "sid");
+  EXPECT_TRUE(rules.origins.Allows("https://app.example.com", "gw"));
+  EXPECT_FALSE(rules.origins.Allows("https://evil.example.com", "gw"));
 }
 
 TEST(BuildOptionsTest, TheNodesOptions) {

@@ -69,6 +69,41 @@ TEST_F(TokenRulesTest, EverySourceOfKeysIsRead) {
   EXPECT_THAT(keys, ElementsAre(":HS256", "s:HS384", "p:ES256", "ed:EdDSA"));
 }
 
+TEST_F(TokenRulesTest, AddressesOfKeysAreTakenOver) {
+  std::string ca = File("ca.pem", "anything");
+  auth::TokenRules rules = Read(R"(
+    keys { jwks_url: 'https://login.example.com/jwks?t=1' algorithm: 'PS256' }
+    keys { jwks_url: 'http://127.0.0.1:8080/jwks' }
+    jwks { refresh { seconds: 60 } min_interval { seconds: 7 } timeout { seconds: 3 } ca_file: ')" +
+                                ca + R"(' }
+  )");
+
+  EXPECT_THAT(problems_, IsEmpty());
+  ASSERT_EQ(rules.fetched.size(), 2u);
+  EXPECT_EQ(rules.fetched[0].address,
+            (auth::JwksAddress{"https://login.example.com/jwks?t=1", ca, std::chrono::seconds(3)}));
+  EXPECT_EQ(rules.fetched[0].algorithm, auth::Algorithm::kPs256);
+  EXPECT_EQ(rules.fetched[0].refresh, std::chrono::seconds(60));
+  EXPECT_EQ(rules.fetched[0].min_interval, std::chrono::seconds(7));
+  EXPECT_FALSE(rules.fetched[1].algorithm.has_value());
+}
+
+TEST_F(TokenRulesTest, WhatIsNoAddressOfKeysIsRefused) {
+  std::string many;
+  for (int i = 0; i < 17; ++i) many += "keys { jwks_url: 'https://a.example/' }";
+  const std::pair<std::string, std::string> kCases[] = {
+      {"keys { jwks_url: 'http://login.example.com/jwks' }", "auth.keys[0].jwks_url: is http"},
+      {"keys { jwks_url: 'https://a.example/' id: 'x' }", "auth.keys[0].id: is what the JWK says"},
+      {"keys { jwks_url: 'https://a.example/' secret: '0123456789abcdef0123456789abcdef' }", "needs one of"},
+      {"keys { jwks_url: 'https://a.example/' } jwks { ca_file: '/nowhere.pem' }", "auth.jwks.ca_file: /nowhere.pem"},
+      {many, "at most 16 with a jwks_url"},
+  };
+  for (const auto& [text, problem] : kCases) {
+    Read(text);
+    EXPECT_THAT(problems_, ElementsAre(HasSubstr(problem))) << text;
+  }
+}
+
 TEST_F(TokenRulesTest, TheRestIsTakenOver) {
   auth::TokenRules rules = Read(R"(
     issuer: 'i' audience: 'a' leeway { seconds: 9 } max_lifetime { seconds: 60 }
@@ -103,7 +138,7 @@ TEST_F(TokenRulesTest, EachMistakeIsNamed) {
       {"keys { pem_file: '" + File("bad.pem", "x") + "' }", "auth.keys[0].pem_file: is not a public key"},
       {"keys { jwk_file: '" + File("bad.json", "{") + "' }", "auth.keys[0].jwk_file: not JSON"},
       {"keys { jwk_file: '" + File("new.json", R"({"keys":[{"kty":"new"}]})") + "' }", "auth.keys[0].jwk_file: no key"},
-      {"keys { jwk_file: '" + File("e.json", kEd25519) + "' id: 'x' }", "auth.keys[0].id: is what the file says"},
+      {"keys { jwk_file: '" + File("e.json", kEd25519) + "' id: 'x' }", "auth.keys[0].id: is what the JWK says"},
       {"keys { jwk_file: '" + File("big.json", std::string(2 << 20, ' ')) + "' }", "has more than"},
       {"claims { labels { claim: 'x' } }", "auth.claims.labels[0].label"},
       {"claims { labels { label: 'user' claim: 'x' } }", "auth.claims.labels[0].label"},

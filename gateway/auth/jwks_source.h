@@ -1,0 +1,77 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <vector>
+
+#include "gateway/auth/jwks_fetch.h"
+#include "gateway/auth/key_set.h"
+
+namespace carillon::auth {
+
+struct JwksRules {
+  JwksAddress address;
+  std::optional<Algorithm> algorithm;  // of keys that say none themselves
+  std::chrono::milliseconds refresh{600'000};
+  std::chrono::milliseconds min_interval{30'000};  // between the beginnings of two fetches
+
+  bool operator==(const JwksRules&) const = default;
+};
+
+// The keys of one address: fetched at the start, every `refresh`, every `min_interval` while it fails, and when somebody
+// asks for newer ones. Keys count until the next fetch that succeeds. Has a thread of its own. Thread: any.
+class JwksSource {
+ public:
+  // Called by the source's thread.
+  using OnKeys = std::function<void(KeySet)>;
+
+  // Something that is let go of, on any thread, when what was waited for is over.
+  using Waiter = std::shared_ptr<void>;
+
+  JwksSource(JwksRules rules, OnKeys on_keys);
+  ~JwksSource() { Stop(); }
+
+  const JwksRules& rules() const { return rules_; }
+
+  // Keeps `waiter` until a fetch has ended, one that is under way or a new one. False where there is none and it is too
+  // early for the next.
+  bool Await(const Waiter& waiter);
+
+  // Ends the thread, within a second, and lets go of those who wait.
+  void Stop();
+
+  struct Stats {
+    uint64_t fetched = 0;
+    uint64_t failed = 0;
+    std::chrono::seconds age{0};  // since the last fetch that succeeded, or the start
+  };
+  Stats stats() const;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  void Run();
+  // True where keys came.
+  bool Fetch();
+
+  const JwksRules rules_;
+  const OnKeys on_keys_;
+  std::atomic<bool> stop_{false};
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool fetching_ = false;
+  bool asked_ = true;  // for the first fetch
+  Clock::time_point began_at_;
+  Clock::time_point good_at_ = Clock::now();
+  Stats stats_;
+  std::vector<Waiter> waiters_;
+  std::thread thread_;  // last: it uses everything above
+};
+
+}  // namespace carillon::auth

@@ -1,0 +1,104 @@
+"""An address of token keys that does what a test wants: answers, errs, hangs, or never stops answering."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from support.jose import Key
+from support.patience import PATIENCE
+
+Answer = Callable[[BaseHTTPRequestHandler], None]
+
+
+class KeyServer:
+    """A JWK Set over HTTP, or over HTTPS with the certificate of make_certificate."""
+
+    def __init__(self, *keys: Key, port: int = 0, certificate: Path | None = None) -> None:
+        self.answer: Answer = self.answer_keys
+        self.keys = list(keys)
+        self.requests = 0
+        self.open_gate = threading.Event()
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:  # noqa: N802: the library's name
+                server.requests += 1
+                try:
+                    server.answer(self)
+                except OSError:
+                    pass  # the gateway went away
+
+            def log_message(self, *_: Any) -> None:
+                pass
+
+        ThreadingHTTPServer.allow_reuse_address = True
+        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._http.daemon_threads = True
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.port = self._http.server_port
+        self.url = f"{'http' if certificate is None else 'https'}://127.0.0.1:{self.port}/jwks"
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+
+    def answer_keys(self, request: BaseHTTPRequestHandler) -> None:
+        """What it should do."""
+        respond(request, json.dumps({"keys": [key.jwk() for key in self.keys]}).encode())
+
+    def hang(self, request: BaseHTTPRequestHandler) -> None:
+        """Answers when open_gate is set."""
+        self.open_gate.wait(PATIENCE)
+        self.answer_keys(request)
+
+    def close(self) -> None:
+        self.open_gate.set()
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+def respond(request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **headers: str) -> None:
+    request.send_response(status)
+    request.send_header("Content-Length", str(len(body)))
+    for name, value in headers.items():
+        request.send_header(name, value)
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def make_certificate(file: Path) -> Path:
+    """A certificate for 127.0.0.1 that vouches for itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "carillon tests")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    return file
