@@ -49,10 +49,10 @@ void LogFromProtobuf(google::protobuf::LogLevel, const char*, int, const std::st
 }  // namespace
 
 struct ControlServer::Impl {
-  Impl(ControlOptions options, hub::Node& node)
+  Impl(ControlOptions options, hub::Node& node, auth::Verifier& tokens)
       : listen(std::move(options.listen)),
         reflection(options.reflection),
-        context(node, std::move(options.keys), options.max_publish_bytes) {}
+        context(node, tokens, std::move(options.keys), options.max_publish_bytes) {}
 
   std::string listen;
   bool reflection;
@@ -61,8 +61,8 @@ struct ControlServer::Impl {
   std::unique_ptr<grpc::Server> server;
 };
 
-ControlServer::ControlServer(ControlOptions options, hub::Node& node)
-    : impl_(std::make_unique<Impl>(std::move(options), node)) {}
+ControlServer::ControlServer(ControlOptions options, hub::Node& node, auth::Verifier& tokens)
+    : impl_(std::make_unique<Impl>(std::move(options), node, tokens)) {}
 
 ControlServer::~ControlServer() {
   Shutdown(std::chrono::milliseconds(0));

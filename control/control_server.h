@@ -19,7 +19,7 @@ struct ControlOptions {
 // Owned by: server::Application. Thread: the main one; gRPC brings its own for the calls.
 class ControlServer {
  public:
-  ControlServer(ControlOptions options, hub::Node& node);
+  ControlServer(ControlOptions options, hub::Node& node, auth::Verifier& tokens);
   ~ControlServer();
 
   Status Start();

@@ -4,6 +4,7 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "control/caller_auth.h"
+#include "control/denials.h"
 #include "control/history.h"
 #include "control/publish_stream.h"
 #include "control/status_mapping.h"
@@ -84,9 +85,7 @@ class Service final : public v1::ControlService::CallbackService {
                                   v1::SubscribersResponse* response) override {
     ServerUnaryReactor* reactor = call->DefaultReactor();
     if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
-    Status asked = ListSubscribers(context_.node, *request, response, [reactor, running = context_.running.Begin()] {
-      reactor->Finish(grpc::Status::OK);
-    });
+    Status asked = ListSubscribers(context_.node, *request, response, WhenDone(reactor));
     return asked.ok() ? reactor : Finish(reactor, asked);
   }
 
@@ -119,7 +118,57 @@ class Service final : public v1::ControlService::CallbackService {
     return Finish(reactor, absl::OkStatus());
   }
 
+  ServerUnaryReactor* RevokeTokens(CallbackServerContext* call, const v1::RevokeTokensRequest* request,
+                                   v1::RevokeTokensResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
+    std::string key = CallerName(*call, context_.keys);  // the call may be over before we are
+    std::string user = request->user_id();
+    std::string token_id = request->token_id();
+    Status asked = control::RevokeTokens(context_.node, context_.tokens, *request, response, WhenDone(reactor));
+    if (!asked.ok()) return Finish(reactor, asked);
+    log::Info("control", "revoked tokens", {{"key", key}, {"user", user}, {"token_id", token_id}});
+    return reactor;
+  }
+
+  ServerUnaryReactor* BlockUser(CallbackServerContext* call, const v1::BlockUserRequest* request,
+                                v1::BlockUserResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
+    std::string key = CallerName(*call, context_.keys);  // the call may be over before we are
+    v1::BlockUserRequest copy = *request;
+    Status asked = control::BlockUser(context_.node, context_.tokens, *request, response, WhenDone(reactor));
+    if (!asked.ok()) return Finish(reactor, asked);
+    log::Info("control", "blocked a user",
+              {{"key", key}, {"user", copy.user_id()}, {"seconds", copy.duration().seconds()}, {"why", copy.reason()}});
+    return reactor;
+  }
+
+  ServerUnaryReactor* UnblockUser(CallbackServerContext* call, const v1::UnblockUserRequest* request,
+                                  v1::UnblockUserResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
+    Status done = control::UnblockUser(context_.tokens, *request, response);
+    if (done.ok()) {
+      log::Info("control", "unblocked a user",
+                {{"key", CallerName(*call, context_.keys)}, {"user", request->user_id()}});
+    }
+    return Finish(reactor, done);
+  }
+
+  ServerUnaryReactor* ListBlockedUsers(CallbackServerContext* call, const v1::ListBlockedUsersRequest* request,
+                                       v1::ListBlockedUsersResponse* response) override {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
+    return Finish(reactor, control::ListBlockedUsers(context_.tokens, *request, response));
+  }
+
  private:
+  // For verbs that answer later.
+  absl::AnyInvocable<void()> WhenDone(ServerUnaryReactor* reactor) {
+    return [reactor, running = context_.running.Begin()] { reactor->Finish(grpc::Status::OK); };
+  }
+
   Status Admit(const CallbackServerContext* call, auth::Verb verb) const {
     if (context_.stopping.load(std::memory_order_relaxed))
       return absl::UnavailableError("the gateway is shutting down");

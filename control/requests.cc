@@ -12,6 +12,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/escaping.h"
+#include "gateway/auth/identity.h"
 #include "gateway/base/random.h"
 #include "gateway/wire/json_check.h"
 
@@ -474,6 +475,74 @@ std::string PageToken(const wire::Position& last) {
 
 StatusOr<wire::Topic> ReadClearMessages(const v1::ClearMessagesRequest& request) {
   return ReadLogTarget(request);
+}
+
+// --- Keeping out -----------------------------------------------------------------------------------------------------
+
+StatusOr<RevokeOrder> ReadRevokeTokens(const v1::RevokeTokensRequest& request,
+                                       std::chrono::system_clock::time_point now) {
+  RevokeOrder order;
+  switch (request.target_case()) {
+    case v1::RevokeTokensRequest::kTokenId:
+      if (request.token_id().empty() || request.token_id().size() > auth::kMaxTokenIdBytes) {
+        return FieldError("token_id", fmt::format("1 to {} bytes are needed", auth::kMaxTokenIdBytes));
+      }
+      if (request.has_issued_before()) return FieldError("issued_before", "goes with user_id: one token has one time");
+      order.token_id = request.token_id();
+      return order;
+    case v1::RevokeTokensRequest::kUserId:
+      RETURN_IF_ERROR(CheckUser("user_id", request.user_id()));
+      order.user_id = request.user_id();
+      break;
+    case v1::RevokeTokensRequest::TARGET_NOT_SET:
+      return FieldError("target", "say which tokens: user_id or token_id");
+  }
+  order.issued_before = now;
+  if (request.has_issued_before()) {
+    const auto& time = request.issued_before();
+    if (time.seconds() < 0 || time.nanos() < 0 || time.nanos() > 999'999'999) {
+      return FieldError("issued_before", "not a time since 1970");
+    }
+    auto latest = now + std::chrono::minutes(1);
+    auto latest_seconds = std::chrono::duration_cast<std::chrono::seconds>(latest.time_since_epoch()).count();
+    if (time.seconds() > latest_seconds) return FieldError("issued_before", "lies more than a minute ahead");
+    order.issued_before = std::chrono::system_clock::time_point(std::chrono::seconds(time.seconds()) +
+                                                                std::chrono::nanoseconds(time.nanos()));
+  }
+  return order;
+}
+
+StatusOr<BlockOrder> ReadBlockUser(const v1::BlockUserRequest& request) {
+  RETURN_IF_ERROR(CheckUser("user_id", request.user_id()));
+  BlockOrder order;
+  order.user_id = request.user_id();
+  if (request.has_duration()) {
+    constexpr int64_t kCentury = 3'155'760'000;
+    if (request.duration().seconds() < 1) return FieldError("duration", "at least 1 second is needed");
+    order.duration = std::chrono::seconds(std::min(request.duration().seconds(), kCentury));
+  }
+  if (request.reason().size() > kMaxReasonBytes) {
+    return FieldError("reason", fmt::format("at most {} bytes", kMaxReasonBytes));
+  }
+  order.reason = request.reason().empty() ? "this user is blocked" : request.reason();
+  return order;
+}
+
+Status CheckUnblockUser(const v1::UnblockUserRequest& request) {
+  return CheckUser("user_id", request.user_id());
+}
+
+StatusOr<BlockedOrder> ReadListBlockedUsers(const v1::ListBlockedUsersRequest& request) {
+  BlockedOrder order;
+  ASSIGN_OR_RETURN(order.page_size, ReadPageSize(request.page_size()));
+  if (!request.page_token().empty() && !absl::WebSafeBase64Unescape(request.page_token(), &order.after)) {
+    return FieldError("page_token", "not a next_page_token of this call");
+  }
+  return order;
+}
+
+std::string PageToken(std::string_view last_user) {
+  return absl::WebSafeBase64Escape({last_user.data(), last_user.size()});
 }
 
 }  // namespace carillon::control

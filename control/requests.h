@@ -76,6 +76,32 @@ struct ReadOrder {
 };
 StatusOr<ReadOrder> ReadListMessages(const v1::ListMessagesRequest& request);
 
+struct RevokeOrder {
+  std::string token_id;  // or else:
+  std::string user_id;
+  std::chrono::system_clock::time_point issued_before;
+};
+StatusOr<RevokeOrder> ReadRevokeTokens(const v1::RevokeTokensRequest& request,
+                                       std::chrono::system_clock::time_point now);
+
+struct BlockOrder {
+  std::string user_id;
+  std::optional<std::chrono::seconds> duration;
+  std::string reason;
+};
+StatusOr<BlockOrder> ReadBlockUser(const v1::BlockUserRequest& request);
+
+Status CheckUnblockUser(const v1::UnblockUserRequest& request);
+
+struct BlockedOrder {
+  std::string after;
+  size_t page_size;
+};
+StatusOr<BlockedOrder> ReadListBlockedUsers(const v1::ListBlockedUsersRequest& request);
+
+// The page token that continues after a user.
+std::string PageToken(std::string_view last_user);
+
 // The page token that continues after a message.
 std::string PageToken(const wire::Position& last);
 

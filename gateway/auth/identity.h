@@ -10,6 +10,9 @@
 
 namespace carillon::auth {
 
+// The longest "jti"; what is longer is cut.
+inline constexpr size_t kMaxTokenIdBytes = 256;
+
 // Who is behind a session, as its token says. Immutable and shared; a null pointer is an anonymous session.
 struct Identity {
   std::string user_id;

@@ -71,7 +71,8 @@ StatusOr<std::string> FetchJwks(const JwksAddress& address, const std::atomic<bo
   std::unique_ptr<CURL, decltype(&::curl_easy_cleanup)> curl(::curl_easy_init(), &::curl_easy_cleanup);
   std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)> headers(
       ::curl_slist_append(nullptr, "Accept: application/jwk-set+json, application/json"), &::curl_slist_free_all);
-  if (ready != CURLE_OK || curl == nullptr || headers == nullptr) return absl::UnavailableError("libcurl does not start");
+  if (ready != CURLE_OK || curl == nullptr || headers == nullptr)
+    return absl::UnavailableError("libcurl does not start");
   Body body;
   char reason[CURL_ERROR_SIZE] = "";
   bool plain = !address.url.starts_with("https:");

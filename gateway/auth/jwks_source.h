@@ -24,8 +24,8 @@ struct JwksRules {
   bool operator==(const JwksRules&) const = default;
 };
 
-// The keys of one address: fetched at the start, every `refresh`, every `min_interval` while it fails, and when somebody
-// asks for newer ones. Keys count until the next fetch that succeeds. Has a thread of its own. Thread: any.
+// The keys of one address: fetched at the start, every `refresh`, every `min_interval` while it fails, and when
+// somebody asks for newer ones. Keys count until the next fetch that succeeds. Has a thread of its own. Thread: any.
 class JwksSource {
  public:
   // Called by the source's thread.

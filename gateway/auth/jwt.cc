@@ -69,8 +69,7 @@ StatusOr<Identity> VerifyJwt(std::string_view token, const TokenRules& rules, Ti
     return Refuse("the token's \"iss\" is not the configured issuer");
   }
   RETURN_IF_ERROR(CheckAudience(claims, rules.audience));
-  constexpr size_t kMaxTokenId = 256;
-  identity.token_id = TextClaim(claims, "jti").value_or("").substr(0, kMaxTokenId);
+  identity.token_id = TextClaim(claims, "jti").value_or("").substr(0, kMaxTokenIdBytes);
   return identity;
 }
 

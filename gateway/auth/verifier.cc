@@ -6,6 +6,7 @@ namespace carillon::auth {
 
 StatusOr<IdentityPtr> Verifier::Verify(std::string_view token, std::chrono::system_clock::time_point now) const {
   ASSIGN_OR_RETURN(Identity identity, VerifyJwt(token, *rules(), now));
+  RETURN_IF_ERROR(denials_.Check(identity, now));
   return IdentityPtr(std::make_shared<const Identity>(std::move(identity)));
 }
 
@@ -77,6 +78,7 @@ void Verifier::Stop() {
 }
 
 void Verifier::Collect(MetricsWriter& writer) const {
+  denials_.Collect(writer);
   JwksSource::Stats all;
   {
     std::lock_guard lock(mutex_);

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/auth/denials.h"
 #include "gateway/auth/jwt.h"
 #include "gateway/base/metrics.h"
 
@@ -21,7 +22,8 @@ class Verifier {
   Verifier(const Verifier&) = delete;
   Verifier& operator=(const Verifier&) = delete;
 
-  // As VerifyJwt, with the keys of the rules and those that were fetched. Never waits for anybody.
+  // As VerifyJwt, with the keys of the rules and those that were fetched; and PERMISSION_DENIED or UNAUTHENTICATED
+  // where the denials keep its bearer out. Never waits for anybody.
   StatusOr<IdentityPtr> Verify(std::string_view token, std::chrono::system_clock::time_point now) const;
 
   // For a token whose key is not known (IsUnknownKey): true where newer keys are being fetched, and `done` will be
@@ -31,6 +33,9 @@ class Verifier {
 
   // Takes other rules. Keys of addresses that stay are kept.
   void SetRules(TokenRules rules);
+
+  Denials& denials() { return denials_; }
+  const Denials& denials() const { return denials_; }
 
   // The rules now, with the keys that were fetched.
   std::shared_ptr<const TokenRules> rules() const;
@@ -49,6 +54,7 @@ class Verifier {
   void OnKeys(const JwksRules& from, KeySet keys);
   void Combine();  // with the lock
 
+  Denials denials_;
   mutable std::mutex mutex_;
   std::shared_ptr<const TokenRules> rules_;  // with what was fetched
   TokenRules given_;

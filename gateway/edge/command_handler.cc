@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "gateway/base/log.h"
 #include "gateway/edge/handshake.h"
+#include "gateway/hub/answers.h"
 #include "gateway/hub/shard.h"
 
 namespace carillon::edge {
@@ -143,6 +144,11 @@ void Refuse(hub::Session& session, const dialect::RequestId& id, dialect::Refusa
 }  // namespace
 
 void CommandHandler::Begin(hub::Session& session, SessionState& state) const {
+  if (session.identity() != nullptr) {
+    // A denial may have come since the handshake; from here to Admit nothing can come between (control/denials).
+    Status denied = tokens_->denials().Check(*session.identity(), std::chrono::system_clock::now());
+    if (!denied.ok()) return session.Close(hub::CodeOf(denied), MessageOf(denied));
+  }
   hub::SubscribeAnswer inbox = session.shard().Admit(session, SinceOf(state.wanted.Of(wire::kInboxLog)));
   Welcome(session, state, {}, inbox);
 }
@@ -213,8 +219,9 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   if (!identity.ok()) {
     state.unknown_key = auth::IsUnknownKey(identity.status()) && !state.keys_are_fresh;
     if (state.unknown_key) return;
-    if (state.owes_auth) return session.Close(wire::CloseCode::kUnauthorized, MessageOf(identity.status()));
-    return Refuse(session, command.id, {"unauthorized", MessageOf(identity.status())});
+    if (state.owes_auth) return session.Close(hub::CodeOf(identity.status()), MessageOf(identity.status()));
+    bool blocked = absl::IsPermissionDenied(identity.status());
+    return Refuse(session, command.id, {blocked ? "forbidden" : "unauthorized", MessageOf(identity.status())});
   }
   // A new token for the same user takes the old one's place; nobody changes into somebody else.
   if (session.identity() != nullptr && session.identity()->user_id != (*identity)->user_id) {

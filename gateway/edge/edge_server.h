@@ -56,10 +56,10 @@ class EdgeServer {
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
-  static constexpr std::array<std::string_view, 18> kReasons = {
-      "malformed",     "dup_header",     "smuggling", "too_large", "timeout",     "method",
-      "path",          "version",        "key",       "origin",    "subprotocol", "missing_token",
-      "invalid_token", "ambiguous_auth", "capacity",  "memory",    "draining",    "other"};
+  static constexpr std::array<std::string_view, 19> kReasons = {
+      "malformed",      "dup_header", "smuggling", "too_large",   "timeout",       "method",        "path",
+      "version",        "key",        "origin",    "subprotocol", "missing_token", "invalid_token", "blocked",
+      "ambiguous_auth", "capacity",   "memory",    "draining",    "other"};
 
   const EdgeOptions options_;
   const std::shared_ptr<const auth::Verifier> tokens_;

@@ -192,6 +192,8 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
     *unknown_key = auth::IsUnknownKey(identity.status());
     if (identity.ok()) {
       admission.identity = *std::move(identity);
+    } else if (absl::IsPermissionDenied(identity.status())) {
+      refused = HttpError{403, "blocked", MessageOf(identity.status()), "", {}};
     } else if (from_cookie && endpoint.anonymous) {
       // It was not meant: whoever had a session once is nobody now.
     } else if (from_cookie && endpoint.session.auth_timeout.count() > 0) {
@@ -206,6 +208,7 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
   if (refused.has_value()) {
     if (!endpoint.close_on_refusal) return *std::move(refused);
     admission.refused_because = refused->message;
+    if (refused->status == 403) admission.refused_with = wire::CloseCode::kForbidden;
     return admission;
   }
 

@@ -43,7 +43,8 @@ struct Admission {
   std::vector<SessionId> resumes;    // what the client was before
   std::string subprotocol;           // to be confirmed; empty: none
   std::string websocket_key;
-  std::string refused_because;  // not empty: accept, then close with 4001 and this
+  std::string refused_because;  // not empty: accept, then close with this and
+  wire::CloseCode refused_with = wire::CloseCode::kUnauthorized;
 };
 
 using Verdict = std::variant<Admission, HttpError>;

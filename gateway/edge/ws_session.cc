@@ -82,6 +82,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
       : shard_(shard),
         handler_(handler),
         close_because_(std::move(admission.refused_because)),
+        close_with_(admission.refused_with),
         session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), std::move(admission.identity)),
         ws_(std::move(socket), session_.outbox(), *this, std::move(unread)) {
     state_.owes_auth = admission.owes_auth;
@@ -144,6 +145,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   const CommandHandler& handler_;
   SessionState state_;
   std::string close_because_;  // the handshake's refusal, told after it
+  wire::CloseCode close_with_;
   hub::Session session_;
   Stream ws_;
   State phase_ = State::kHandshake;
@@ -223,7 +225,7 @@ void WsSession::OnAccepted(error_code error) {
     ping_at_ = shard_.now() + std::chrono::milliseconds(phase(random));
   }
   if (!close_because_.empty()) {
-    session_.Close(wire::CloseCode::kUnauthorized, close_because_);
+    session_.Close(close_with_, close_because_);
   } else if (state_.owes_auth) {
     deadline_ = shard_.now() + settings.auth_timeout;
   } else {

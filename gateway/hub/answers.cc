@@ -40,6 +40,31 @@ uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode
   return static_cast<uint32_t>(sessions.size());
 }
 
+wire::CloseCode CodeOf(const Status& denied) {
+  bool blocked = denied.code() == absl::StatusCode::kPermissionDenied;
+  return blocked ? wire::CloseCode::kForbidden : wire::CloseCode::kUnauthorized;
+}
+
+uint32_t CloseDenied(Shard& shard, std::string_view user_id, const auth::Denials& denials,
+                     std::chrono::system_clock::time_point now) {
+  std::vector<Session*> sessions;
+  if (!user_id.empty()) {
+    sessions = MembersOf(shard, {wire::kDefaultApp, wire::TopicKind::kUser, user_id});
+  } else {
+    shard.ForEachSession([&](Session& session) {
+      if (session.identity() != nullptr && !session.closing()) sessions.push_back(&session);
+    });
+  }
+  uint32_t closed = 0;
+  for (Session* session : sessions) {
+    Status status = denials.Check(*session->identity(), now);
+    if (status.ok()) continue;
+    session->Close(CodeOf(status), MessageOf(status));
+    ++closed;
+  }
+  return closed;
+}
+
 std::vector<SlowSession> ListSlow(Shard& shard, size_t limit) {
   std::vector<SlowSession> slow;
   shard.ForEachSession([&](Session& session) {

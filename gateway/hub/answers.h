@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/auth/denials.h"
 #include "gateway/auth/identity.h"
 #include "gateway/hub/shard.h"
 
@@ -22,6 +23,14 @@ std::vector<SessionInfo> ListMembers(Shard& shard, const wire::TopicView& topic,
 
 // Closes the sessions that listen to the topic; returns how many.
 uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode code, std::string_view reason);
+
+// Closes the sessions whom the denials keep out, those of a user or (empty) all, and tells them why: with 4003 or 4001.
+// Returns how many.
+uint32_t CloseDenied(Shard& shard, std::string_view user_id, const auth::Denials& denials,
+                     std::chrono::system_clock::time_point now);
+
+// The close code for a status of Denials::Check.
+wire::CloseCode CodeOf(const Status& denied);
 
 // A session that is behind, for TopSlow.
 struct SlowSession {

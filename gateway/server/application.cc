@@ -62,7 +62,7 @@ Application::Application(const LoadedConfig& loaded, Load load)
       node_(NodeOptionsOf(config_), io_),
       engine_(node_, EngineOptionsOf(config_, memory_limit_)),
       edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), AdmissionRulesOf(config_, tokens_), node_),
-      control_(ControlOptionsOf(config_), node_),
+      control_(ControlOptionsOf(config_), node_, *tokens_),
       admin_(io_, node_, metrics_),
       drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
       memory_guard_(memory_limit_, edge_, node_) {
@@ -228,6 +228,7 @@ Status Application::LoadSnapshot() {
 void Application::EverySecond() {
   WatchClock();
   engine_.Sweep();
+  tokens_->denials().Sweep(std::chrono::system_clock::now());
   memory_guard_.Look();
   every_second_.expires_after(std::chrono::seconds(1));
   every_second_.async_wait([this](const boost::system::error_code& error) {

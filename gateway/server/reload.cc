@@ -110,9 +110,10 @@ StatusOr<Reloaded> Reload(const v1::Config& started, const v1::Config& current, 
   });
   if (!problems.empty()) return absl::InvalidArgumentError(problems);
   auto collect = [](std::vector<SettingChange>* into, bool which) {
-    return [=](const FieldDescriptor& field, const std::string& path, bool reloads, const Message& a, const Message& b) {
-      if (reloads == which && !SameField(a, b, field)) into->push_back({path, TextOf(a, field), TextOf(b, field)});
-    };
+    return
+        [=](const FieldDescriptor& field, const std::string& path, bool reloads, const Message& a, const Message& b) {
+          if (reloads == which && !SameField(a, b, field)) into->push_back({path, TextOf(a, field), TextOf(b, field)});
+        };
   };
   const Message& now = reloaded.config;
   ForBoth<const Message, const Message>(current, now, "", false, collect(&reloaded.now, true));

@@ -17,6 +17,7 @@ constexpr CloseInfo kTable[] = {
     {CloseCode::kTooBig, "too_big", "message too big"},
     {CloseCode::kInternal, "internal", "internal error"},
     {CloseCode::kUnauthorized, "unauthorized", "token refused"},
+    {CloseCode::kForbidden, "forbidden", "this user is blocked"},
     {CloseCode::kKicked, "kicked", "kicked"},
     {CloseCode::kAuthTimeout, "auth_timeout", "no token in time"},
     {CloseCode::kOverloaded, "overloaded", "the gateway is short of memory"},

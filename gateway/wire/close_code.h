@@ -23,6 +23,7 @@ enum class CloseCode : uint16_t {
   kInternal = 1011,
 
   kUnauthorized = 4001,
+  kForbidden = 4003,
   kKicked = 4005,
   kAuthTimeout = 4009,
 

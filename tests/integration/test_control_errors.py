@@ -24,6 +24,10 @@ CALLS: dict[str, tuple[Any, str]] = {
     "Kick": (pb.KickRequest(user_id="a"), ADMIN),
     "Subscribers": (pb.SubscribersRequest(user_id="a"), READ),
     "CountSubscribers": (pb.CountSubscribersRequest(), READ),
+    "RevokeTokens": (pb.RevokeTokensRequest(user_id="nobody"), ADMIN),
+    "BlockUser": (pb.BlockUserRequest(user_id="nobody"), ADMIN),
+    "UnblockUser": (pb.UnblockUserRequest(user_id="nobody"), ADMIN),
+    "ListBlockedUsers": (pb.ListBlockedUsersRequest(), READ),
 }
 
 

@@ -152,6 +152,10 @@ def test_damaged_calls_hurt_nobody(gateway: Any, control: Control, connect: Call
         "Kick": pb.KickRequest(user_id="nobody", code=4005, reason="x"),
         "Subscribers": pb.SubscribersRequest(stream="nothing", page_size=10, page_token="eA"),
         "CountSubscribers": pb.CountSubscribersRequest(stream="nothing"),
+        "RevokeTokens": pb.RevokeTokensRequest(user_id="nobody", issued_before={"seconds": 1_000_000}),
+        "BlockUser": pb.BlockUserRequest(user_id="nobody", duration={"seconds": 5}, reason="x"),
+        "UnblockUser": pb.UnblockUserRequest(user_id="nobody"),
+        "ListBlockedUsers": pb.ListBlockedUsersRequest(page_size=10, page_token="eA"),
     }
     calls = []
     for method, request in requests.items():

@@ -2123,6 +2123,548 @@ func (x *ClearMessagesResponse) GetPosition() *Position {
 	return nil
 }
 
+// Which tokens count no more.
+type RevokeTokensRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. Which tokens.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*RevokeTokensRequest_UserId
+	//	*RevokeTokensRequest_TokenId
+	Target isRevokeTokensRequest_Target `protobuf_oneof:"target"`
+	// Optional, with user_id. Those that were issued ("iat") before this time, and those that do not say when. At most a
+	// minute ahead. Default: now. Tokens say whole seconds: one that is issued in the same second, after the call, counts
+	// as issued before.
+	IssuedBefore  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokensRequest) Reset() {
+	*x = RevokeTokensRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokensRequest) ProtoMessage() {}
+
+func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokensRequest.ProtoReflect.Descriptor instead.
+func (*RevokeTokensRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *RevokeTokensRequest) GetTarget() isRevokeTokensRequest_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *RevokeTokensRequest) GetUserId() string {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeTokensRequest_UserId); ok {
+			return x.UserId
+		}
+	}
+	return ""
+}
+
+func (x *RevokeTokensRequest) GetTokenId() string {
+	if x != nil {
+		if x, ok := x.Target.(*RevokeTokensRequest_TokenId); ok {
+			return x.TokenId
+		}
+	}
+	return ""
+}
+
+func (x *RevokeTokensRequest) GetIssuedBefore() *timestamppb.Timestamp {
+	if x != nil {
+		return x.IssuedBefore
+	}
+	return nil
+}
+
+type isRevokeTokensRequest_Target interface {
+	isRevokeTokensRequest_Target()
+}
+
+type RevokeTokensRequest_UserId struct {
+	// Those of a user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3,oneof"`
+}
+
+type RevokeTokensRequest_TokenId struct {
+	// The one with this "jti": at most 256 bytes.
+	TokenId string `protobuf:"bytes,2,opt,name=token_id,json=tokenId,proto3,oneof"`
+}
+
+func (*RevokeTokensRequest_UserId) isRevokeTokensRequest_Target() {}
+
+func (*RevokeTokensRequest_TokenId) isRevokeTokensRequest_Target() {}
+
+// What became of the sessions that had one.
+type RevokeTokensResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sessions were closed.
+	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// True where a part of the gateway did not answer in time: the count may be too low, and sessions there are closed when
+	// it goes on.
+	Partial       bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RevokeTokensResponse) Reset() {
+	*x = RevokeTokensResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RevokeTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RevokeTokensResponse) ProtoMessage() {}
+
+func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RevokeTokensResponse.ProtoReflect.Descriptor instead.
+func (*RevokeTokensResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *RevokeTokensResponse) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *RevokeTokensResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+// Whom to keep out.
+type BlockUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Optional. For how long: at least 1 second. Default: until UnblockUser, or a restart.
+	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
+	// Optional. The reason that the client reads in its close event or in the refusal: at most 123 bytes. Default "this
+	// user is blocked".
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockUserRequest) Reset() {
+	*x = BlockUserRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockUserRequest) ProtoMessage() {}
+
+func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockUserRequest.ProtoReflect.Descriptor instead.
+func (*BlockUserRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *BlockUserRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *BlockUserRequest) GetDuration() *durationpb.Duration {
+	if x != nil {
+		return x.Duration
+	}
+	return nil
+}
+
+func (x *BlockUserRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// What became of the user's sessions.
+type BlockUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sessions were closed.
+	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// True where a part of the gateway did not answer in time: the count may be too low, and sessions there are closed when
+	// it goes on.
+	Partial       bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockUserResponse) Reset() {
+	*x = BlockUserResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockUserResponse) ProtoMessage() {}
+
+func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockUserResponse.ProtoReflect.Descriptor instead.
+func (*BlockUserResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *BlockUserResponse) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *BlockUserResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+// Whom to let in again.
+type UnblockUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	UserId        string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnblockUserRequest) Reset() {
+	*x = UnblockUserRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnblockUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnblockUserRequest) ProtoMessage() {}
+
+func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnblockUserRequest.ProtoReflect.Descriptor instead.
+func (*UnblockUserRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *UnblockUserRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+// Whether there was something to take back.
+type UnblockUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// True where the user was blocked.
+	WasBlocked    bool `protobuf:"varint,1,opt,name=was_blocked,json=wasBlocked,proto3" json:"was_blocked,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnblockUserResponse) Reset() {
+	*x = UnblockUserResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnblockUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnblockUserResponse) ProtoMessage() {}
+
+func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnblockUserResponse.ProtoReflect.Descriptor instead.
+func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *UnblockUserResponse) GetWasBlocked() bool {
+	if x != nil {
+		return x.WasBlocked
+	}
+	return false
+}
+
+// A page of the users that are blocked.
+type ListBlockedUsersRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Optional. How many users a page may hold. Default 100, at most 1,000; a larger number means 1,000, a negative one is
+	// INVALID_ARGUMENT.
+	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Optional. next_page_token of the page before.
+	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBlockedUsersRequest) Reset() {
+	*x = ListBlockedUsersRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBlockedUsersRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBlockedUsersRequest) ProtoMessage() {}
+
+func (x *ListBlockedUsersRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBlockedUsersRequest.ProtoReflect.Descriptor instead.
+func (*ListBlockedUsersRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListBlockedUsersRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListBlockedUsersRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+// One user that is blocked.
+type BlockedUser struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// What they are told.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// When it ends by itself. Unset: not before UnblockUser.
+	ExpireTime    *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=expire_time,json=expireTime,proto3" json:"expire_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BlockedUser) Reset() {
+	*x = BlockedUser{}
+	mi := &file_carillon_v1_control_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BlockedUser) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BlockedUser) ProtoMessage() {}
+
+func (x *BlockedUser) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BlockedUser.ProtoReflect.Descriptor instead.
+func (*BlockedUser) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *BlockedUser) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *BlockedUser) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *BlockedUser) GetExpireTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ExpireTime
+	}
+	return nil
+}
+
+// The users that are blocked.
+type ListBlockedUsersResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page.
+	Users []*BlockedUser `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
+	// The next page. Empty: this was the last one.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBlockedUsersResponse) Reset() {
+	*x = ListBlockedUsersResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBlockedUsersResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBlockedUsersResponse) ProtoMessage() {}
+
+func (x *ListBlockedUsersResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBlockedUsersResponse.ProtoReflect.Descriptor instead.
+func (*ListBlockedUsersResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ListBlockedUsersResponse) GetUsers() []*BlockedUser {
+	if x != nil {
+		return x.Users
+	}
+	return nil
+}
+
+func (x *ListBlockedUsersResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
 // One item that was refused.
 type PublishStreamResponse_Failure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2138,7 +2680,7 @@ type PublishStreamResponse_Failure struct {
 
 func (x *PublishStreamResponse_Failure) Reset() {
 	*x = PublishStreamResponse_Failure{}
-	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	mi := &file_carillon_v1_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2150,7 +2692,7 @@ func (x *PublishStreamResponse_Failure) String() string {
 func (*PublishStreamResponse_Failure) ProtoMessage() {}
 
 func (x *PublishStreamResponse_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	mi := &file_carillon_v1_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2337,7 +2879,40 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x06target\"f\n" +
 	"\x15ClearMessagesResponse\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x121\n" +
-	"\bposition\x18\x02 \x01(\v2\x15.carillon.v1.PositionR\bposition2\xd3\a\n" +
+	"\bposition\x18\x02 \x01(\v2\x15.carillon.v1.PositionR\bposition\"\x98\x01\n" +
+	"\x13RevokeTokensRequest\x12\x19\n" +
+	"\auser_id\x18\x01 \x01(\tH\x00R\x06userId\x12\x1b\n" +
+	"\btoken_id\x18\x02 \x01(\tH\x00R\atokenId\x12?\n" +
+	"\rissued_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBeforeB\b\n" +
+	"\x06target\"L\n" +
+	"\x14RevokeTokensResponse\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\"z\n" +
+	"\x10BlockUserRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x125\n" +
+	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"I\n" +
+	"\x11BlockUserResponse\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\"-\n" +
+	"\x12UnblockUserRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\"6\n" +
+	"\x13UnblockUserResponse\x12\x1f\n" +
+	"\vwas_blocked\x18\x01 \x01(\bR\n" +
+	"wasBlocked\"U\n" +
+	"\x17ListBlockedUsersRequest\x12\x1b\n" +
+	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\"{\n" +
+	"\vBlockedUser\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
+	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"expireTime\"r\n" +
+	"\x18ListBlockedUsersResponse\x12.\n" +
+	"\x05users\x18\x01 \x03(\v2\x18.carillon.v1.BlockedUserR\x05users\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa7\n" +
+	"\n" +
 	"\x0eControlService\x12\\\n" +
 	"\x0fBroadcastToUser\x12#.carillon.v1.BroadcastToUserRequest\x1a$.carillon.v1.BroadcastToUserResponse\x12_\n" +
 	"\x10BroadcastToUsers\x12$.carillon.v1.BroadcastToUsersRequest\x1a%.carillon.v1.BroadcastToUsersResponse\x12\\\n" +
@@ -2349,7 +2924,11 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\vSubscribers\x12\x1f.carillon.v1.SubscribersRequest\x1a .carillon.v1.SubscribersResponse\x12_\n" +
 	"\x10CountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponse\x12S\n" +
 	"\fListMessages\x12 .carillon.v1.ListMessagesRequest\x1a!.carillon.v1.ListMessagesResponse\x12V\n" +
-	"\rClearMessages\x12!.carillon.v1.ClearMessagesRequest\x1a\".carillon.v1.ClearMessagesResponseBB\n" +
+	"\rClearMessages\x12!.carillon.v1.ClearMessagesRequest\x1a\".carillon.v1.ClearMessagesResponse\x12S\n" +
+	"\fRevokeTokens\x12 .carillon.v1.RevokeTokensRequest\x1a!.carillon.v1.RevokeTokensResponse\x12J\n" +
+	"\tBlockUser\x12\x1d.carillon.v1.BlockUserRequest\x1a\x1e.carillon.v1.BlockUserResponse\x12P\n" +
+	"\vUnblockUser\x12\x1f.carillon.v1.UnblockUserRequest\x1a .carillon.v1.UnblockUserResponse\x12_\n" +
+	"\x10ListBlockedUsers\x12$.carillon.v1.ListBlockedUsersRequest\x1a%.carillon.v1.ListBlockedUsersResponseBB\n" +
 	"\x0fdev.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3"
 
 var (
@@ -2364,7 +2943,7 @@ func file_carillon_v1_control_proto_rawDescGZIP() []byte {
 	return file_carillon_v1_control_proto_rawDescData
 }
 
-var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
+var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_carillon_v1_control_proto_goTypes = []any{
 	(*Receipt)(nil),                       // 0: carillon.v1.Receipt
 	(*DeliveryReport)(nil),                // 1: carillon.v1.DeliveryReport
@@ -2394,36 +2973,45 @@ var file_carillon_v1_control_proto_goTypes = []any{
 	(*ListMessagesResponse)(nil),          // 25: carillon.v1.ListMessagesResponse
 	(*ClearMessagesRequest)(nil),          // 26: carillon.v1.ClearMessagesRequest
 	(*ClearMessagesResponse)(nil),         // 27: carillon.v1.ClearMessagesResponse
-	nil,                                   // 28: carillon.v1.Selector.LabelsEntry
-	(*PublishStreamResponse_Failure)(nil), // 29: carillon.v1.PublishStreamResponse.Failure
-	nil,                                   // 30: carillon.v1.Subscriber.LabelsEntry
-	(*Position)(nil),                      // 31: carillon.v1.Position
-	(*durationpb.Duration)(nil),           // 32: google.protobuf.Duration
-	(*Event)(nil),                         // 33: carillon.v1.Event
-	(*timestamppb.Timestamp)(nil),         // 34: google.protobuf.Timestamp
-	(*Envelope)(nil),                      // 35: carillon.v1.Envelope
+	(*RevokeTokensRequest)(nil),           // 28: carillon.v1.RevokeTokensRequest
+	(*RevokeTokensResponse)(nil),          // 29: carillon.v1.RevokeTokensResponse
+	(*BlockUserRequest)(nil),              // 30: carillon.v1.BlockUserRequest
+	(*BlockUserResponse)(nil),             // 31: carillon.v1.BlockUserResponse
+	(*UnblockUserRequest)(nil),            // 32: carillon.v1.UnblockUserRequest
+	(*UnblockUserResponse)(nil),           // 33: carillon.v1.UnblockUserResponse
+	(*ListBlockedUsersRequest)(nil),       // 34: carillon.v1.ListBlockedUsersRequest
+	(*BlockedUser)(nil),                   // 35: carillon.v1.BlockedUser
+	(*ListBlockedUsersResponse)(nil),      // 36: carillon.v1.ListBlockedUsersResponse
+	nil,                                   // 37: carillon.v1.Selector.LabelsEntry
+	(*PublishStreamResponse_Failure)(nil), // 38: carillon.v1.PublishStreamResponse.Failure
+	nil,                                   // 39: carillon.v1.Subscriber.LabelsEntry
+	(*Position)(nil),                      // 40: carillon.v1.Position
+	(*durationpb.Duration)(nil),           // 41: google.protobuf.Duration
+	(*Event)(nil),                         // 42: carillon.v1.Event
+	(*timestamppb.Timestamp)(nil),         // 43: google.protobuf.Timestamp
+	(*Envelope)(nil),                      // 44: carillon.v1.Envelope
 }
 var file_carillon_v1_control_proto_depIdxs = []int32{
-	31, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
+	40, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
 	1,  // 1: carillon.v1.Receipt.report:type_name -> carillon.v1.DeliveryReport
-	32, // 2: carillon.v1.PublishOptions.ttl:type_name -> google.protobuf.Duration
-	32, // 3: carillon.v1.PublishOptions.deliver_within:type_name -> google.protobuf.Duration
-	31, // 4: carillon.v1.PublishOptions.expected_position:type_name -> carillon.v1.Position
+	41, // 2: carillon.v1.PublishOptions.ttl:type_name -> google.protobuf.Duration
+	41, // 3: carillon.v1.PublishOptions.deliver_within:type_name -> google.protobuf.Duration
+	40, // 4: carillon.v1.PublishOptions.expected_position:type_name -> carillon.v1.Position
 	3,  // 5: carillon.v1.PublishOptions.selector:type_name -> carillon.v1.Selector
-	28, // 6: carillon.v1.Selector.labels:type_name -> carillon.v1.Selector.LabelsEntry
-	33, // 7: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
+	37, // 6: carillon.v1.Selector.labels:type_name -> carillon.v1.Selector.LabelsEntry
+	42, // 7: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
 	2,  // 8: carillon.v1.BroadcastToUserRequest.options:type_name -> carillon.v1.PublishOptions
 	0,  // 9: carillon.v1.BroadcastToUserResponse.receipt:type_name -> carillon.v1.Receipt
-	33, // 10: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
+	42, // 10: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
 	2,  // 11: carillon.v1.BroadcastToUsersRequest.options:type_name -> carillon.v1.PublishOptions
 	0,  // 12: carillon.v1.BroadcastToUsersResponse.receipt:type_name -> carillon.v1.Receipt
-	33, // 13: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
+	42, // 13: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
 	2,  // 14: carillon.v1.BroadcastStreamRequest.options:type_name -> carillon.v1.PublishOptions
 	0,  // 15: carillon.v1.BroadcastStreamResponse.receipt:type_name -> carillon.v1.Receipt
-	33, // 16: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
+	42, // 16: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
 	2,  // 17: carillon.v1.BroadcastAllRequest.options:type_name -> carillon.v1.PublishOptions
 	0,  // 18: carillon.v1.BroadcastAllResponse.receipt:type_name -> carillon.v1.Receipt
-	33, // 19: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
+	42, // 19: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
 	2,  // 20: carillon.v1.SendToSessionRequest.options:type_name -> carillon.v1.PublishOptions
 	0,  // 21: carillon.v1.SendToSessionResponse.receipt:type_name -> carillon.v1.Receipt
 	8,  // 22: carillon.v1.PublishItem.broadcast_stream:type_name -> carillon.v1.BroadcastStreamRequest
@@ -2432,41 +3020,53 @@ var file_carillon_v1_control_proto_depIdxs = []int32{
 	10, // 25: carillon.v1.PublishItem.broadcast_all:type_name -> carillon.v1.BroadcastAllRequest
 	12, // 26: carillon.v1.PublishItem.send_to_session:type_name -> carillon.v1.SendToSessionRequest
 	14, // 27: carillon.v1.PublishStreamRequest.items:type_name -> carillon.v1.PublishItem
-	29, // 28: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
-	34, // 29: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
-	30, // 30: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
+	38, // 28: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
+	43, // 29: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
+	39, // 30: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
 	20, // 31: carillon.v1.SubscribersResponse.subscribers:type_name -> carillon.v1.Subscriber
-	31, // 32: carillon.v1.ListMessagesRequest.after:type_name -> carillon.v1.Position
-	35, // 33: carillon.v1.ListMessagesResponse.messages:type_name -> carillon.v1.Envelope
-	31, // 34: carillon.v1.ListMessagesResponse.position:type_name -> carillon.v1.Position
-	31, // 35: carillon.v1.ClearMessagesResponse.position:type_name -> carillon.v1.Position
-	4,  // 36: carillon.v1.ControlService.BroadcastToUser:input_type -> carillon.v1.BroadcastToUserRequest
-	6,  // 37: carillon.v1.ControlService.BroadcastToUsers:input_type -> carillon.v1.BroadcastToUsersRequest
-	8,  // 38: carillon.v1.ControlService.BroadcastStream:input_type -> carillon.v1.BroadcastStreamRequest
-	10, // 39: carillon.v1.ControlService.BroadcastAll:input_type -> carillon.v1.BroadcastAllRequest
-	12, // 40: carillon.v1.ControlService.SendToSession:input_type -> carillon.v1.SendToSessionRequest
-	15, // 41: carillon.v1.ControlService.PublishStream:input_type -> carillon.v1.PublishStreamRequest
-	17, // 42: carillon.v1.ControlService.Kick:input_type -> carillon.v1.KickRequest
-	19, // 43: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
-	22, // 44: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
-	24, // 45: carillon.v1.ControlService.ListMessages:input_type -> carillon.v1.ListMessagesRequest
-	26, // 46: carillon.v1.ControlService.ClearMessages:input_type -> carillon.v1.ClearMessagesRequest
-	5,  // 47: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
-	7,  // 48: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
-	9,  // 49: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
-	11, // 50: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
-	13, // 51: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
-	16, // 52: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
-	18, // 53: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
-	21, // 54: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
-	23, // 55: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
-	25, // 56: carillon.v1.ControlService.ListMessages:output_type -> carillon.v1.ListMessagesResponse
-	27, // 57: carillon.v1.ControlService.ClearMessages:output_type -> carillon.v1.ClearMessagesResponse
-	47, // [47:58] is the sub-list for method output_type
-	36, // [36:47] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	40, // 32: carillon.v1.ListMessagesRequest.after:type_name -> carillon.v1.Position
+	44, // 33: carillon.v1.ListMessagesResponse.messages:type_name -> carillon.v1.Envelope
+	40, // 34: carillon.v1.ListMessagesResponse.position:type_name -> carillon.v1.Position
+	40, // 35: carillon.v1.ClearMessagesResponse.position:type_name -> carillon.v1.Position
+	43, // 36: carillon.v1.RevokeTokensRequest.issued_before:type_name -> google.protobuf.Timestamp
+	41, // 37: carillon.v1.BlockUserRequest.duration:type_name -> google.protobuf.Duration
+	43, // 38: carillon.v1.BlockedUser.expire_time:type_name -> google.protobuf.Timestamp
+	35, // 39: carillon.v1.ListBlockedUsersResponse.users:type_name -> carillon.v1.BlockedUser
+	4,  // 40: carillon.v1.ControlService.BroadcastToUser:input_type -> carillon.v1.BroadcastToUserRequest
+	6,  // 41: carillon.v1.ControlService.BroadcastToUsers:input_type -> carillon.v1.BroadcastToUsersRequest
+	8,  // 42: carillon.v1.ControlService.BroadcastStream:input_type -> carillon.v1.BroadcastStreamRequest
+	10, // 43: carillon.v1.ControlService.BroadcastAll:input_type -> carillon.v1.BroadcastAllRequest
+	12, // 44: carillon.v1.ControlService.SendToSession:input_type -> carillon.v1.SendToSessionRequest
+	15, // 45: carillon.v1.ControlService.PublishStream:input_type -> carillon.v1.PublishStreamRequest
+	17, // 46: carillon.v1.ControlService.Kick:input_type -> carillon.v1.KickRequest
+	19, // 47: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
+	22, // 48: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
+	24, // 49: carillon.v1.ControlService.ListMessages:input_type -> carillon.v1.ListMessagesRequest
+	26, // 50: carillon.v1.ControlService.ClearMessages:input_type -> carillon.v1.ClearMessagesRequest
+	28, // 51: carillon.v1.ControlService.RevokeTokens:input_type -> carillon.v1.RevokeTokensRequest
+	30, // 52: carillon.v1.ControlService.BlockUser:input_type -> carillon.v1.BlockUserRequest
+	32, // 53: carillon.v1.ControlService.UnblockUser:input_type -> carillon.v1.UnblockUserRequest
+	34, // 54: carillon.v1.ControlService.ListBlockedUsers:input_type -> carillon.v1.ListBlockedUsersRequest
+	5,  // 55: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
+	7,  // 56: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
+	9,  // 57: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
+	11, // 58: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
+	13, // 59: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
+	16, // 60: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
+	18, // 61: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
+	21, // 62: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
+	23, // 63: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
+	25, // 64: carillon.v1.ControlService.ListMessages:output_type -> carillon.v1.ListMessagesResponse
+	27, // 65: carillon.v1.ControlService.ClearMessages:output_type -> carillon.v1.ClearMessagesResponse
+	29, // 66: carillon.v1.ControlService.RevokeTokens:output_type -> carillon.v1.RevokeTokensResponse
+	31, // 67: carillon.v1.ControlService.BlockUser:output_type -> carillon.v1.BlockUserResponse
+	33, // 68: carillon.v1.ControlService.UnblockUser:output_type -> carillon.v1.UnblockUserResponse
+	36, // 69: carillon.v1.ControlService.ListBlockedUsers:output_type -> carillon.v1.ListBlockedUsersResponse
+	55, // [55:70] is the sub-list for method output_type
+	40, // [40:55] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_control_proto_init() }
@@ -2503,13 +3103,17 @@ func file_carillon_v1_control_proto_init() {
 		(*ClearMessagesRequest_Stream)(nil),
 		(*ClearMessagesRequest_UserId)(nil),
 	}
+	file_carillon_v1_control_proto_msgTypes[28].OneofWrappers = []any{
+		(*RevokeTokensRequest_UserId)(nil),
+		(*RevokeTokensRequest_TokenId)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_control_proto_rawDesc), len(file_carillon_v1_control_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   31,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -32,6 +32,10 @@ const (
 	ControlService_CountSubscribers_FullMethodName = "/carillon.v1.ControlService/CountSubscribers"
 	ControlService_ListMessages_FullMethodName     = "/carillon.v1.ControlService/ListMessages"
 	ControlService_ClearMessages_FullMethodName    = "/carillon.v1.ControlService/ClearMessages"
+	ControlService_RevokeTokens_FullMethodName     = "/carillon.v1.ControlService/RevokeTokens"
+	ControlService_BlockUser_FullMethodName        = "/carillon.v1.ControlService/BlockUser"
+	ControlService_UnblockUser_FullMethodName      = "/carillon.v1.ControlService/UnblockUser"
+	ControlService_ListBlockedUsers_FullMethodName = "/carillon.v1.ControlService/ListBlockedUsers"
 )
 
 // ControlServiceClient is the client API for ControlService service.
@@ -83,6 +87,19 @@ type ControlServiceClient interface {
 	// Forgets a log's messages. It begins anew under another epoch, so that nobody recovers across it. Sessions stay
 	// subscribed. FAILED_PRECONDITION where the stream, or users, have no log. Verb: admin.
 	ClearMessages(ctx context.Context, in *ClearMessagesRequest, opts ...grpc.CallOption) (*ClearMessagesResponse, error)
+	// Revokes tokens before they end: those of a user that were issued before a time, or one by its id. Nobody connects
+	// with one from here on, and sessions that have one are closed with 4001, before the answer. A session that has
+	// brought a newer token since stays. Kept in memory until the last of these tokens has ended (auth.max_lifetime); a
+	// restart forgets it. RESOURCE_EXHAUSTED from 100,000 on, with blocked users. Verb: admin.
+	RevokeTokens(ctx context.Context, in *RevokeTokensRequest, opts ...grpc.CallOption) (*RevokeTokensResponse, error)
+	// Keeps a user out, whatever their token: new connections get 403, and the user's sessions are closed with 4003,
+	// before the answer. A second call takes the first one's place. Kept in memory; a restart forgets it.
+	// RESOURCE_EXHAUSTED from 100,000 on, with revoked tokens. Verb: admin.
+	BlockUser(ctx context.Context, in *BlockUserRequest, opts ...grpc.CallOption) (*BlockUserResponse, error)
+	// Lets a blocked user in again. Verb: admin.
+	UnblockUser(ctx context.Context, in *UnblockUserRequest, opts ...grpc.CallOption) (*UnblockUserResponse, error)
+	// Lists the users that are blocked, in the order of their ids, a page at a time. Verb: read.
+	ListBlockedUsers(ctx context.Context, in *ListBlockedUsersRequest, opts ...grpc.CallOption) (*ListBlockedUsersResponse, error)
 }
 
 type controlServiceClient struct {
@@ -206,6 +223,46 @@ func (c *controlServiceClient) ClearMessages(ctx context.Context, in *ClearMessa
 	return out, nil
 }
 
+func (c *controlServiceClient) RevokeTokens(ctx context.Context, in *RevokeTokensRequest, opts ...grpc.CallOption) (*RevokeTokensResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(RevokeTokensResponse)
+	err := c.cc.Invoke(ctx, ControlService_RevokeTokens_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controlServiceClient) BlockUser(ctx context.Context, in *BlockUserRequest, opts ...grpc.CallOption) (*BlockUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(BlockUserResponse)
+	err := c.cc.Invoke(ctx, ControlService_BlockUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controlServiceClient) UnblockUser(ctx context.Context, in *UnblockUserRequest, opts ...grpc.CallOption) (*UnblockUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnblockUserResponse)
+	err := c.cc.Invoke(ctx, ControlService_UnblockUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controlServiceClient) ListBlockedUsers(ctx context.Context, in *ListBlockedUsersRequest, opts ...grpc.CallOption) (*ListBlockedUsersResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBlockedUsersResponse)
+	err := c.cc.Invoke(ctx, ControlService_ListBlockedUsers_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // ControlServiceServer is the server API for ControlService service.
 // All implementations must embed UnimplementedControlServiceServer
 // for forward compatibility.
@@ -255,6 +312,19 @@ type ControlServiceServer interface {
 	// Forgets a log's messages. It begins anew under another epoch, so that nobody recovers across it. Sessions stay
 	// subscribed. FAILED_PRECONDITION where the stream, or users, have no log. Verb: admin.
 	ClearMessages(context.Context, *ClearMessagesRequest) (*ClearMessagesResponse, error)
+	// Revokes tokens before they end: those of a user that were issued before a time, or one by its id. Nobody connects
+	// with one from here on, and sessions that have one are closed with 4001, before the answer. A session that has
+	// brought a newer token since stays. Kept in memory until the last of these tokens has ended (auth.max_lifetime); a
+	// restart forgets it. RESOURCE_EXHAUSTED from 100,000 on, with blocked users. Verb: admin.
+	RevokeTokens(context.Context, *RevokeTokensRequest) (*RevokeTokensResponse, error)
+	// Keeps a user out, whatever their token: new connections get 403, and the user's sessions are closed with 4003,
+	// before the answer. A second call takes the first one's place. Kept in memory; a restart forgets it.
+	// RESOURCE_EXHAUSTED from 100,000 on, with revoked tokens. Verb: admin.
+	BlockUser(context.Context, *BlockUserRequest) (*BlockUserResponse, error)
+	// Lets a blocked user in again. Verb: admin.
+	UnblockUser(context.Context, *UnblockUserRequest) (*UnblockUserResponse, error)
+	// Lists the users that are blocked, in the order of their ids, a page at a time. Verb: read.
+	ListBlockedUsers(context.Context, *ListBlockedUsersRequest) (*ListBlockedUsersResponse, error)
 	mustEmbedUnimplementedControlServiceServer()
 }
 
@@ -297,6 +367,18 @@ func (UnimplementedControlServiceServer) ListMessages(context.Context, *ListMess
 }
 func (UnimplementedControlServiceServer) ClearMessages(context.Context, *ClearMessagesRequest) (*ClearMessagesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ClearMessages not implemented")
+}
+func (UnimplementedControlServiceServer) RevokeTokens(context.Context, *RevokeTokensRequest) (*RevokeTokensResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method RevokeTokens not implemented")
+}
+func (UnimplementedControlServiceServer) BlockUser(context.Context, *BlockUserRequest) (*BlockUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method BlockUser not implemented")
+}
+func (UnimplementedControlServiceServer) UnblockUser(context.Context, *UnblockUserRequest) (*UnblockUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnblockUser not implemented")
+}
+func (UnimplementedControlServiceServer) ListBlockedUsers(context.Context, *ListBlockedUsersRequest) (*ListBlockedUsersResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBlockedUsers not implemented")
 }
 func (UnimplementedControlServiceServer) mustEmbedUnimplementedControlServiceServer() {}
 func (UnimplementedControlServiceServer) testEmbeddedByValue()                        {}
@@ -506,6 +588,78 @@ func _ControlService_ClearMessages_Handler(srv interface{}, ctx context.Context,
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControlService_RevokeTokens_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(RevokeTokensRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).RevokeTokens(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_RevokeTokens_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).RevokeTokens(ctx, req.(*RevokeTokensRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ControlService_BlockUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(BlockUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).BlockUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_BlockUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).BlockUser(ctx, req.(*BlockUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ControlService_UnblockUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnblockUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).UnblockUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_UnblockUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).UnblockUser(ctx, req.(*UnblockUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ControlService_ListBlockedUsers_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBlockedUsersRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).ListBlockedUsers(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_ListBlockedUsers_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).ListBlockedUsers(ctx, req.(*ListBlockedUsersRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // ControlService_ServiceDesc is the grpc.ServiceDesc for ControlService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -552,6 +706,22 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ClearMessages",
 			Handler:    _ControlService_ClearMessages_Handler,
+		},
+		{
+			MethodName: "RevokeTokens",
+			Handler:    _ControlService_RevokeTokens_Handler,
+		},
+		{
+			MethodName: "BlockUser",
+			Handler:    _ControlService_BlockUser_Handler,
+		},
+		{
+			MethodName: "UnblockUser",
+			Handler:    _ControlService_UnblockUser_Handler,
+		},
+		{
+			MethodName: "ListBlockedUsers",
+			Handler:    _ControlService_ListBlockedUsers_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -53,8 +53,8 @@ TEST(ReloadTest, WhatReloadsIsTakenOverAndTheRestWaits) {
 
   ASSERT_TRUE(reloaded.ok()) << MessageOf(reloaded.status());
   EXPECT_THAT(Shown(reloaded->now),
-              ElementsAre(R"(edge.allowed_origins: [] > ["https://a.example", "https://b.example"])", "control.keys:  > ",
-                          "auth.hs256_secret:  > ", R"(auth.issuer: "old" > "new")",
+              ElementsAre(R"(edge.allowed_origins: [] > ["https://a.example", "https://b.example"])",
+                          "control.keys:  > ", "auth.hs256_secret:  > ", R"(auth.issuer: "old" > "new")",
                           "auth.leeway: 30000ms > 5000ms", "log.level: info > warn"));
   EXPECT_THAT(Shown(reloaded->after_restart), ElementsAre("hub.shards: 0 > 3", "streams:  > "));
   EXPECT_EQ(reloaded->config.auth().issuer(), "new");
@@ -71,8 +71,8 @@ TEST(ReloadTest, WhatIsUnsetAgainIsUnset) {
   auto reloaded = Reload(started, with, Defaults());
 
   ASSERT_TRUE(reloaded.ok());
-  EXPECT_THAT(Shown(reloaded->now), ElementsAre(R"(edge.allowed_origins: ["https://a.example"] > [])",
-                                                R"(auth.issuer: "x" > "")"));
+  EXPECT_THAT(Shown(reloaded->now),
+              ElementsAre(R"(edge.allowed_origins: ["https://a.example"] > [])", R"(auth.issuer: "x" > "")"));
   EXPECT_EQ(reloaded->config.auth().issuer(), "");
   EXPECT_EQ(reloaded->config.edge().allowed_origins_size(), 0);
 }

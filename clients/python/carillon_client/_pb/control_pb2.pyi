@@ -8,6 +8,34 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class BlockUserRequest(_message.Message):
+    __slots__ = ["duration", "reason", "user_id"]
+    DURATION_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    duration: _duration_pb2.Duration
+    reason: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class BlockUserResponse(_message.Message):
+    __slots__ = ["partial", "sessions"]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    partial: bool
+    sessions: int
+    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
+
+class BlockedUser(_message.Message):
+    __slots__ = ["expire_time", "reason", "user_id"]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    expire_time: _timestamp_pb2.Timestamp
+    reason: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., reason: _Optional[str] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
 class BroadcastAllRequest(_message.Message):
     __slots__ = ["event", "options", "stream"]
     EVENT_FIELD_NUMBER: _ClassVar[int]
@@ -148,6 +176,22 @@ class KickResponse(_message.Message):
     sessions: int
     def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
+class ListBlockedUsersRequest(_message.Message):
+    __slots__ = ["page_size", "page_token"]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    page_size: int
+    page_token: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+
+class ListBlockedUsersResponse(_message.Message):
+    __slots__ = ["next_page_token", "users"]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    USERS_FIELD_NUMBER: _ClassVar[int]
+    next_page_token: str
+    users: _containers.RepeatedCompositeFieldContainer[BlockedUser]
+    def __init__(self, users: _Optional[_Iterable[_Union[BlockedUser, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
 class ListMessagesRequest(_message.Message):
     __slots__ = ["after", "page_size", "page_token", "stream", "user_id"]
     AFTER_FIELD_NUMBER: _ClassVar[int]
@@ -249,6 +293,24 @@ class Receipt(_message.Message):
     sessions: int
     def __init__(self, message_id: _Optional[str] = ..., sessions: _Optional[int] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., duplicate: bool = ..., report: _Optional[_Union[DeliveryReport, _Mapping]] = ...) -> None: ...
 
+class RevokeTokensRequest(_message.Message):
+    __slots__ = ["issued_before", "token_id", "user_id"]
+    ISSUED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    issued_before: _timestamp_pb2.Timestamp
+    token_id: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., token_id: _Optional[str] = ..., issued_before: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class RevokeTokensResponse(_message.Message):
+    __slots__ = ["partial", "sessions"]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    partial: bool
+    sessions: int
+    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
+
 class Selector(_message.Message):
     __slots__ = ["labels", "roles", "user_ids"]
     class LabelsEntry(_message.Message):
@@ -324,3 +386,15 @@ class SubscribersResponse(_message.Message):
     partial: bool
     subscribers: _containers.RepeatedCompositeFieldContainer[Subscriber]
     def __init__(self, subscribers: _Optional[_Iterable[_Union[Subscriber, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ...) -> None: ...
+
+class UnblockUserRequest(_message.Message):
+    __slots__ = ["user_id"]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ...) -> None: ...
+
+class UnblockUserResponse(_message.Message):
+    __slots__ = ["was_blocked"]
+    WAS_BLOCKED_FIELD_NUMBER: _ClassVar[int]
+    was_blocked: bool
+    def __init__(self, was_blocked: bool = ...) -> None: ...

@@ -85,6 +85,26 @@ class ControlServiceStub(object):
                 request_serializer=carillon_dot_v1_dot_control__pb2.ClearMessagesRequest.SerializeToString,
                 response_deserializer=carillon_dot_v1_dot_control__pb2.ClearMessagesResponse.FromString,
                 )
+        self.RevokeTokens = channel.unary_unary(
+                '/carillon.v1.ControlService/RevokeTokens',
+                request_serializer=carillon_dot_v1_dot_control__pb2.RevokeTokensRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.RevokeTokensResponse.FromString,
+                )
+        self.BlockUser = channel.unary_unary(
+                '/carillon.v1.ControlService/BlockUser',
+                request_serializer=carillon_dot_v1_dot_control__pb2.BlockUserRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.BlockUserResponse.FromString,
+                )
+        self.UnblockUser = channel.unary_unary(
+                '/carillon.v1.ControlService/UnblockUser',
+                request_serializer=carillon_dot_v1_dot_control__pb2.UnblockUserRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.UnblockUserResponse.FromString,
+                )
+        self.ListBlockedUsers = channel.unary_unary(
+                '/carillon.v1.ControlService/ListBlockedUsers',
+                request_serializer=carillon_dot_v1_dot_control__pb2.ListBlockedUsersRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.ListBlockedUsersResponse.FromString,
+                )
 
 
 class ControlServiceServicer(object):
@@ -189,6 +209,39 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevokeTokens(self, request, context):
+        """Revokes tokens before they end: those of a user that were issued before a time, or one by its id. Nobody connects
+        with one from here on, and sessions that have one are closed with 4001, before the answer. A session that has
+        brought a newer token since stays. Kept in memory until the last of these tokens has ended (auth.max_lifetime); a
+        restart forgets it. RESOURCE_EXHAUSTED from 100,000 on, with blocked users. Verb: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BlockUser(self, request, context):
+        """Keeps a user out, whatever their token: new connections get 403, and the user's sessions are closed with 4003,
+        before the answer. A second call takes the first one's place. Kept in memory; a restart forgets it.
+        RESOURCE_EXHAUSTED from 100,000 on, with revoked tokens. Verb: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnblockUser(self, request, context):
+        """Lets a blocked user in again. Verb: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBlockedUsers(self, request, context):
+        """Lists the users that are blocked, in the order of their ids, a page at a time. Verb: read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -246,6 +299,26 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ClearMessages,
                     request_deserializer=carillon_dot_v1_dot_control__pb2.ClearMessagesRequest.FromString,
                     response_serializer=carillon_dot_v1_dot_control__pb2.ClearMessagesResponse.SerializeToString,
+            ),
+            'RevokeTokens': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeTokens,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.RevokeTokensRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.RevokeTokensResponse.SerializeToString,
+            ),
+            'BlockUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.BlockUser,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.BlockUserRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.BlockUserResponse.SerializeToString,
+            ),
+            'UnblockUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnblockUser,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.UnblockUserRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.UnblockUserResponse.SerializeToString,
+            ),
+            'ListBlockedUsers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBlockedUsers,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.ListBlockedUsersRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.ListBlockedUsersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -457,5 +530,73 @@ class ControlService(object):
         return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/ClearMessages',
             carillon_dot_v1_dot_control__pb2.ClearMessagesRequest.SerializeToString,
             carillon_dot_v1_dot_control__pb2.ClearMessagesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RevokeTokens(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/RevokeTokens',
+            carillon_dot_v1_dot_control__pb2.RevokeTokensRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.RevokeTokensResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BlockUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/BlockUser',
+            carillon_dot_v1_dot_control__pb2.BlockUserRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.BlockUserResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def UnblockUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/UnblockUser',
+            carillon_dot_v1_dot_control__pb2.UnblockUserRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.UnblockUserResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ListBlockedUsers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/ListBlockedUsers',
+            carillon_dot_v1_dot_control__pb2.ListBlockedUsersRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.ListBlockedUsersResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
