@@ -15,8 +15,8 @@
 
 namespace carillon::auth {
 
-// Whom backends keep out although a key vouches for them: blocked users, and tokens that were revoked, of a user up to a
-// time or by their id. Lives in memory: a restart forgets it. At most kMost entries. Thread: any.
+// Whom backends keep out although a key vouches for them: blocked users, and tokens that were revoked, of a user up to
+// a time or by their id. Lives in memory: a restart forgets it. At most kMost entries. Thread: any.
 class Denials {
  public:
   using Time = std::chrono::system_clock::time_point;

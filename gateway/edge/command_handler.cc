@@ -227,6 +227,12 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   if (session.identity() != nullptr && session.identity()->user_id != (*identity)->user_id) {
     return Refuse(session, command.id, {"already_authenticated", "this session is another user's"});
   }
+  if (session.identity() == nullptr && limits_ != nullptr) {
+    if (auto why = limits_->UserIsFull((*identity)->user_id)) {
+      if (state.owes_auth) return session.Close(wire::CloseCode::kConnectionLimit, *why);
+      return Refuse(session, command.id, {"limit", *std::move(why)});
+    }
+  }
   // What the frame says counts for more than what the URL said.
   for (const auto& [stream, wanted] : command.wanted.streams) state.wanted.streams[stream] = wanted;
   if (command.wanted.otherwise.kind != dialect::Wanted::Kind::kNow) state.wanted.otherwise = command.wanted.otherwise;

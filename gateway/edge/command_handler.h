@@ -2,6 +2,7 @@
 
 #include "gateway/auth/verifier.h"
 #include "gateway/dialect/dialect.h"
+#include "gateway/edge/connection_limits.h"
 #include "gateway/hub/session.h"
 
 namespace carillon::edge {
@@ -22,7 +23,10 @@ struct SessionState {
 // Thread: any one of the shards, with a session of that shard.
 class CommandHandler {
  public:
-  explicit CommandHandler(std::shared_ptr<const auth::Verifier> tokens) : tokens_(std::move(tokens)) {}
+  // `limits` may be null: there are none.
+  explicit CommandHandler(std::shared_ptr<const auth::Verifier> tokens,
+                          std::shared_ptr<const ConnectionLimits> limits = nullptr)
+      : tokens_(std::move(tokens)), limits_(std::move(limits)) {}
 
   // The session begins: admits it, subscribes it to what it asked for and welcomes it.
   void Begin(hub::Session& session, SessionState& state) const;
@@ -47,6 +51,7 @@ class CommandHandler {
                const hub::SubscribeAnswer& inbox) const;
 
   const std::shared_ptr<const auth::Verifier> tokens_;
+  const std::shared_ptr<const ConnectionLimits> limits_;
 };
 
 }  // namespace carillon::edge

@@ -16,7 +16,8 @@ EdgeServer::EdgeServer(EdgeOptions options, AdmissionRules rules, hub::Node& nod
       tokens_(rules.tokens),
       rules_(std::move(rules)),
       node_(node),
-      commands_(tokens_),
+      limits_(std::make_shared<ConnectionLimits>(options_.limits, node)),
+      commands_(tokens_, limits_),
       listener_(node.shard(0).io(), [this](int descriptor) { OnAccept(descriptor); }) {
   for (ShardIndex index = 0; index < node_.shards(); ++index) {
     hub::Shard& shard = node_.shard(index);
@@ -95,8 +96,15 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
 
 void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
                        const EndpointRules& endpoint, const std::string& stream, bool waited) {
+  std::shared_ptr<const AdmissionRules> rules = rules_.Get();
+  Address address = ClientAddress(connection->Peer(), request, rules->proxies);
+  bool counts = !address.is_loopback() && !rules->proxies.Contains(address);
+  if (!waited) {
+    auto refused = limits_->CheckRates(counts ? &address : nullptr, std::chrono::steady_clock::now());
+    if (refused.has_value()) return connection->Refuse(*refused);
+  }
   bool unknown_key = false;
-  Verdict verdict = Judge(request, *rules_.Get(), endpoint, stream, std::chrono::system_clock::now(), &unknown_key);
+  Verdict verdict = Judge(request, *rules, endpoint, stream, std::chrono::system_clock::now(), &unknown_key);
   if (unknown_key && !waited) {
     // The connection is moved on and on: its shard must be the one that lets go of it.
     auto again = [this, &shard, connection, request, &endpoint, stream]() mutable {
@@ -121,8 +129,19 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
                                "limits.memory_bytes",
                                {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
   }
+  auto& admission = std::get<Admission>(verdict);
+  if (admission.identity != nullptr) {
+    if (auto why = limits_->UserIsFull(admission.identity->user_id)) {
+      return connection->Refuse({503,
+                                 "user_limit",
+                                 *std::move(why),
+                                 "limits.connections_per_user",
+                                 {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
+    }
+  }
+  if (auto refused = limits_->Enter(counts ? &address : nullptr, &admission.place)) return connection->Refuse(*refused);
   auto [socket, unread] = connection->Release();
-  BeginWsSession(shard, commands_, std::move(socket), std::move(unread), std::get<Admission>(verdict));
+  BeginWsSession(shard, commands_, std::move(socket), std::move(unread), admission);
 }
 
 void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connection) {
@@ -140,7 +159,26 @@ void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connect
              {"suppressed", suppressed}});
 }
 
+// A line for each time that 80 % are crossed; below 75 % it may be said again.
+void EdgeServer::LookAtLimits() {
+  size_t sessions = node_.Sessions();
+  size_t limit = options_.max_connections;
+  if (near_limit_ ? sessions * 4 < limit * 3 : sessions * 5 < limit * 4) {
+    near_limit_ = false;
+  } else if (!std::exchange(near_limit_, true)) {
+    crossed_.Add();
+    log::Warn("edge", "80 % of the connections are there; at all of them new clients get 503",
+              {{"connections", sessions}, {"limit", limit}, {"setting", "edge.max_connections"}});
+  }
+}
+
 void EdgeServer::Collect(MetricsWriter& writer) const {
+  writer.Gauge(
+      "carillon_limit_ratio", "How much of a limit is used; 1 is all.",
+      static_cast<double>(node_.Sessions()) / static_cast<double>(std::max<size_t>(1, options_.max_connections)),
+      {{"limit", "connections"}});
+  writer.Counter("carillon_limit_crossed_total", "How often 80 % of a limit were crossed.", crossed_.value(),
+                 {{"limit", "connections"}});
   for (size_t row = 0; row < kReasons.size(); ++row) {
     writer.Counter("carillon_handshakes_rejected_total", "Requests that were refused, by reason.",
                    refused_[row].value(), {{"reason", kReasons[row]}});

@@ -8,6 +8,7 @@
 #include "gateway/base/live.h"
 #include "gateway/base/metrics.h"
 #include "gateway/edge/command_handler.h"
+#include "gateway/edge/connection_limits.h"
 #include "gateway/edge/handshake.h"
 #include "gateway/edge/http_connection.h"
 #include "gateway/edge/listener.h"
@@ -22,6 +23,7 @@ struct EdgeOptions {
   size_t max_connections = 1000;  // sessions
   size_t max_sockets = 2000;      // those and what is still HTTP, which must leave descriptors for everybody else
   bool demo_page = false;
+  ConnectionLimitSettings limits;
 };
 
 // Where clients connect: accepts, deals connections out to the shards in turn, judges their request, and turns them
@@ -41,6 +43,10 @@ class EdgeServer {
 
   // From the next request on; any thread. The verifier of the rules stays the one from the start.
   void SetRules(AdmissionRules rules) { rules_.Set(std::move(rules)); }
+  void SetLimits(const ConnectionLimitSettings& limits) { limits_->Set(limits); }
+
+  // To be called now and then: says in a line where the connections have come near their bound. One thread.
+  void LookAtLimits();
 
   const std::string& address() const { return listener_.address(); }
 
@@ -56,15 +62,17 @@ class EdgeServer {
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
-  static constexpr std::array<std::string_view, 19> kReasons = {
-      "malformed",      "dup_header", "smuggling", "too_large",   "timeout",       "method",        "path",
-      "version",        "key",        "origin",    "subprotocol", "missing_token", "invalid_token", "blocked",
-      "ambiguous_auth", "capacity",   "memory",    "draining",    "other"};
+  static constexpr std::array<std::string_view, 23> kReasons = {
+      "malformed",      "dup_header", "smuggling",  "too_large",     "timeout",       "method",        "path",
+      "version",        "key",        "origin",     "subprotocol",   "missing_token", "invalid_token", "blocked",
+      "ambiguous_auth", "capacity",   "user_limit", "address_limit", "address_rate",  "accept_rate",   "memory",
+      "draining",       "other"};
 
   const EdgeOptions options_;
   const std::shared_ptr<const auth::Verifier> tokens_;
   Live<AdmissionRules> rules_;
   hub::Node& node_;
+  const std::shared_ptr<ConnectionLimits> limits_;
   CommandHandler commands_;
   Listener listener_;
   // Connections that are accepted and no session yet. Shared with them, because the last ones go with their loops.
@@ -75,6 +83,8 @@ class EdgeServer {
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;
   std::array<SharedCounter, kReasons.size()> refused_;
+  SharedCounter crossed_;
+  bool near_limit_ = false;
   log::SamplerByReason sampler_;
 };
 

@@ -10,6 +10,7 @@
 #include "gateway/auth/identity.h"
 #include "gateway/auth/origin.h"
 #include "gateway/auth/verifier.h"
+#include "gateway/edge/client_address.h"
 #include "gateway/edge/http_head.h"
 #include "gateway/hub/session.h"
 
@@ -31,6 +32,7 @@ struct AdmissionRules {
   auth::OriginRules origins;
   std::shared_ptr<const auth::Verifier> tokens;
   std::string cookie;  // that may carry a token; empty: none
+  TrustedProxies proxies;
 };
 
 // What a connection is admitted as.
@@ -45,6 +47,7 @@ struct Admission {
   std::string websocket_key;
   std::string refused_because;  // not empty: accept, then close with this and
   wire::CloseCode refused_with = wire::CloseCode::kUnauthorized;
+  std::shared_ptr<void> place;  // among those of its address; null: not counted
 };
 
 using Verdict = std::variant<Admission, HttpError>;

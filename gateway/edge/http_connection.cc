@@ -136,6 +136,12 @@ std::pair<Socket, std::string> HttpConnection::Release() {
   return {std::move(socket_), std::string(head_)};  // a copy: without the room that reading needed
 }
 
+boost::asio::ip::address HttpConnection::Peer() const {
+  error_code error;
+  auto endpoint = socket_.remote_endpoint(error);
+  return error ? boost::asio::ip::address() : endpoint.address();
+}
+
 std::string HttpConnection::PeerNetwork() const {
   return NetworkOf(socket_);
 }

@@ -39,6 +39,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Takes the socket and what the client sent after its request.
   std::pair<Socket, std::string> Release();
 
+  // Whoever is at the other end; 0.0.0.0 where it has gone.
+  boost::asio::ip::address Peer() const;
+
   // The client's address, cut to its network: /24 or /48. For logs.
   std::string PeerNetwork() const;
 

@@ -81,6 +81,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   WsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread, Admission admission)
       : shard_(shard),
         handler_(handler),
+        place_(std::move(admission.place)),
         close_because_(std::move(admission.refused_because)),
         close_with_(admission.refused_with),
         session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), std::move(admission.identity)),
@@ -144,7 +145,8 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   hub::Shard& shard_;
   const CommandHandler& handler_;
   SessionState state_;
-  std::string close_because_;  // the handshake's refusal, told after it
+  std::shared_ptr<void> place_;  // among the sessions of its address
+  std::string close_because_;    // the handshake's refusal, told after it
   wire::CloseCode close_with_;
   hub::Session session_;
   Stream ws_;
@@ -418,6 +420,7 @@ void WsSession::Finish() {
   if (phase_ == State::kDone) return;
   phase_ = State::kDone;
   hub::TimerWheel::Disarm(*this);
+  place_ = nullptr;
   session_.BeginClosing();
   if (registered_) shard_.Unregister(session_, end_);
   error_code ignored;

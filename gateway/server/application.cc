@@ -161,6 +161,7 @@ void Application::OnHangup() {
   current_ = std::move(reloaded->config);
   tokens_->SetRules(std::move(loaded->tokens));
   edge_.SetRules(AdmissionRulesOf(current_, tokens_));
+  edge_.SetLimits(ConnectionLimitsOf(current_));
   control_.SetKeys(ApiKeysOf(current_));
   log::SetLevel(LogLevelOf(current_));
   for (const SettingChange& change : reloaded->now) {
@@ -230,6 +231,7 @@ void Application::EverySecond() {
   engine_.Sweep();
   tokens_->denials().Sweep(std::chrono::system_clock::now());
   memory_guard_.Look();
+  edge_.LookAtLimits();
   every_second_.expires_after(std::chrono::seconds(1));
   every_second_.async_wait([this](const boost::system::error_code& error) {
     if (!error) EverySecond();

@@ -119,6 +119,7 @@ edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections
   options.max_connections = max_connections;
   options.max_sockets = max_sockets;
   options.demo_page = config.edge().demo_page();
+  options.limits = ConnectionLimitsOf(config);
   return options;
 }
 
@@ -126,7 +127,16 @@ edge::AdmissionRules AdmissionRulesOf(const v1::Config& config, std::shared_ptr<
   auto origins =
       auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
   CARILLON_CHECK(origins.ok());  // CheckRules looked
-  return {*std::move(origins), std::move(tokens), config.auth().cookie()};
+  auto proxies =
+      edge::TrustedProxies::Parse({config.edge().trusted_proxies().begin(), config.edge().trusted_proxies().end()});
+  CARILLON_CHECK(proxies.ok());  // likewise
+  return {*std::move(origins), std::move(tokens), config.auth().cookie(), *std::move(proxies)};
+}
+
+edge::ConnectionLimitSettings ConnectionLimitsOf(const v1::Config& config) {
+  const v1::LimitsConfig& limits = config.limits();
+  return {limits.handshakes(), limits.handshakes_per_address(), limits.connections_per_address(),
+          limits.connections_per_user()};
 }
 
 auth::ApiKeys ApiKeysOf(const v1::Config& config) {

@@ -20,6 +20,8 @@ DrainOptions DrainOptionsOf(const v1::Config& config);
 edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections, size_t max_sockets);
 edge::AdmissionRules AdmissionRulesOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens);
 
+edge::ConnectionLimitSettings ConnectionLimitsOf(const v1::Config& config);
+
 auth::ApiKeys ApiKeysOf(const v1::Config& config);
 control::ControlOptions ControlOptionsOf(const v1::Config& config);
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "gateway/auth/origin.h"
+#include "gateway/edge/client_address.h"
 #include "gateway/edge/credentials.h"
 #include "gateway/edge/listener.h"
 #include "gateway/server/config_values.h"
@@ -167,6 +168,10 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   const auto& origins = config.edge().allowed_origins();
   if (!config.auth().cookie().empty() && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
     problem("auth.cookie", "with edge.allowed_origins: [\"*\"] every site could act as its visitors: name the origins");
+  }
+  for (int i = 0; i < config.edge().trusted_proxies_size(); ++i) {
+    auto proxies = edge::TrustedProxies::Parse({config.edge().trusted_proxies(i)});
+    if (!proxies.ok()) problem(fmt::format("edge.trusted_proxies[{}]", i), MessageOf(proxies.status()));
   }
   for (int i = 0; i < config.edge().allowed_origins_size(); ++i) {
     auto rules = auth::OriginRules::Parse({config.edge().allowed_origins(i)});

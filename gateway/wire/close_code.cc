@@ -22,6 +22,7 @@ constexpr CloseInfo kTable[] = {
     {CloseCode::kAuthTimeout, "auth_timeout", "no token in time"},
     {CloseCode::kOverloaded, "overloaded", "the gateway is short of memory"},
     {CloseCode::kSlowConsumer, "slow_consumer", "reading too slowly"},
+    {CloseCode::kConnectionLimit, "connection_limit", "too many connections"},
     {CloseCode::kRestart, "restart", "the gateway restarts"},
     {CloseCode::kPingTimeout, "ping_timeout", "no answer to pings"},
     {CloseCode::kTokenExpired, "token_expired", "the token has expired: come back with a new one"},

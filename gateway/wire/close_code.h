@@ -29,6 +29,7 @@ enum class CloseCode : uint16_t {
 
   kOverloaded = 4100,
   kSlowConsumer = 4101,
+  kConnectionLimit = 4103,
 
   kRestart = 4200,
   kPingTimeout = 4201,

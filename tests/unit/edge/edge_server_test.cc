@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <thread>
 
 #include "tests/support/test_edge.h"
 
@@ -28,6 +29,31 @@ std::string Ask(TestEdge& edge, std::string_view bytes) {
 
 std::string Get(std::string_view path, std::string_view headers = "") {
   return "GET " + std::string(path) + " HTTP/1.1\r\nHost: gateway\r\n" + std::string(headers) + "\r\n";
+}
+
+// Below 75 % it may be told again.
+TEST(EdgeServerTest, EightyPercentAreToldOnceACrossing) {
+  EdgeOptions options = TestEdge::Options();
+  options.max_connections = 10;
+  TestEdge edge(options);
+  std::vector<RawWsClient> clients;
+  auto crossings = [&](size_t sessions) {
+    while (clients.size() < sessions) clients.push_back(edge.Join());
+    while (clients.size() > sessions) clients.pop_back();
+    while (edge.node().Sessions() != sessions) std::this_thread::yield();
+    edge.server().LookAtLimits();
+    MetricsWriter writer;
+    edge.server().Collect(writer);
+    std::string text = writer.Text();
+    size_t at = text.find("carillon_limit_crossed_total{");
+    return text.substr(text.find("} ", at) + 2, 1);
+  };
+  EXPECT_EQ(crossings(7), "0");
+  EXPECT_EQ(crossings(8), "1");
+  EXPECT_EQ(crossings(10), "1");
+  EXPECT_EQ(crossings(8), "1");
+  EXPECT_EQ(crossings(7), "1");
+  EXPECT_EQ(crossings(8), "2");
 }
 
 TEST(EdgeServerTest, AnUpgradeIsAnsweredStrictly) {

@@ -1,0 +1,110 @@
+#include "gateway/edge/connection_limits.h"
+
+#include "gateway/base/random.h"
+
+namespace carillon::edge {
+namespace {
+
+constexpr size_t kLeastSweep = 1024;
+constexpr size_t kNetworkBytes = 8;  // of an IPv6 address: /64
+
+TokenBucket BucketOf(uint32_t rate) {
+  return {2.0F * static_cast<float>(rate), std::chrono::seconds(2)};
+}
+
+std::pair<std::string, std::string> RetryAfter() {
+  return {"Retry-After", std::to_string(1 + RandomBits() % 10)};
+}
+
+}  // namespace
+
+ConnectionLimits::ConnectionLimits(const ConnectionLimitSettings& settings, const hub::Node& node) : node_(node) {
+  Set(settings);
+}
+
+void ConnectionLimits::Set(const ConnectionLimitSettings& settings) {
+  std::lock_guard lock(mutex_);
+  if (settings.handshakes != settings_.handshakes) all_.reset();
+  if (settings.handshakes > 0 && !all_.has_value()) all_ = BucketOf(settings.handshakes);
+  if (settings.handshakes_per_address != settings_.handshakes_per_address) {
+    for (auto& [key, entry] : addresses_) entry.rate = BucketOf(settings.handshakes_per_address);
+  }
+  settings_ = settings;
+  per_user_ = settings.per_user;
+}
+
+std::string ConnectionLimits::KeyOf(const Address& address) {
+  if (address.is_v4()) {
+    auto bytes = address.to_v4().to_bytes();
+    return {bytes.begin(), bytes.end()};
+  }
+  auto bytes = address.to_v6().to_bytes();
+  return {bytes.begin(), bytes.begin() + kNetworkBytes};
+}
+
+ConnectionLimits::Entry& ConnectionLimits::EntryOf(const std::string& key, Clock::time_point now) {
+  auto it = addresses_.find(key);
+  if (it == addresses_.end()) {
+    if (addresses_.size() >= sweep_at_) {
+      // After two seconds a bucket is full again, as a new one is.
+      absl::erase_if(addresses_, [now](const auto& item) {
+        return item.second.sessions == 0 && now - item.second.used > std::chrono::seconds(2);
+      });
+      sweep_at_ = std::max(kLeastSweep, 2 * addresses_.size());
+    }
+    it = addresses_.try_emplace(key, Entry{0, BucketOf(settings_.handshakes_per_address), now}).first;
+  }
+  it->second.used = now;
+  return it->second;
+}
+
+std::optional<HttpError> ConnectionLimits::CheckRates(const Address* address, Clock::time_point now) {
+  std::lock_guard lock(mutex_);
+  if (address != nullptr && settings_.handshakes_per_address > 0 && !EntryOf(KeyOf(*address), now).rate.Take(now)) {
+    return HttpError{429,
+                     "address_rate",
+                     fmt::format("more than {} connections a second from one address", settings_.handshakes_per_address),
+                     "limits.handshakes_per_address",
+                     {RetryAfter()}};
+  }
+  if (all_.has_value() && !all_->Take(now)) {
+    return HttpError{503,
+                     "accept_rate",
+                     fmt::format("more than {} connections a second", settings_.handshakes),
+                     "limits.handshakes",
+                     {RetryAfter()}};
+  }
+  return std::nullopt;
+}
+
+std::optional<HttpError> ConnectionLimits::Enter(const Address* address, std::shared_ptr<void>* place) {
+  if (address == nullptr) return std::nullopt;
+  std::string key = KeyOf(*address);
+  std::lock_guard lock(mutex_);
+  if (settings_.per_address == 0) return std::nullopt;
+  Entry& entry = EntryOf(key, Clock::now());
+  if (entry.sessions >= settings_.per_address) {
+    return HttpError{429,
+                     "address_limit",
+                     fmt::format("one address may have {} connections", settings_.per_address),
+                     "limits.connections_per_address",
+                     {RetryAfter()}};
+  }
+  ++entry.sessions;
+  *place = std::shared_ptr<void>(nullptr, [limits = shared_from_this(), key](void*) { limits->Leave(key); });
+  return std::nullopt;
+}
+
+void ConnectionLimits::Leave(const std::string& key) {
+  std::lock_guard lock(mutex_);
+  if (auto it = addresses_.find(key); it != addresses_.end() && it->second.sessions > 0) --it->second.sessions;
+}
+
+std::optional<std::string> ConnectionLimits::UserIsFull(const std::string& user_id) const {
+  uint32_t limit = per_user_;
+  if (limit == 0) return std::nullopt;
+  if (node_.Find({wire::kDefaultApp, wire::TopicKind::kUser, user_id}).sessions < limit) return std::nullopt;
+  return fmt::format("a user may have {} connections", limit);
+}
+
+}  // namespace carillon::edge
