@@ -27,7 +27,7 @@ class ControlServer {
   // "127.0.0.1:7311", with the port that was taken.
   const std::string& address() const;
 
-  // From the next call on; calls that run were checked when they began. Any thread.
+  // From the next call on, and the next request of a PublishStream. Any thread.
   void SetKeys(auth::ApiKeys keys);
 
   // What health says from here on. Calls are taken all the same.

@@ -55,7 +55,7 @@ class Service final : public v1::ControlService::CallbackService {
 
   grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* PublishStream(
       CallbackServerContext* call) override {
-    return MakePublishStream(context_, Admit(call, auth::Verb::kPublish));
+    return MakePublishStream(context_, call, Admit(call, auth::Verb::kPublish));
   }
 
   ServerUnaryReactor* Kick(CallbackServerContext* call, const v1::KickRequest* request,
@@ -140,7 +140,10 @@ class Service final : public v1::ControlService::CallbackService {
     Status asked = control::BlockUser(context_.node, context_.tokens, *request, response, WhenDone(reactor));
     if (!asked.ok()) return Finish(reactor, asked);
     log::Info("control", "blocked a user",
-              {{"key", key}, {"user", copy.user_id()}, {"seconds", copy.duration().seconds()}, {"why", copy.reason()}});
+              {{"key", key},
+               {"user", copy.user_id()},
+               {"seconds", copy.has_duration() ? std::to_string(copy.duration().seconds()) : "for good"},
+               {"why", copy.reason()}});
     return reactor;
   }
 
@@ -151,7 +154,9 @@ class Service final : public v1::ControlService::CallbackService {
     Status done = control::UnblockUser(context_.tokens, *request, response);
     if (done.ok()) {
       log::Info("control", "unblocked a user",
-                {{"key", CallerName(*call, context_.keys)}, {"user", request->user_id()}});
+                {{"key", CallerName(*call, context_.keys)},
+                 {"user", request->user_id()},
+                 {"was_blocked", response->was_blocked() ? "yes" : "no"}});
     }
     return Finish(reactor, done);
   }

@@ -1,9 +1,11 @@
 #include "control/publish_stream.h"
 
+#include <grpcpp/server_context.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <mutex>
 
+#include "control/caller_auth.h"
 #include "control/status_mapping.h"
 
 namespace carillon::control {
@@ -23,7 +25,8 @@ constexpr std::chrono::milliseconds kRetryInterval{2};
 // Reads, writes and waits complete on different threads; `mutex_` guards everything, and gRPC is called without it.
 class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse> {
  public:
-  Stream(ControlContext& context, const Status& admitted) : context_(context), publish_(context.publisher) {
+  Stream(ControlContext& context, const grpc::CallbackServerContext* call, const Status& admitted)
+      : context_(context), call_(call), keys_version_(context.keys.version()), publish_(context.publisher) {
     {
       std::lock_guard lock(mutex_);  // what was made here is used by other threads, under the lock
       finished_ = !admitted.ok();
@@ -72,7 +75,11 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   void OnDone() override { delete this; }
 
  private:
-  Status CheckRequest() const {
+  Status CheckRequest() {
+    if (uint64_t version = context_.keys.version(); version != keys_version_) {  // the key may be none any more
+      keys_version_ = version;
+      RETURN_IF_ERROR(CheckCaller(*call_, context_.keys, auth::Verb::kPublish));
+    }
     if (request_.seq() != next_seq_) {
       return FieldError("seq", fmt::format("is {}, but the next item is number {}", request_.seq(), next_seq_));
     }
@@ -158,6 +165,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   }
 
   ControlContext& context_;
+  const grpc::CallbackServerContext* call_;  // lives as long as this
+  uint64_t keys_version_;
   v1::PublishStreamRequest request_;
   v1::PublishStreamResponse response_;  // being written
 
@@ -181,8 +190,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
 }  // namespace
 
 grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* MakePublishStream(
-    ControlContext& context, const Status& admitted) {
-  return new Stream(context, admitted);
+    ControlContext& context, const grpc::CallbackServerContext* call, const Status& admitted) {
+  return new Stream(context, call, admitted);
 }
 
 }  // namespace carillon::control

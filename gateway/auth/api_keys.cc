@@ -51,6 +51,7 @@ std::string_view ApiKeys::NameOf(std::string_view secret) const {
 
 void LiveApiKeys::Set(ApiKeys keys) {
   keys_.Set(std::move(keys));
+  version_.fetch_add(1, std::memory_order_release);
 }
 
 ApiKeys::Verdict LiveApiKeys::Check(std::string_view secret, Verb verb) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -51,6 +52,9 @@ class LiveApiKeys {
 
   void Set(ApiKeys keys);
 
+  // Another number after each Set.
+  uint64_t version() const { return version_.load(std::memory_order_acquire); }
+
   // As those of ApiKeys.
   ApiKeys::Verdict Check(std::string_view secret, Verb verb) const;
   bool Knows(std::string_view secret) const;
@@ -58,6 +62,7 @@ class LiveApiKeys {
 
  private:
   Live<ApiKeys> keys_;
+  std::atomic<uint64_t> version_{0};
 };
 
 }  // namespace carillon::auth

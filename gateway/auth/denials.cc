@@ -5,8 +5,8 @@
 namespace carillon::auth {
 
 Status Denials::CheckRoom() const {
-  if (count_ < kMost) return absl::OkStatus();
-  return ResourceExhausted("{} users are blocked or tokens revoked: unblock some, or let them end", kMost);
+  if (users_.size() + tokens_.size() < kMost) return absl::OkStatus();
+  return ResourceExhausted("{} revocations are kept: they go when their tokens have ended (auth.max_lifetime)", kMost);
 }
 
 void Denials::Count() {
@@ -15,7 +15,9 @@ void Denials::Count() {
 
 Status Denials::BlockUser(Block block) {
   std::lock_guard lock(mutex_);
-  if (!blocks_.contains(block.user_id)) RETURN_IF_ERROR(CheckRoom());
+  if (blocks_.size() >= kMost && !blocks_.contains(block.user_id)) {
+    return ResourceExhausted("{} users are blocked: unblock some", kMost);
+  }
   std::string user_id = block.user_id;
   blocks_[std::move(user_id)] = std::move(block);
   Count();

@@ -16,7 +16,8 @@
 namespace carillon::auth {
 
 // Whom backends keep out although a key vouches for them: blocked users, and tokens that were revoked, of a user up to
-// a time or by their id. Lives in memory: a restart forgets it. At most kMost entries. Thread: any.
+// a time or by their id. Lives in memory: a restart forgets it. At most kMost blocks and kMost revocations. Thread:
+// any.
 class Denials {
  public:
   using Time = std::chrono::system_clock::time_point;
@@ -56,7 +57,7 @@ class Denials {
     Time forget_at;
   };
 
-  Status CheckRoom() const;  // with the lock
+  Status CheckRoom() const;  // for a revocation; with the lock
   void Count();              // with the lock, after each change
 
   mutable std::mutex mutex_;

@@ -63,7 +63,7 @@ std::string JwksUrlProblem(const std::string& text) {
 }
 
 std::string ShownUrl(const std::string& url) {
-  return url.substr(0, url.find('?'));
+  return url.substr(0, url.find_first_of("?;"));
 }
 
 StatusOr<std::string> FetchJwks(const JwksAddress& address, const std::atomic<bool>& stop) {
@@ -82,6 +82,7 @@ StatusOr<std::string> FetchJwks(const JwksAddress& address, const std::atomic<bo
   set(CURLOPT_FOLLOWLOCATION, 0L);
   set(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
   set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_QUICK_EXIT, 1L);  // or a resolver that hangs would be waited for, beyond the timeout
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(address.timeout.count()));
   set(CURLOPT_HTTPHEADER, headers.get());
   set(CURLOPT_USERAGENT, "carillon");

@@ -20,7 +20,7 @@ struct JwksAddress {
 // Why a URL cannot be an address of keys; empty where it can: https, or http on loopback, without user and password.
 std::string JwksUrlProblem(const std::string& url);
 
-// What logs may show of a URL: without its query, which may hold a secret.
+// What logs may show of a URL: without its query and parameters, which may hold a secret.
 std::string ShownUrl(const std::string& url);
 
 // GETs the text: at most kMaxJwksBytes, no redirects. UNAVAILABLE with the reason, which quotes nothing of the answer.

@@ -1,19 +1,33 @@
 #include "gateway/auth/jwks_source.h"
 
+#include <fmt/ranges.h>
 #include <pthread.h>
+
+#include <algorithm>
 
 #include "gateway/base/log.h"
 
 namespace carillon::auth {
+namespace {
 
-JwksSource::JwksSource(JwksRules rules, OnKeys on_keys)
-    : rules_(std::move(rules)), on_keys_(std::move(on_keys)), thread_([this] { Run(); }) {}
+// Without any keys nobody gets in: that is worth asking often.
+constexpr std::chrono::milliseconds kFirstPause{1'000};
+
+}  // namespace
+
+JwksSource::JwksSource(JwksRules rules, OnFetched on_fetched)
+    : rules_(std::move(rules)), on_fetched_(std::move(on_fetched)), thread_([this] { Run(); }) {}
+
+std::chrono::milliseconds JwksSource::Pause(bool good) const {
+  if (good) return std::max(rules_.refresh, rules_.min_interval);
+  return has_keys_ ? rules_.min_interval : std::min(rules_.min_interval, kFirstPause);
+}
 
 bool JwksSource::Await(const Waiter& waiter) {
   std::lock_guard lock(mutex_);
   if (stop_) return false;
   if (!fetching_ && !asked_) {
-    if (Clock::now() - began_at_ < rules_.min_interval) return false;
+    if (Clock::now() - began_at_ < Pause(false)) return false;
     asked_ = true;
     wake_.notify_one();
   }
@@ -21,20 +35,15 @@ bool JwksSource::Await(const Waiter& waiter) {
   return true;
 }
 
-void JwksSource::Stop() {
-  {
-    std::lock_guard lock(mutex_);
-    stop_ = true;
-    wake_.notify_one();
-  }
-  if (thread_.joinable()) thread_.join();
+void JwksSource::AskToStop() {
+  std::lock_guard lock(mutex_);
+  stop_ = true;
+  wake_.notify_one();
 }
 
-JwksSource::Stats JwksSource::stats() const {
-  std::lock_guard lock(mutex_);
-  Stats stats = stats_;
-  stats.age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - good_at_);
-  return stats;
+void JwksSource::Stop() {
+  AskToStop();
+  if (thread_.joinable()) thread_.join();
 }
 
 void JwksSource::Run() {
@@ -52,9 +61,8 @@ void JwksSource::Run() {
     bool good = Fetch();
     lock.lock();
     fetching_ = false;
-    ++(good ? stats_.fetched : stats_.failed);
-    if (good) good_at_ = Clock::now();
-    next = began_at_ + (good ? rules_.refresh : std::min(rules_.refresh, rules_.min_interval));
+    has_keys_ = has_keys_ || good;
+    next = began_at_ + Pause(good);
     std::vector<Waiter> waiters = std::move(waiters_);
     waiters_.clear();
     lock.unlock();
@@ -70,15 +78,33 @@ bool JwksSource::Fetch() {
   std::vector<std::string> left_out;
   auto keys = text.ok() ? KeySet::FromJwks(*text, rules_.algorithm, &left_out) : StatusOr<KeySet>(text.status());
   if (stop_) return false;
+  // What an address tells everybody is no secret.
+  auto secret = [](const Key& key) { return NameOf(key.algorithm()).starts_with("HS"); };
+  if (keys.ok() && std::any_of(keys->keys().begin(), keys->keys().end(), secret)) {
+    keys = InvalidArgument("holds a secret (HS256, HS384, HS512), which no address may give to whoever asks");
+  }
   std::string url = ShownUrl(rules_.address.url);
   if (!keys.ok()) {
-    log::Warn("auth", "could not fetch keys; what was fetched before still counts",
-              {{"url", url}, {"why", MessageOf(keys.status())}, {"next_in_ms", rules_.min_interval.count()}});
-    return false;
+    log::Warn("auth", "could not fetch keys",
+              {{"url", url},
+               {"why", MessageOf(keys.status())},
+               {"next", has_keys_ ? "those from before still count" : "there are none from it yet"},
+               {"next_in_ms", Pause(false).count()}});
+  } else {
+    std::string names;
+    for (const Key& key : keys->keys()) names += (names.empty() ? "" : " ") + (key.id().empty() ? "-" : key.id());
+    std::string shown = fmt::format("{}; {}", names, fmt::join(left_out, "; "));
+    bool same = shown == shown_;
+    shown_ = std::move(shown);
+    log::Write(same ? log::Level::kDebug : log::Level::kInfo, "auth", "fetched keys",
+               {{"url", url},
+                {"keys", names},
+                {"left_out", left_out.size()},
+                {"why", left_out.empty() ? std::string() : left_out.front()}});
   }
-  log::Debug("auth", "fetched keys", {{"url", url}, {"keys", keys->keys().size()}, {"left_out", left_out.size()}});
-  on_keys_(*std::move(keys));
-  return true;
+  bool good = keys.ok();
+  on_fetched_(std::move(keys));
+  return good;
 }
 
 }  // namespace carillon::auth

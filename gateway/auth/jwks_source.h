@@ -25,16 +25,16 @@ struct JwksRules {
 };
 
 // The keys of one address: fetched at the start, every `refresh`, every `min_interval` while it fails, and when
-// somebody asks for newer ones. Keys count until the next fetch that succeeds. Has a thread of its own. Thread: any.
+// somebody asks for newer ones; every second until it has answered once. Has a thread of its own. Thread: any.
 class JwksSource {
  public:
-  // Called by the source's thread.
-  using OnKeys = std::function<void(KeySet)>;
+  // Called by the source's thread, with what came of a fetch.
+  using OnFetched = std::function<void(StatusOr<KeySet>)>;
 
   // Something that is let go of, on any thread, when what was waited for is over.
   using Waiter = std::shared_ptr<void>;
 
-  JwksSource(JwksRules rules, OnKeys on_keys);
+  JwksSource(JwksRules rules, OnFetched on_fetched);
   ~JwksSource() { Stop(); }
 
   const JwksRules& rules() const { return rules_; }
@@ -43,15 +43,9 @@ class JwksSource {
   // early for the next.
   bool Await(const Waiter& waiter);
 
-  // Ends the thread, within a second, and lets go of those who wait.
+  // Ends the thread, within a second, and lets go of those who wait. Several are ended together if each is asked first.
+  void AskToStop();
   void Stop();
-
-  struct Stats {
-    uint64_t fetched = 0;
-    uint64_t failed = 0;
-    std::chrono::seconds age{0};  // since the last fetch that succeeded, or the start
-  };
-  Stats stats() const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -59,18 +53,19 @@ class JwksSource {
   void Run();
   // True where keys came.
   bool Fetch();
+  std::chrono::milliseconds Pause(bool good) const;
 
   const JwksRules rules_;
-  const OnKeys on_keys_;
+  const OnFetched on_fetched_;
   std::atomic<bool> stop_{false};
   mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool fetching_ = false;
   bool asked_ = true;  // for the first fetch
   Clock::time_point began_at_;
-  Clock::time_point good_at_ = Clock::now();
-  Stats stats_;
+  bool has_keys_ = false;
   std::vector<Waiter> waiters_;
+  std::string shown_;   // of the keys, in the log; its thread's
   std::thread thread_;  // last: it uses everything above
 };
 

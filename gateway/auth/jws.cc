@@ -23,9 +23,7 @@ Status Refuse(const std::string& reason) {
 }
 
 Status UnknownKey(const std::string& reason) {
-  Status status = Refuse(reason);
-  status.SetPayload({kUnknownKey.data(), kUnknownKey.size()}, absl::Cord());
-  return status;
+  return MarkUnknownKey(Refuse(reason));
 }
 
 struct Header {
@@ -94,6 +92,11 @@ StatusOr<std::string> VerifyJws(std::string_view text, const KeySet& keys) {
   std::optional<std::string> payload = DecodeBase64Url(text.substr(first + 1, second - first - 1));
   if (!payload.has_value()) return Refuse("the token's claims are not base64url");
   return *std::move(payload);
+}
+
+Status MarkUnknownKey(Status status) {
+  status.SetPayload({kUnknownKey.data(), kUnknownKey.size()}, absl::Cord());
+  return status;
 }
 
 bool IsUnknownKey(const Status& status) {

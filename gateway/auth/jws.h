@@ -21,6 +21,9 @@ StatusOr<std::string> VerifyJws(std::string_view text, const KeySet& keys);
 // True where VerifyJws knew no key of that name, or only ones without a name that do not fit: there may be newer ones.
 bool IsUnknownKey(const Status& status);
 
+// Makes a status one for which that is true.
+Status MarkUnknownKey(Status status);
+
 // A text signed with an HS* secret.
 std::string SignJws(Algorithm algorithm, std::string_view secret, std::string_view payload);
 

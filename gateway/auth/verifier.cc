@@ -5,9 +5,20 @@
 namespace carillon::auth {
 
 StatusOr<IdentityPtr> Verifier::Verify(std::string_view token, std::chrono::system_clock::time_point now) const {
-  ASSIGN_OR_RETURN(Identity identity, VerifyJwt(token, *rules(), now));
+  auto verified = VerifyJwt(token, *rules(), now);
+  if (IsUnknownKey(verified.status()) && LacksKeys()) {
+    return MarkUnknownKey(
+        absl::UnavailableError("the token's key is not known, and not all keys could be fetched yet"));
+  }
+  if (!verified.ok()) return verified.status();
+  Identity identity = *std::move(verified);
   RETURN_IF_ERROR(denials_.Check(identity, now));
   return IdentityPtr(std::make_shared<const Identity>(std::move(identity)));
+}
+
+bool Verifier::LacksKeys() const {
+  std::lock_guard lock(mutex_);
+  return std::any_of(fetched_.begin(), fetched_.end(), [](const Fetched& fetched) { return fetched.keys.empty(); });
 }
 
 bool Verifier::AwaitKeys(std::function<void()> done) const {
@@ -29,29 +40,43 @@ void Verifier::SetRules(TokenRules rules) {
   {
     std::lock_guard lock(mutex_);
     std::vector<Fetched> stay;
-    for (const JwksRules& wanted : rules.fetched) {
-      auto same = std::find_if(fetched_.begin(), fetched_.end(), [&](const Fetched& fetched) {
-        return fetched.source != nullptr && fetched.source->rules() == wanted;
-      });
-      if (same != fetched_.end()) {
-        stay.push_back(std::move(*same));
-      } else {
-        auto source =
-            std::make_unique<JwksSource>(wanted, [this, wanted](KeySet keys) { OnKeys(wanted, std::move(keys)); });
-        stay.push_back({std::move(source), {}});
-      }
-    }
+    for (const JwksRules& wanted : rules.fetched) stay.push_back(TakeOver(wanted));
     gone = std::exchange(fetched_, std::move(stay));
     given_ = std::move(rules);
     Combine();
   }
-  // Their threads may be waiting for the lock: they end without it. `gone` goes here.
+  // Their threads may be waiting for the lock: they end without it, together.
+  for (Fetched& fetched : gone) {
+    if (fetched.source != nullptr) fetched.source->AskToStop();
+  }
 }
 
-void Verifier::OnKeys(const JwksRules& from, KeySet keys) {
-  std::lock_guard lock(mutex_);
+// The source of these rules; a new one begins with the keys of the same address, where there was one.
+Verifier::Fetched Verifier::TakeOver(const JwksRules& wanted) {
   for (Fetched& fetched : fetched_) {
-    if (fetched.source->rules() == from) fetched.keys = std::move(keys);
+    if (fetched.source != nullptr && fetched.source->rules() == wanted) return std::move(fetched);
+  }
+  Fetched made;
+  for (const Fetched& fetched : fetched_) {
+    if (fetched.source == nullptr) continue;
+    const JwksRules& known = fetched.source->rules();
+    if (known.address.url != wanted.address.url || known.algorithm != wanted.algorithm) continue;
+    made.keys = fetched.keys;
+    made.good_at = fetched.good_at;
+  }
+  made.source = std::make_unique<JwksSource>(
+      wanted, [this, wanted](StatusOr<KeySet> keys) { OnFetched(wanted, std::move(keys)); });
+  return made;
+}
+
+void Verifier::OnFetched(const JwksRules& from, StatusOr<KeySet> keys) {
+  std::lock_guard lock(mutex_);
+  ++(keys.ok() ? fetches_good_ : fetches_failed_);
+  if (!keys.ok()) return;
+  for (Fetched& fetched : fetched_) {
+    if (fetched.source->rules() != from) continue;
+    fetched.keys = *keys;
+    fetched.good_at = Clock::now();
   }
   Combine();
 }
@@ -74,28 +99,23 @@ void Verifier::Stop() {
     std::lock_guard lock(mutex_);
     for (const Fetched& fetched : fetched_) sources.push_back(fetched.source.get());
   }
+  for (JwksSource* source : sources) source->AskToStop();
   for (JwksSource* source : sources) source->Stop();
 }
 
 void Verifier::Collect(MetricsWriter& writer) const {
   denials_.Collect(writer);
-  JwksSource::Stats all;
-  {
-    std::lock_guard lock(mutex_);
-    if (fetched_.empty()) return;
-    for (const Fetched& fetched : fetched_) {
-      JwksSource::Stats stats = fetched.source->stats();
-      all.fetched += stats.fetched;
-      all.failed += stats.failed;
-      all.age = std::max(all.age, stats.age);
-    }
-  }
+  std::lock_guard lock(mutex_);
+  if (fetched_.empty() && fetches_good_ + fetches_failed_ == 0) return;
+  Clock::time_point now = Clock::now();
+  Clock::time_point oldest = now;
+  for (const Fetched& fetched : fetched_) oldest = std::min(oldest, fetched.good_at);
   constexpr std::string_view kName = "carillon_jwks_fetches_total";
   constexpr std::string_view kHelp = "Fetches of token keys, by result.";
-  writer.Counter(kName, kHelp, all.fetched, {{"result", "ok"}});
-  writer.Counter(kName, kHelp, all.failed, {{"result", "failed"}});
+  writer.Counter(kName, kHelp, fetches_good_, {{"result", "ok"}});
+  writer.Counter(kName, kHelp, fetches_failed_, {{"result", "failed"}});
   writer.Gauge("carillon_jwks_age_seconds", "Since when an address of token keys has not answered, the oldest of all.",
-               static_cast<double>(all.age.count()));
+               std::chrono::duration<double>(now - oldest).count());
 }
 
 }  // namespace carillon::auth

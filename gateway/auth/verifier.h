@@ -23,7 +23,8 @@ class Verifier {
   Verifier& operator=(const Verifier&) = delete;
 
   // As VerifyJwt, with the keys of the rules and those that were fetched; and PERMISSION_DENIED or UNAUTHENTICATED
-  // where the denials keep its bearer out. Never waits for anybody.
+  // where the denials keep its bearer out; UNAVAILABLE where its key is not known and an address has not given any yet.
+  // Never waits for anybody.
   StatusOr<IdentityPtr> Verify(std::string_view token, std::chrono::system_clock::time_point now) const;
 
   // For a token whose key is not known (IsUnknownKey): true where newer keys are being fetched, and `done` will be
@@ -31,7 +32,7 @@ class Verifier {
   // is nowhere to fetch them from.
   bool AwaitKeys(std::function<void()> done) const;
 
-  // Takes other rules. Keys of addresses that stay are kept.
+  // Takes other rules. Keys of addresses that stay are kept, also where they are asked in another way.
   void SetRules(TokenRules rules);
 
   Denials& denials() { return denials_; }
@@ -46,19 +47,26 @@ class Verifier {
   void Collect(MetricsWriter& writer) const;
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   struct Fetched {
     std::unique_ptr<JwksSource> source;
-    KeySet keys;
+    KeySet keys;  // empty: none yet
+    Clock::time_point good_at = Clock::now();
   };
 
-  void OnKeys(const JwksRules& from, KeySet keys);
-  void Combine();  // with the lock
+  void OnFetched(const JwksRules& from, StatusOr<KeySet> keys);
+  bool LacksKeys() const;
+  Fetched TakeOver(const JwksRules& wanted);  // with the lock
+  void Combine();                             // with the lock
 
   Denials denials_;
   mutable std::mutex mutex_;
   std::shared_ptr<const TokenRules> rules_;  // with what was fetched
   TokenRules given_;
   std::vector<Fetched> fetched_;
+  uint64_t fetches_good_ = 0;
+  uint64_t fetches_failed_ = 0;
   std::mutex changing_;  // held over a whole SetRules or Stop; before mutex_
 };
 

@@ -220,8 +220,10 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
     state.unknown_key = auth::IsUnknownKey(identity.status()) && !state.keys_are_fresh;
     if (state.unknown_key) return;
     if (state.owes_auth) return session.Close(hub::CodeOf(identity.status()), MessageOf(identity.status()));
-    bool blocked = absl::IsPermissionDenied(identity.status());
-    return Refuse(session, command.id, {blocked ? "forbidden" : "unauthorized", MessageOf(identity.status())});
+    const char* code = absl::IsPermissionDenied(identity.status()) ? "forbidden"
+                       : absl::IsUnavailable(identity.status())    ? "unavailable"
+                                                                   : "unauthorized";
+    return Refuse(session, command.id, {code, MessageOf(identity.status())});
   }
   // A new token for the same user takes the old one's place; nobody changes into somebody else.
   if (session.identity() != nullptr && session.identity()->user_id != (*identity)->user_id) {

@@ -61,11 +61,12 @@ ConnectionLimits::Entry& ConnectionLimits::EntryOf(const std::string& key, Clock
 std::optional<HttpError> ConnectionLimits::CheckRates(const Address* address, Clock::time_point now) {
   std::lock_guard lock(mutex_);
   if (address != nullptr && settings_.handshakes_per_address > 0 && !EntryOf(KeyOf(*address), now).rate.Take(now)) {
-    return HttpError{429,
-                     "address_rate",
-                     fmt::format("more than {} connections a second from one address", settings_.handshakes_per_address),
-                     "limits.handshakes_per_address",
-                     {RetryAfter()}};
+    return HttpError{
+        429,
+        "address_rate",
+        fmt::format("more than {} connections a second from one address", settings_.handshakes_per_address),
+        "limits.handshakes_per_address",
+        {RetryAfter()}};
   }
   if (all_.has_value() && !all_->Take(now)) {
     return HttpError{503,

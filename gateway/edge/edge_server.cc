@@ -11,6 +11,14 @@
 
 namespace carillon::edge {
 
+namespace {
+
+HttpError Draining() {
+  return {503, "draining", "the gateway is shutting down", "", {{"Retry-After", "1"}}};
+}
+
+}  // namespace
+
 EdgeServer::EdgeServer(EdgeOptions options, AdmissionRules rules, hub::Node& node)
     : options_(std::move(options)),
       tokens_(rules.tokens),
@@ -69,7 +77,7 @@ void EdgeServer::OnAccept(int descriptor) {
 void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
                            const HttpRequest& request) {
   if (draining_.load(std::memory_order_relaxed)) {
-    return connection->Refuse({503, "draining", "the gateway is shutting down", "", {{"Retry-After", "1"}}});
+    return connection->Refuse(Draining());
   }
   std::string stream;
   const EndpointRules* endpoint = FindEndpoint(options_.endpoints, request.path, &stream);
@@ -96,6 +104,7 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
 
 void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
                        const EndpointRules& endpoint, const std::string& stream, bool waited) {
+  if (waited && draining_.load(std::memory_order_relaxed)) return connection->Refuse(Draining());
   std::shared_ptr<const AdmissionRules> rules = rules_.Get();
   Address address = ClientAddress(connection->Peer(), request, rules->proxies);
   bool counts = !address.is_loopback() && !rules->proxies.Contains(address);

@@ -62,11 +62,11 @@ class EdgeServer {
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
-  static constexpr std::array<std::string_view, 23> kReasons = {
+  static constexpr std::array<std::string_view, 24> kReasons = {
       "malformed",      "dup_header", "smuggling",  "too_large",     "timeout",       "method",        "path",
       "version",        "key",        "origin",     "subprotocol",   "missing_token", "invalid_token", "blocked",
-      "ambiguous_auth", "capacity",   "user_limit", "address_limit", "address_rate",  "accept_rate",   "memory",
-      "draining",       "other"};
+      "ambiguous_auth", "capacity",   "user_limit", "address_limit", "address_rate",  "accept_rate",   "keys",
+      "memory",         "draining",   "other"};
 
   const EdgeOptions options_;
   const std::shared_ptr<const auth::Verifier> tokens_;

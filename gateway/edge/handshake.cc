@@ -192,6 +192,8 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
     *unknown_key = auth::IsUnknownKey(identity.status());
     if (identity.ok()) {
       admission.identity = *std::move(identity);
+    } else if (absl::IsUnavailable(identity.status())) {
+      return HttpError{503, "keys", MessageOf(identity.status()), "auth.keys[].jwks_url", {{"Retry-After", "2"}}};
     } else if (absl::IsPermissionDenied(identity.status())) {
       refused = HttpError{403, "blocked", MessageOf(identity.status()), "", {}};
     } else if (from_cookie && endpoint.anonymous) {

@@ -485,6 +485,10 @@ void WsSession::OnTimer() {
   Ptr keep(this);
   Clock::time_point now = shard_.now();
   const hub::SessionSettings& settings = session_.settings();
+  if (awaiting_ != nullptr && phase_ == State::kOpen) {  // it is us who do not listen, as long as a fetch may take
+    heard_at_ = now;
+    if (state_.owes_auth) deadline_ = std::max(deadline_, now + kLookAgain);
+  }
   if (deadline_ <= now) {
     if (phase_ == State::kOpen && state_.owes_auth) {
       session_.Close(wire::CloseCode::kAuthTimeout, wire::InfoOf(wire::CloseCode::kAuthTimeout).reason);

@@ -41,8 +41,8 @@ uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode
 }
 
 wire::CloseCode CodeOf(const Status& denied) {
-  bool blocked = denied.code() == absl::StatusCode::kPermissionDenied;
-  return blocked ? wire::CloseCode::kForbidden : wire::CloseCode::kUnauthorized;
+  if (absl::IsPermissionDenied(denied)) return wire::CloseCode::kForbidden;
+  return absl::IsUnavailable(denied) ? wire::CloseCode::kOverloaded : wire::CloseCode::kUnauthorized;
 }
 
 uint32_t CloseDenied(Shard& shard, std::string_view user_id, const auth::Denials& denials,

@@ -29,7 +29,7 @@ uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode
 uint32_t CloseDenied(Shard& shard, std::string_view user_id, const auth::Denials& denials,
                      std::chrono::system_clock::time_point now);
 
-// The close code for a status of Denials::Check.
+// The close code for a status of auth::Verifier::Verify or Denials::Check.
 wire::CloseCode CodeOf(const Status& denied);
 
 // A session that is behind, for TopSlow.

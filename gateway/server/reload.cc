@@ -108,6 +108,11 @@ StatusOr<Reloaded> Reload(const v1::Config& started, const v1::Config& current, 
     if (!problems.empty()) problems += '\n';
     problems += fmt::format("{} {} (with the settings that need a restart as they were)", path, message);
   });
+  // A file that is just being written may be empty or half.
+  if (!current.control().keys().empty() && loaded.control().keys().empty()) {
+    if (!problems.empty()) problems += '\n';
+    problems += "control.keys are gone: everyone could call; if that is meant, restart";
+  }
   if (!problems.empty()) return absl::InvalidArgumentError(problems);
   auto collect = [](std::vector<SettingChange>* into, bool which) {
     return

@@ -127,6 +127,9 @@ auth::TokenRules TokenRulesOf(const v1::AuthConfig& config, const Problem& probl
   if (const std::string& file = config.jwks().ca_file(); !file.empty()) {
     if (auto text = ReadKeyFile(file); !text.ok()) problem("auth.jwks.ca_file", MessageOf(text.status()));
   }
+  if (ToMilliseconds(config.jwks().refresh()) < ToMilliseconds(config.jwks().min_interval())) {
+    problem("auth.jwks.refresh", "is less than auth.jwks.min_interval, which is the least time between two fetches");
+  }
   if (rules.fetched.size() > kMaxAddresses) {
     problem("auth.keys", fmt::format("at most {} with a jwks_url", kMaxAddresses));
   }

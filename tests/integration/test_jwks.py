@@ -18,7 +18,7 @@ from support.http import RawConnection, request_bytes, upgrade_headers
 from support.jose import Key
 from support.key_server import KeyServer, make_certificate, respond
 from support.patience import PATIENCE, eventually
-from support.ws import TEXT, Browser, ClosedByGateway, frame_bytes
+from support.ws import TEXT, Browser, ClosedByGateway, WebSocket, frame_bytes
 
 OLD, NEW, NEVER = (Key("ES256", name) for name in ("old", "new", "never"))
 
@@ -39,6 +39,7 @@ def settings(url: str, **jwks: str) -> dict[str, Any]:
             {"path": "/ws"},
             {"path": "/open", "anonymous": True},
             {"path": "/first", "auth_timeout": "30s"},
+            {"path": "/hasty", "auth_timeout": "100ms", "ping_interval": "100ms", "peer_timeout": "300ms"},
         ]},
         "auth": {"hs256_secret": "", "keys": [{"jwks_url": url}], "jwks": {"min_interval": "100ms", **jwks}},
     }  # fmt: skip
@@ -50,13 +51,18 @@ def claims(user: str = "alice") -> dict[str, Any]:
 
 def user_of(gateway: Gateway, key: Key) -> str | None:
     """Who a token of the key is for; None where it is refused."""
+    status = status_of(gateway, key)
+    assert status in (101, 401)
+    return key.kid if status == 101 else None
+
+
+def status_of(gateway: Gateway, key: Key) -> int:
     connection = RawConnection(gateway.edge)
     headers = upgrade_headers("gateway.test", Authorization=f"Bearer {key.sign(claims(key.kid))}")
     connection.send(request_bytes("/ws", headers))
     response = connection.read_response()
     connection.close()
-    assert response.status in (101, 401)
-    return key.kid if response.status == 101 else None
+    return response.status
 
 
 def fetches(gateway: Gateway, result: str) -> float:
@@ -146,6 +152,7 @@ BAD: dict[str, tuple[Callable[[BaseHTTPRequestHandler], None], str]] = {
     "no JSON": (lambda request: respond(request, b"<html>"), "JSON"),
     "another JSON": (lambda request: respond(request, b"[]"), "JWK"),
     "no keys": (lambda request: respond(request, b'{"keys": []}'), "key"),
+    "a secret": (lambda request: respond(request, json.dumps(Key("HS256", "new").jwk()).encode()), "holds a secret"),
     "a connection that closes": (lambda request: request.connection.close(), ""),
 }
 
@@ -190,10 +197,14 @@ def test_an_address_that_comes_later(start_gateway: Start, keep: Keep) -> None:
     gone = KeyServer(OLD)
     gone.close()
     gateway = start_gateway(settings(gone.url))
-    assert user_of(gateway, OLD) is None
+    assert status_of(gateway, OLD) == 503  # it is not the token's fault
+    browser = keep(Browser(gateway.edge, "/open"))
+    assert browser.ask("auth", token=OLD.sign(claims()))["data"]["code"] == "unavailable"
+    auth = json.dumps({"action": "auth", "token": OLD.sign(claims())}).encode()
+    assert keep(Browser(gateway.edge, "/first", early=frame_bytes(TEXT, auth))).receive_close()[0] == 4100
     assert gateway.metrics().value("carillon_jwks_age_seconds") >= 0
     keep(KeyServer(OLD, port=gone.port))
-    eventually(lambda: user_of(gateway, OLD), lambda user: user == "old", "the key")
+    eventually(lambda: status_of(gateway, OLD), lambda status: status == 101, "the key")
 
 
 def test_a_first_frame_waits_with_what_follows_it(start_gateway: Start, server: KeyServer, keep: Keep) -> None:
@@ -211,6 +222,21 @@ def test_a_first_frame_waits_with_what_follows_it(start_gateway: Start, server: 
     assert (welcome["event"], welcome["data"]["user"]["id"]) == ("welcome", "bob")
     assert (subscribed["event"], subscribed["data"]["streams"]) == ("subscribed", ["private-a"])
     assert server.requests == 1
+
+
+def test_waiting_for_keys_is_not_the_clients_delay(start_gateway: Start, server: KeyServer, keep: Keep) -> None:
+    """Its time for a token, and for signs of life, do not run meanwhile; those of others do."""
+    server.answer = server.hang
+    gateway = start_gateway(settings(server.url, timeout="30s"))
+    auth = json.dumps({"action": "auth", "token": OLD.sign(claims("bob"))}).encode()
+    browser = keep(Browser(gateway.edge, "/hasty", early=frame_bytes(TEXT, auth)))
+    gateway.wait_for_metric("carillon_commands_total", 1)
+    for _ in range(5):
+        assert keep(WebSocket(gateway.edge, "/hasty")).receive_close()[0] == 4009
+
+    server.open_gate.set()
+
+    assert browser.receive()["event"] == "welcome"
 
 
 @pytest.mark.parametrize("path", ["/first", "/open"])
@@ -261,7 +287,7 @@ def test_keys_over_tls(start_gateway: Start, keep: Keep, tmp_path: Path) -> None
     server = keep(KeyServer(OLD, certificate=certificate))
     distrustful = start_gateway(settings(server.url))
     eventually(lambda: fetches(distrustful, "failed"), lambda count: count >= 1, "the refusal")
-    assert user_of(distrustful, OLD) is None
+    assert status_of(distrustful, OLD) == 503
     assert "certificate" in distrustful.log_text()
     assert server.requests == 0
 
@@ -299,6 +325,23 @@ def test_addresses_change_with_sighup(start_gateway: Start, server: KeyServer, k
         eventually(gateway.log_text, lambda text: text.count("SIGHUP: loaded") > loads, "the reload")
 
     reload([server.url, other.url])
+    fetched = server.requests
     assert [user_of(gateway, key) for key in (OLD, NEW)] == ["old", "new"]
     reload([other.url])
     assert [user_of(gateway, key) for key in (OLD, NEW)] == [None, "new"]
+    assert server.requests == fetched
+
+
+def test_another_interval_does_not_cost_the_keys(start_gateway: Start, server: KeyServer) -> None:
+    """Although the address is gone meanwhile; and counters only rise."""
+    gateway = start_gateway(settings(server.url))
+    assert user_of(gateway, OLD) == "old"
+    server.close()
+    changed = json.loads(gateway.file.read_text())
+    changed["auth"]["jwks"] = {"refresh": "20m", "min_interval": "200ms", "timeout": "2s"}
+    gateway.file.write_text(json.dumps(changed))
+    gateway.process.send_signal(signal.SIGHUP)
+    eventually(gateway.log_text, lambda text: "SIGHUP: loaded" in text, "the reload")
+    eventually(lambda: fetches(gateway, "failed"), lambda count: count >= 1, "a failure")
+    assert user_of(gateway, OLD) == "old"
+    assert fetches(gateway, "ok") == 1

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from support.control import Control, pb
+from support.control import Control, pb, stream_item
 from support.gateway import JWT_SECRET, Gateway, merged, sign, token
 from support.http import RawConnection, request_bytes, upgrade_headers
 from support.jose import Key
@@ -172,6 +172,33 @@ def test_the_control_port_stays_closed_to_strangers(start_gateway: Start) -> Non
     change(gateway, {"control": {"listen": "127.0.0.1:0", "keys": []}}, REFUSED)
     with Control("127.0.0.1:" + gateway.control.rpartition(":")[2]) as backend:
         assert backend.refused("CountSubscribers", COUNT).code.name == "UNAUTHENTICATED"
+
+
+def test_a_file_that_is_being_written_changes_nothing(start_gateway: Start) -> None:
+    """Empty, or without the keys that keep strangers out."""
+    gateway = start_gateway(merged(PRIVATE, {"control": {"keys": [{"name": "a", "secret": KEY}]}}))
+    gateway.file.write_text("")
+    hang_up(gateway, REFUSED)
+    change_to = json.dumps({"edge": {"endpoints": [{"path": "/ws", "anonymous": True}]}})
+    gateway.file.write_text(change_to)
+    hang_up(gateway, REFUSED)
+    assert "control.keys are gone" in said(gateway, REFUSED)[-1]["why"]
+    with Control(gateway.control) as stranger:
+        assert stranger.refused("CountSubscribers", COUNT).code.name == "UNAUTHENTICATED"
+
+
+def test_a_stream_of_publishes_ends_with_its_key(start_gateway: Start) -> None:
+    keys = [{"name": name, "secret": f"{KEY}-{name}"} for name in ("first", "second")]
+    gateway = start_gateway({"control": {"keys": keys}})
+    with Control(gateway.control, f"{KEY}-first") as first, Control(gateway.control, f"{KEY}-second") as second:
+        goes, stays = first.publisher(), second.publisher()
+        for publisher in (goes, stays):
+            publisher.wait_acked(publisher.send([stream_item("chat")]))
+        change(gateway, {"control": {"keys": keys[1:]}})
+        stays.wait_acked(stays.send([stream_item("chat")]))
+        goes.send([stream_item("chat")])
+        assert goes.refused().code.name == "UNAUTHENTICATED"
+        assert stays.finish() == []
 
 
 def test_variables_still_beat_the_file(start_gateway: Start) -> None:

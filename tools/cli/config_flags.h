@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 #include <memory>
 #include <optional>
@@ -45,6 +46,19 @@ class ConfigFlags {
     ASSIGN_OR_RETURN(server::ConfigSources sources, server::GatherSources(file_, flags_));
     sources.to_serve = to_serve;
     return server::LoadConfig(sources);
+  }
+
+  // The same for a gateway that runs. What cannot be read twice, or is empty because somebody is just writing it, is
+  // refused.
+  StatusOr<server::LoadedConfig> LoadAgain() const {
+    std::error_code ignored;
+    if (!file_.empty() && !std::filesystem::is_regular_file(file_, ignored)) {
+      return InvalidArgument("{}: is no file that can be read again", file_);
+    }
+    if (!file_.empty() && std::filesystem::file_size(file_, ignored) == 0) {
+      return InvalidArgument("{}: is empty", file_);
+    }
+    return TryLoad();
   }
 
   const std::string& file() const { return file_; }

@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "gateway/base/log.h"
@@ -35,7 +36,7 @@ void Advise(const server::LoadedConfig& loaded) {
 }
 
 StatusOr<server::LoadedConfig> LoadAgain(const ConfigFlags& flags) {
-  auto loaded = flags.TryLoad();
+  auto loaded = flags.LoadAgain();
   if (!loaded.ok()) return loaded;
   for (const std::string& warning : loaded->warnings) log::Warn("server", warning);
   Advise(*loaded);
@@ -43,6 +44,7 @@ StatusOr<server::LoadedConfig> LoadAgain(const ConfigFlags& flags) {
 }
 
 int Serve(const ConfigFlags& flags) {
+  std::signal(SIGHUP, SIG_IGN);  // until it is understood
   auto loaded = flags.Load();
   if (!loaded.has_value()) return 2;
   const v1::Config& config = loaded->config;

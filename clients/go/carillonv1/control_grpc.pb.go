@@ -90,11 +90,11 @@ type ControlServiceClient interface {
 	// Revokes tokens before they end: those of a user that were issued before a time, or one by its id. Nobody connects
 	// with one from here on, and sessions that have one are closed with 4001, before the answer. A session that has
 	// brought a newer token since stays. Kept in memory until the last of these tokens has ended (auth.max_lifetime); a
-	// restart forgets it. RESOURCE_EXHAUSTED from 100,000 on, with blocked users. Verb: admin.
+	// restart forgets it. RESOURCE_EXHAUSTED from 100,000 revocations on. Verb: admin.
 	RevokeTokens(ctx context.Context, in *RevokeTokensRequest, opts ...grpc.CallOption) (*RevokeTokensResponse, error)
 	// Keeps a user out, whatever their token: new connections get 403, and the user's sessions are closed with 4003,
 	// before the answer. A second call takes the first one's place. Kept in memory; a restart forgets it.
-	// RESOURCE_EXHAUSTED from 100,000 on, with revoked tokens. Verb: admin.
+	// RESOURCE_EXHAUSTED from 100,000 blocked users on. Verb: admin.
 	BlockUser(ctx context.Context, in *BlockUserRequest, opts ...grpc.CallOption) (*BlockUserResponse, error)
 	// Lets a blocked user in again. Verb: admin.
 	UnblockUser(ctx context.Context, in *UnblockUserRequest, opts ...grpc.CallOption) (*UnblockUserResponse, error)
@@ -315,11 +315,11 @@ type ControlServiceServer interface {
 	// Revokes tokens before they end: those of a user that were issued before a time, or one by its id. Nobody connects
 	// with one from here on, and sessions that have one are closed with 4001, before the answer. A session that has
 	// brought a newer token since stays. Kept in memory until the last of these tokens has ended (auth.max_lifetime); a
-	// restart forgets it. RESOURCE_EXHAUSTED from 100,000 on, with blocked users. Verb: admin.
+	// restart forgets it. RESOURCE_EXHAUSTED from 100,000 revocations on. Verb: admin.
 	RevokeTokens(context.Context, *RevokeTokensRequest) (*RevokeTokensResponse, error)
 	// Keeps a user out, whatever their token: new connections get 403, and the user's sessions are closed with 4003,
 	// before the answer. A second call takes the first one's place. Kept in memory; a restart forgets it.
-	// RESOURCE_EXHAUSTED from 100,000 on, with revoked tokens. Verb: admin.
+	// RESOURCE_EXHAUSTED from 100,000 blocked users on. Verb: admin.
 	BlockUser(context.Context, *BlockUserRequest) (*BlockUserResponse, error)
 	// Lets a blocked user in again. Verb: admin.
 	UnblockUser(context.Context, *UnblockUserRequest) (*UnblockUserResponse, error)

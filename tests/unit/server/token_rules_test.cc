@@ -97,6 +97,7 @@ TEST_F(TokenRulesTest, WhatIsNoAddressOfKeysIsRefused) {
       {"keys { jwks_url: 'https://a.example/' secret: '0123456789abcdef0123456789abcdef' }", "needs one of"},
       {"keys { jwks_url: 'https://a.example/' } jwks { ca_file: '/nowhere.pem' }", "auth.jwks.ca_file: /nowhere.pem"},
       {many, "at most 16 with a jwks_url"},
+      {"jwks { refresh { seconds: 20 } }", "auth.jwks.refresh: is less than auth.jwks.min_interval"},
   };
   for (const auto& [text, problem] : kCases) {
     Read(text);

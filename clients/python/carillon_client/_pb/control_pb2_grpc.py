@@ -213,7 +213,7 @@ class ControlServiceServicer(object):
         """Revokes tokens before they end: those of a user that were issued before a time, or one by its id. Nobody connects
         with one from here on, and sessions that have one are closed with 4001, before the answer. A session that has
         brought a newer token since stays. Kept in memory until the last of these tokens has ended (auth.max_lifetime); a
-        restart forgets it. RESOURCE_EXHAUSTED from 100,000 on, with blocked users. Verb: admin.
+        restart forgets it. RESOURCE_EXHAUSTED from 100,000 revocations on. Verb: admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -222,7 +222,7 @@ class ControlServiceServicer(object):
     def BlockUser(self, request, context):
         """Keeps a user out, whatever their token: new connections get 403, and the user's sessions are closed with 4003,
         before the answer. A second call takes the first one's place. Kept in memory; a restart forgets it.
-        RESOURCE_EXHAUSTED from 100,000 on, with revoked tokens. Verb: admin.
+        RESOURCE_EXHAUSTED from 100,000 blocked users on. Verb: admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
