@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-pytest.register_assert_rewrite("support.ws", "support.http", "support.control", "support.gateway")
+pytest.register_assert_rewrite("support.ws", "support.http", "support.control", "support.gateway", "support.history", "support.publishing")
 
 from support.control import Control  # noqa: E402
 from support.gateway import JWT_SECRET, Gateway, merged  # noqa: E402
