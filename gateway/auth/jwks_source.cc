@@ -15,6 +15,17 @@ constexpr std::chrono::milliseconds kFirstPause{1'000};
 
 }  // namespace
 
+StatusOr<KeySet> FetchKeys(const JwksRules& rules, const std::atomic<bool>& stop, std::vector<std::string>* left_out) {
+  ASSIGN_OR_RETURN(std::string text, FetchJwks(rules.address, stop));
+  ASSIGN_OR_RETURN(KeySet keys, KeySet::FromJwks(text, rules.algorithm, left_out));
+  // What an address tells everybody is no secret.
+  auto secret = [](const Key& key) { return NameOf(key.algorithm()).starts_with("HS"); };
+  if (std::any_of(keys.keys().begin(), keys.keys().end(), secret)) {
+    return InvalidArgument("holds a secret (HS256, HS384, HS512), which no address may give to whoever asks");
+  }
+  return keys;
+}
+
 JwksSource::JwksSource(JwksRules rules, OnFetched on_fetched)
     : rules_(std::move(rules)), on_fetched_(std::move(on_fetched)), thread_([this] { Run(); }) {}
 
@@ -74,15 +85,9 @@ void JwksSource::Run() {
 }
 
 bool JwksSource::Fetch() {
-  auto text = FetchJwks(rules_.address, stop_);
   std::vector<std::string> left_out;
-  auto keys = text.ok() ? KeySet::FromJwks(*text, rules_.algorithm, &left_out) : StatusOr<KeySet>(text.status());
+  auto keys = FetchKeys(rules_, stop_, &left_out);
   if (stop_) return false;
-  // What an address tells everybody is no secret.
-  auto secret = [](const Key& key) { return NameOf(key.algorithm()).starts_with("HS"); };
-  if (keys.ok() && std::any_of(keys->keys().begin(), keys->keys().end(), secret)) {
-    keys = InvalidArgument("holds a secret (HS256, HS384, HS512), which no address may give to whoever asks");
-  }
   std::string url = ShownUrl(rules_.address.url);
   if (!keys.ok()) {
     log::Warn("auth", "could not fetch keys",

@@ -24,6 +24,10 @@ struct JwksRules {
   bool operator==(const JwksRules&) const = default;
 };
 
+// The keys of an address as it gives them now, or why there are none; secrets (HS256, HS384, HS512) are refused.
+// *left_out and `stop`: as KeySet::FromJwks and FetchJwks. Blocks; any thread.
+StatusOr<KeySet> FetchKeys(const JwksRules& rules, const std::atomic<bool>& stop, std::vector<std::string>* left_out);
+
 // The keys of one address: fetched at the start, every `refresh`, every `min_interval` while it fails, and when
 // somebody asks for newer ones; every second until it has answered once. Has a thread of its own. Thread: any.
 class JwksSource {

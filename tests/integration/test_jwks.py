@@ -304,6 +304,10 @@ def test_check_token_fetches_as_well(binary: str, server: KeyServer, tmp_path: P
 
     checked = check(server.url)
     assert (checked.returncode, json.loads(checked.stdout)["user"]) == (0, "alice")
+    server.answer = BAD["a secret"][0]
+    checked = check(server.url)
+    assert checked.returncode == 1
+    assert "holds a secret" in checked.stderr
     server.close()
     checked = check(server.url)
     assert checked.returncode == 1

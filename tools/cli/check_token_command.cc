@@ -58,9 +58,7 @@ int CheckToken(const ConfigFlags& flags, const CheckTokenArguments& arguments) {
   for (const auth::JwksRules& from : rules.fetched) {
     std::atomic<bool> stop{false};
     std::vector<std::string> left_out;
-    auto text = auth::FetchJwks(from.address, stop);
-    auto keys =
-        text.ok() ? auth::KeySet::FromJwks(*text, from.algorithm, &left_out) : StatusOr<auth::KeySet>(text.status());
+    auto keys = auth::FetchKeys(from, stop, &left_out);
     if (keys.ok()) {
       rules.keys.Add(*keys);
     } else {
