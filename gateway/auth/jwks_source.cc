@@ -26,8 +26,8 @@ StatusOr<KeySet> FetchKeys(const JwksRules& rules, const std::atomic<bool>& stop
   return keys;
 }
 
-JwksSource::JwksSource(JwksRules rules, OnFetched on_fetched)
-    : rules_(std::move(rules)), on_fetched_(std::move(on_fetched)), thread_([this] { Run(); }) {}
+JwksSource::JwksSource(JwksRules rules, OnFetched on_fetched, bool has_keys)
+    : rules_(std::move(rules)), on_fetched_(std::move(on_fetched)), has_keys_(has_keys), thread_([this] { Run(); }) {}
 
 std::chrono::milliseconds JwksSource::Pause(bool good) const {
   if (good) return std::max(rules_.refresh, rules_.min_interval);

@@ -38,7 +38,8 @@ class JwksSource {
   // Something that is let go of, on any thread, when what was waited for is over.
   using Waiter = std::shared_ptr<void>;
 
-  JwksSource(JwksRules rules, OnFetched on_fetched);
+  // `has_keys`: some of this address are known already.
+  JwksSource(JwksRules rules, OnFetched on_fetched, bool has_keys = false);
   ~JwksSource() { Stop(); }
 
   const JwksRules& rules() const { return rules_; }
@@ -67,7 +68,7 @@ class JwksSource {
   bool fetching_ = false;
   bool asked_ = true;  // for the first fetch
   Clock::time_point began_at_;
-  bool has_keys_ = false;
+  bool has_keys_;
   std::vector<Waiter> waiters_;
   std::string shown_;   // of the keys, in the log; its thread's
   std::thread thread_;  // last: it uses everything above

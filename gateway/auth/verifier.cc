@@ -65,7 +65,7 @@ Verifier::Fetched Verifier::TakeOver(const JwksRules& wanted) {
     made.good_at = fetched.good_at;
   }
   made.source = std::make_unique<JwksSource>(
-      wanted, [this, wanted](StatusOr<KeySet> keys) { OnFetched(wanted, std::move(keys)); });
+      wanted, [this, wanted](StatusOr<KeySet> keys) { OnFetched(wanted, std::move(keys)); }, !made.keys.empty());
   return made;
 }
 

@@ -349,3 +349,5 @@ def test_another_interval_does_not_cost_the_keys(start_gateway: Start, server: K
     eventually(lambda: fetches(gateway, "failed"), lambda count: count >= 1, "a failure")
     assert user_of(gateway, OLD) == "old"
     assert fetches(gateway, "ok") == 1
+    assert "those from before still count" in gateway.log_text()
+    assert "there are none from it yet" not in gateway.log_text()
