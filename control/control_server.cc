@@ -49,10 +49,10 @@ void LogFromProtobuf(google::protobuf::LogLevel, const char*, int, const std::st
 }  // namespace
 
 struct ControlServer::Impl {
-  Impl(ControlOptions options, hub::Node& node, auth::Verifier& tokens)
+  Impl(ControlOptions options, hub::Node& node, const auth::LiveApps& apps)
       : listen(std::move(options.listen)),
         reflection(options.reflection),
-        context(node, tokens, std::move(options.keys), options.max_publish_bytes) {}
+        context(node, apps, std::move(options.keys), options.max_publish_bytes) {}
 
   std::string listen;
   bool reflection;
@@ -61,8 +61,8 @@ struct ControlServer::Impl {
   std::unique_ptr<grpc::Server> server;
 };
 
-ControlServer::ControlServer(ControlOptions options, hub::Node& node, auth::Verifier& tokens)
-    : impl_(std::make_unique<Impl>(std::move(options), node, tokens)) {}
+ControlServer::ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps)
+    : impl_(std::make_unique<Impl>(std::move(options), node, apps)) {}
 
 ControlServer::~ControlServer() {
   Shutdown(std::chrono::milliseconds(0));
@@ -138,7 +138,7 @@ void ControlServer::Shutdown(std::chrono::milliseconds patience) {
 }
 
 void ControlServer::Collect(MetricsWriter& writer) const {
-  impl_->context.publisher.Collect(writer);
+  impl_->context.publisher.Collect(writer, *impl_->context.apps.Get());
   impl_->context.refusals.Collect(writer);
 }
 

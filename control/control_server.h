@@ -19,7 +19,8 @@ struct ControlOptions {
 // Owned by: server::Application. Thread: the main one; gRPC brings its own for the calls.
 class ControlServer {
  public:
-  ControlServer(ControlOptions options, hub::Node& node, auth::Verifier& tokens);
+  // The apps must outlive it; they may be exchanged meanwhile.
+  ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps);
   ~ControlServer();
 
   Status Start();

@@ -3,10 +3,11 @@
 #include <carillon/v1/control.grpc.pb.h>
 #include <grpcpp/support/server_callback.h>
 
-#include "control/caller_auth.h"
+#include "control/caller.h"
 #include "control/denials.h"
 #include "control/history.h"
 #include "control/publish_stream.h"
+#include "control/requests.h"
 #include "control/status_mapping.h"
 #include "control/subscribers.h"
 #include "gateway/base/log.h"
@@ -22,6 +23,12 @@ using grpc::ServerUnaryReactor;
 std::string_view KickedBy(const v1::KickRequest& request) {
   if (request.has_session_id()) return "session";
   return request.has_user_id() ? "user" : "stream";
+}
+
+// The app that was meant, where the request was good.
+std::string AppName(const Caller& caller, const std::string& named) {
+  auto app = caller.AppOf(named);
+  return app.ok() ? (*app)->name : named;
 }
 
 class Service final : public v1::ControlService::CallbackService {
@@ -60,128 +67,142 @@ class Service final : public v1::ControlService::CallbackService {
 
   ServerUnaryReactor* Kick(CallbackServerContext* call, const v1::KickRequest* request,
                            v1::KickResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
-    StatusOr<KickOrder> order = ReadKick(*request);
-    if (!order.ok()) return Finish(reactor, order.status());
-    log::Info("control", "kick",
-              {{"key", CallerName(*call, context_.keys)},
-               {KickedBy(*request), order->topic.name},
-               {"code", static_cast<int>(order->code)}});
-    context_.node.Ask(
-        context_.node.ShardsFor(order->topic),
-        [order = *order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
-        [reactor, response, running = context_.running.Begin()](const Gather<uint32_t>::Result& result) {
-          uint32_t total = 0;
-          for (uint32_t count : result.answers) total += count;
-          response->set_sessions(total);
-          response->set_partial(result.partial);
-          reactor->Finish(grpc::Status::OK);
-        });
-    return reactor;
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, absl::AnyInvocable<void()> done) -> Status {
+      ASSIGN_OR_RETURN(KickOrder order, ReadKick(*request, caller));
+      log::Info("control", "kick",
+                {{"key", caller.name()},
+                 {KickedBy(*request), order.topic.name},
+                 {"app", AppName(caller, request->app())},
+                 {"code", static_cast<int>(order.code)}});
+      context_.node.Ask(
+          context_.node.ShardsFor(order.topic),
+          [order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },
+          [response, done = std::move(done)](const Gather<uint32_t>::Result& result) mutable {
+            uint32_t total = 0;
+            for (uint32_t count : result.answers) total += count;
+            response->set_sessions(total);
+            response->set_partial(result.partial);
+            done();
+          });
+      return absl::OkStatus();
+    });
   }
 
   ServerUnaryReactor* Subscribers(CallbackServerContext* call, const v1::SubscribersRequest* request,
                                   v1::SubscribersResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
-    Status asked = ListSubscribers(context_.node, *request, response, WhenDone(reactor));
-    return asked.ok() ? reactor : Finish(reactor, asked);
+    return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, absl::AnyInvocable<void()> done) {
+      return ListSubscribers(context_.node, caller, *request, response, std::move(done));
+    });
   }
 
   ServerUnaryReactor* CountSubscribers(CallbackServerContext* call, const v1::CountSubscribersRequest* request,
                                        v1::CountSubscribersResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
-    StatusOr<wire::Topic> topic = ReadCount(*request);
-    if (topic.ok()) response->set_sessions(context_.node.Find(*topic).sessions);
-    return Finish(reactor, topic.status());
+    return Answer(call, auth::Verb::kRead, [&](const Caller& caller) -> Status {
+      ASSIGN_OR_RETURN(wire::Topic topic, ReadCount(*request, caller));
+      response->set_sessions(context_.node.Find(topic).sessions);
+      return absl::OkStatus();
+    });
   }
 
   ServerUnaryReactor* ListMessages(CallbackServerContext* call, const v1::ListMessagesRequest* request,
                                    v1::ListMessagesResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
-    return Finish(reactor, control::ListMessages(context_.node.engine(), *request, response));
+    return Answer(call, auth::Verb::kRead, [&](const Caller& caller) {
+      return control::ListMessages(context_.node.engine(), caller, *request, response);
+    });
   }
 
   ServerUnaryReactor* ClearMessages(CallbackServerContext* call, const v1::ClearMessagesRequest* request,
                                     v1::ClearMessagesResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
-    StatusOr<wire::Topic> topic = control::ClearMessages(context_.node.engine(), *request, response);
-    if (!topic.ok()) return Finish(reactor, topic.status());
-    log::Info("control", "cleared a log",
-              {{"key", CallerName(*call, context_.keys)},
-               {topic->kind == wire::TopicKind::kUser ? "user" : "stream", topic->name},
-               {"messages", response->messages()}});
-    return Finish(reactor, absl::OkStatus());
+    return Answer(call, auth::Verb::kAdmin, [&](const Caller& caller) -> Status {
+      ASSIGN_OR_RETURN(wire::Topic topic, control::ClearMessages(context_.node.engine(), caller, *request, response));
+      log::Info("control", "cleared a log",
+                {{"key", caller.name()},
+                 {topic.kind == wire::TopicKind::kUser ? "user" : "stream", topic.name},
+                 {"app", AppName(caller, request->app())},
+                 {"messages", response->messages()}});
+      return absl::OkStatus();
+    });
   }
 
   ServerUnaryReactor* RevokeTokens(CallbackServerContext* call, const v1::RevokeTokensRequest* request,
                                    v1::RevokeTokensResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
-    std::string key = CallerName(*call, context_.keys);  // the call may be over before we are
-    std::string user = request->user_id();
-    std::string token_id = request->token_id();
-    Status asked = control::RevokeTokens(context_.node, context_.tokens, *request, response, WhenDone(reactor));
-    if (!asked.ok()) return Finish(reactor, asked);
-    log::Info("control", "revoked tokens", {{"key", key}, {"user", user}, {"token_id", token_id}});
-    return reactor;
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, absl::AnyInvocable<void()> done) -> Status {
+      v1::RevokeTokensRequest copy = *request;  // the call may be over before we are
+      RETURN_IF_ERROR(control::RevokeTokens(context_.node, caller, copy, response, std::move(done)));
+      log::Info("control", "revoked tokens",
+                {{"key", caller.name()},
+                 {"user", copy.user_id()},
+                 {"token_id", copy.token_id()},
+                 {"app", AppName(caller, copy.app())}});
+      return absl::OkStatus();
+    });
   }
 
   ServerUnaryReactor* BlockUser(CallbackServerContext* call, const v1::BlockUserRequest* request,
                                 v1::BlockUserResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
-    std::string key = CallerName(*call, context_.keys);  // the call may be over before we are
-    v1::BlockUserRequest copy = *request;
-    Status asked = control::BlockUser(context_.node, context_.tokens, *request, response, WhenDone(reactor));
-    if (!asked.ok()) return Finish(reactor, asked);
-    log::Info("control", "blocked a user",
-              {{"key", key},
-               {"user", copy.user_id()},
-               {"seconds", copy.has_duration() ? std::to_string(copy.duration().seconds()) : "for good"},
-               {"why", copy.reason()}});
-    return reactor;
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, absl::AnyInvocable<void()> done) -> Status {
+      v1::BlockUserRequest copy = *request;  // the call may be over before we are
+      RETURN_IF_ERROR(control::BlockUser(context_.node, caller, copy, response, std::move(done)));
+      log::Info("control", "blocked a user",
+                {{"key", caller.name()},
+                 {"user", copy.user_id()},
+                 {"app", AppName(caller, copy.app())},
+                 {"seconds", copy.has_duration() ? std::to_string(copy.duration().seconds()) : "for good"},
+                 {"why", copy.reason()}});
+      return absl::OkStatus();
+    });
   }
 
   ServerUnaryReactor* UnblockUser(CallbackServerContext* call, const v1::UnblockUserRequest* request,
                                   v1::UnblockUserResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kAdmin); !status.ok()) return Finish(reactor, status);
-    Status done = control::UnblockUser(context_.tokens, *request, response);
-    if (done.ok()) {
+    return Answer(call, auth::Verb::kAdmin, [&](const Caller& caller) -> Status {
+      RETURN_IF_ERROR(control::UnblockUser(caller, *request, response));
       log::Info("control", "unblocked a user",
-                {{"key", CallerName(*call, context_.keys)},
+                {{"key", caller.name()},
                  {"user", request->user_id()},
+                 {"app", AppName(caller, request->app())},
                  {"was_blocked", response->was_blocked() ? "yes" : "no"}});
-    }
-    return Finish(reactor, done);
+      return absl::OkStatus();
+    });
   }
 
   ServerUnaryReactor* ListBlockedUsers(CallbackServerContext* call, const v1::ListBlockedUsersRequest* request,
                                        v1::ListBlockedUsersResponse* response) override {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kRead); !status.ok()) return Finish(reactor, status);
-    return Finish(reactor, control::ListBlockedUsers(context_.tokens, *request, response));
+    return Answer(call, auth::Verb::kRead,
+                  [&](const Caller& caller) { return control::ListBlockedUsers(caller, *request, response); });
   }
 
  private:
-  // For verbs that answer later.
-  absl::AnyInvocable<void()> WhenDone(ServerUnaryReactor* reactor) {
-    return [reactor, running = context_.running.Begin()] { reactor->Finish(grpc::Status::OK); };
-  }
-
-  Status Admit(const CallbackServerContext* call, auth::Verb verb) const {
+  StatusOr<std::unique_ptr<const Caller>> Admit(const CallbackServerContext* call, auth::Verb verb) const {
     if (context_.stopping.load(std::memory_order_relaxed))
       return absl::UnavailableError("the gateway is shutting down");
-    Status status = CheckCaller(*call, context_.keys, verb);
-    if (!status.ok()) context_.refusals.Add(status, CallerName(*call, context_.keys));
-    return status;
+    auto caller = CheckCaller(*call, context_.keys, context_.apps, verb);
+    if (!caller.ok()) context_.refusals.Add(caller.status(), CallerName(*call, context_.keys));
+    return caller;
   }
 
+  // The call, run by an admitted caller: `run(caller)` returns its status.
+  template <class Run>
+  ServerUnaryReactor* Answer(CallbackServerContext* call, auth::Verb verb, const Run& run) {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    auto caller = Admit(call, verb);
+    return caller.ok() ? Finish(reactor, **caller, run(**caller)) : Finish(reactor, caller.status());
+  }
+
+  // The same, where the answer comes later: `run(caller, done)` returns why it does not; else `done` is called once.
+  template <class Run>
+  ServerUnaryReactor* AnswerLater(CallbackServerContext* call, auth::Verb verb, const Run& run) {
+    ServerUnaryReactor* reactor = call->DefaultReactor();
+    auto caller = Admit(call, verb);
+    if (!caller.ok()) return Finish(reactor, caller.status());
+    Status asked = run(**caller, [reactor, running = context_.running.Begin()] { reactor->Finish(grpc::Status::OK); });
+    return asked.ok() ? reactor : Finish(reactor, **caller, asked);
+  }
+
+  ServerUnaryReactor* Finish(ServerUnaryReactor* reactor, const Caller& caller, const Status& status) const {
+    if (absl::IsPermissionDenied(status)) context_.refusals.Add(status, caller.name());
+    return Finish(reactor, status);
+  }
   static ServerUnaryReactor* Finish(ServerUnaryReactor* reactor, const Status& status) {
     reactor->Finish(ToGrpc(status));
     return reactor;
@@ -199,16 +220,18 @@ class Service final : public v1::ControlService::CallbackService {
   template <class Request, class Response>
   ServerUnaryReactor* Publish(CallbackServerContext* call, const Request& request, Response* response) {
     ServerUnaryReactor* reactor = call->DefaultReactor();
-    if (Status status = Admit(call, auth::Verb::kPublish); !status.ok()) return Finish(reactor, status);
-    if (request.options().report()) return PublishAndReport(reactor, request, response);
-    StatusOr<Outcome> outcome = context_.publisher.Publish(request);
+    auto caller = Admit(call, auth::Verb::kPublish);
+    if (!caller.ok()) return Finish(reactor, caller.status());
+    if (request.options().report()) return PublishAndReport(reactor, request, **caller, response);
+    StatusOr<Outcome> outcome = context_.publisher.Publish(request, **caller);
     if (outcome.ok()) Fill(*outcome, response);
-    return Finish(reactor, outcome.status());
+    return Finish(reactor, **caller, outcome.status());
   }
 
   // The receipt and the report are known in either order, on different threads; whoever is second answers.
   template <class Request, class Response>
-  ServerUnaryReactor* PublishAndReport(ServerUnaryReactor* reactor, const Request& request, Response* response) {
+  ServerUnaryReactor* PublishAndReport(ServerUnaryReactor* reactor, const Request& request, const Caller& caller,
+                                       Response* response) {
     auto known = std::make_shared<std::atomic<int>>(0);
     auto report = std::make_shared<v1::DeliveryReport>();
     auto finish = [known, report, reactor, response, running = context_.running.Begin()] {
@@ -216,11 +239,12 @@ class Service final : public v1::ControlService::CallbackService {
       if (!response->receipt().duplicate()) response->mutable_receipt()->mutable_report()->Swap(report.get());
       reactor->Finish(grpc::Status::OK);
     };
-    StatusOr<Outcome> outcome = context_.publisher.Publish(request, [report, finish](const v1::DeliveryReport& counts) {
-      *report = counts;
-      finish();
-    });
-    if (!outcome.ok()) return Finish(reactor, outcome.status());
+    StatusOr<Outcome> outcome =
+        context_.publisher.Publish(request, caller, [report, finish](const v1::DeliveryReport& counts) {
+          *report = counts;
+          finish();
+        });
+    if (!outcome.ok()) return Finish(reactor, caller, outcome.status());
     Fill(*outcome, response);
     finish();
     return reactor;

@@ -8,7 +8,7 @@
 
 #include "control/publisher.h"
 #include "gateway/auth/api_keys.h"
-#include "gateway/auth/verifier.h"
+#include "gateway/auth/app.h"
 #include "gateway/base/log.h"
 #include "gateway/hub/node.h"
 
@@ -48,15 +48,15 @@ class RunningCalls {
 // What the services share. Outlives the gRPC server.
 struct ControlContext {
   hub::Node& node;
-  auth::Verifier& tokens;
+  const auth::LiveApps& apps;
   auth::LiveApiKeys keys;
   Publisher publisher;
   Refusals refusals;
   std::atomic<bool> stopping{false};
   RunningCalls running;
 
-  ControlContext(hub::Node& node, auth::Verifier& tokens, auth::ApiKeys keys, size_t max_publish_bytes)
-      : node(node), tokens(tokens), keys(std::move(keys)), publisher(node, max_publish_bytes) {}
+  ControlContext(hub::Node& node, const auth::LiveApps& apps, auth::ApiKeys keys, size_t max_publish_bytes)
+      : node(node), apps(apps), keys(std::move(keys)), publisher(node, max_publish_bytes) {}
 };
 
 // carillon.v1.ControlService. Each call checks its caller, checks its request, calls one verb of the hub and maps the

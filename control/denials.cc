@@ -20,12 +20,12 @@ Clock::time_point EndOfTokens(const auth::TokenRules& rules, Clock::time_point i
 // Closes the sessions whom the denials now keep out: of a user, or of anybody. Every shard is asked: a session that is
 // being admitted meanwhile either is there when its shard is asked, or is judged after the denial was written down.
 template <class Response>
-void CloseDenied(hub::Node& node, auth::Verifier& tokens, std::string user_id, Response* response,
+void CloseDenied(hub::Node& node, const auth::App& app, std::string user_id, Response* response,
                  absl::AnyInvocable<void()> done) {
   node.Ask(
       node.all_shards(),
-      [&tokens, user_id = std::move(user_id)](hub::Shard& shard) {
-        return hub::CloseDenied(shard, user_id, tokens.denials(), Clock::now());
+      [id = app.id, tokens = app.tokens, user_id = std::move(user_id)](hub::Shard& shard) {
+        return hub::CloseDenied(shard, id, user_id, tokens->denials(), Clock::now());
       },
       [response, done = std::move(done)](const Gather<uint32_t>::Result& result) mutable {
         uint32_t total = 0;
@@ -38,10 +38,11 @@ void CloseDenied(hub::Node& node, auth::Verifier& tokens, std::string user_id, R
 
 }  // namespace
 
-Status RevokeTokens(hub::Node& node, auth::Verifier& tokens, const v1::RevokeTokensRequest& request,
+Status RevokeTokens(hub::Node& node, const Caller& caller, const v1::RevokeTokensRequest& request,
                     v1::RevokeTokensResponse* response, absl::AnyInvocable<void()> done) {
   Clock::time_point now = Clock::now();
-  ASSIGN_OR_RETURN(RevokeOrder order, ReadRevokeTokens(request, now));
+  ASSIGN_OR_RETURN(RevokeOrder order, ReadRevokeTokens(request, caller, now));
+  auth::Verifier& tokens = *order.app->tokens;
   std::shared_ptr<const auth::TokenRules> rules = tokens.rules();
   if (!order.token_id.empty()) {
     RETURN_IF_ERROR(tokens.denials().RevokeToken(order.token_id, EndOfTokens(*rules, now)));
@@ -49,29 +50,29 @@ Status RevokeTokens(hub::Node& node, auth::Verifier& tokens, const v1::RevokeTok
     RETURN_IF_ERROR(
         tokens.denials().RevokeUser(order.user_id, order.issued_before, EndOfTokens(*rules, order.issued_before)));
   }
-  CloseDenied(node, tokens, order.user_id, response, std::move(done));
+  CloseDenied(node, *order.app, order.user_id, response, std::move(done));
   return absl::OkStatus();
 }
 
-Status BlockUser(hub::Node& node, auth::Verifier& tokens, const v1::BlockUserRequest& request,
+Status BlockUser(hub::Node& node, const Caller& caller, const v1::BlockUserRequest& request,
                  v1::BlockUserResponse* response, absl::AnyInvocable<void()> done) {
-  ASSIGN_OR_RETURN(BlockOrder order, ReadBlockUser(request));
+  ASSIGN_OR_RETURN(BlockOrder order, ReadBlockUser(request, caller));
   Clock::time_point until = order.duration.has_value() ? Clock::now() + *order.duration : Denials::kForGood;
-  RETURN_IF_ERROR(tokens.denials().BlockUser({order.user_id, until, order.reason}));
-  CloseDenied(node, tokens, order.user_id, response, std::move(done));
+  RETURN_IF_ERROR(order.app->tokens->denials().BlockUser({order.user_id, until, order.reason}));
+  CloseDenied(node, *order.app, order.user_id, response, std::move(done));
   return absl::OkStatus();
 }
 
-Status UnblockUser(auth::Verifier& tokens, const v1::UnblockUserRequest& request, v1::UnblockUserResponse* response) {
-  RETURN_IF_ERROR(CheckUnblockUser(request));
-  response->set_was_blocked(tokens.denials().UnblockUser(request.user_id()));
+Status UnblockUser(const Caller& caller, const v1::UnblockUserRequest& request, v1::UnblockUserResponse* response) {
+  ASSIGN_OR_RETURN(const auth::App* app, ReadUnblockUser(request, caller));
+  response->set_was_blocked(app->tokens->denials().UnblockUser(request.user_id()));
   return absl::OkStatus();
 }
 
-Status ListBlockedUsers(auth::Verifier& tokens, const v1::ListBlockedUsersRequest& request,
+Status ListBlockedUsers(const Caller& caller, const v1::ListBlockedUsersRequest& request,
                         v1::ListBlockedUsersResponse* response) {
-  ASSIGN_OR_RETURN(BlockedOrder order, ReadListBlockedUsers(request));
-  std::vector<Denials::Block> page = tokens.denials().List(order.after, order.page_size + 1, Clock::now());
+  ASSIGN_OR_RETURN(BlockedOrder order, ReadListBlockedUsers(request, caller));
+  std::vector<Denials::Block> page = order.app->tokens->denials().List(order.after, order.page_size + 1, Clock::now());
   bool more = page.size() > order.page_size;
   if (more) page.pop_back();
   for (const Denials::Block& block : page) {

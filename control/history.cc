@@ -12,9 +12,9 @@ void FillPosition(const wire::Position& from, v1::Position* to) {
 
 }  // namespace
 
-Status ListMessages(engine::Engine& engine, const v1::ListMessagesRequest& request,
+Status ListMessages(engine::Engine& engine, const Caller& caller, const v1::ListMessagesRequest& request,
                     v1::ListMessagesResponse* response) {
-  ASSIGN_OR_RETURN(ReadOrder order, ReadListMessages(request));
+  ASSIGN_OR_RETURN(ReadOrder order, ReadListMessages(request, caller));
   ASSIGN_OR_RETURN(engine::Page page,
                    engine.List(order.topic, order.after ? &*order.after : nullptr, order.page_size, kMaxPageBytes));
   auto now = wire::WallClock::now();
@@ -26,9 +26,9 @@ Status ListMessages(engine::Engine& engine, const v1::ListMessagesRequest& reque
   return absl::OkStatus();
 }
 
-StatusOr<wire::Topic> ClearMessages(engine::Engine& engine, const v1::ClearMessagesRequest& request,
-                                    v1::ClearMessagesResponse* response) {
-  ASSIGN_OR_RETURN(wire::Topic topic, ReadClearMessages(request));
+StatusOr<wire::Topic> ClearMessages(engine::Engine& engine, const Caller& caller,
+                                    const v1::ClearMessagesRequest& request, v1::ClearMessagesResponse* response) {
+  ASSIGN_OR_RETURN(wire::Topic topic, ReadClearMessages(request, caller));
   ASSIGN_OR_RETURN(engine::Cleared cleared, engine.Clear(topic));
   response->set_messages(cleared.messages);
   FillPosition(cleared.top, response->mutable_position());

@@ -5,7 +5,7 @@
 
 #include <mutex>
 
-#include "control/caller_auth.h"
+#include "control/caller.h"
 #include "control/status_mapping.h"
 
 namespace carillon::control {
@@ -25,16 +25,17 @@ constexpr std::chrono::milliseconds kRetryInterval{2};
 // Reads, writes and waits complete on different threads; `mutex_` guards everything, and gRPC is called without it.
 class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse> {
  public:
-  Stream(ControlContext& context, const grpc::CallbackServerContext* call, const Status& admitted)
-      : context_(context), call_(call), keys_version_(context.keys.version()), publish_(context.publisher) {
+  Stream(ControlContext& context, const grpc::CallbackServerContext* call,
+         StatusOr<std::unique_ptr<const Caller>> caller)
+      : context_(context), call_(call), publish_(context.publisher) {
     {
       std::lock_guard lock(mutex_);  // what was made here is used by other threads, under the lock
-      finished_ = !admitted.ok();
+      finished_ = !caller.ok();
     }
-    if (admitted.ok()) {
+    if (caller.ok()) {
       StartRead(&request_);
     } else {
-      Finish(ToGrpc(admitted));
+      Finish(ToGrpc(caller.status()));
     }
   }
 
@@ -76,10 +77,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
 
  private:
   Status CheckRequest() {
-    if (uint64_t version = context_.keys.version(); version != keys_version_) {  // the key may be none any more
-      keys_version_ = version;
-      RETURN_IF_ERROR(CheckCaller(*call_, context_.keys, auth::Verb::kPublish));
-    }
+    ASSIGN_OR_RETURN(caller_, CheckCaller(*call_, context_.keys, context_.apps, auth::Verb::kPublish));
     if (request_.seq() != next_seq_) {
       return FieldError("seq", fmt::format("is {}, but the next item is number {}", request_.seq(), next_seq_));
     }
@@ -115,6 +113,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
         end_ = status;
         return true;
       }
+      if (absl::IsPermissionDenied(status)) context_.refusals.Add(status, caller_->name());
       if (!status.ok()) {
         auto* failure = pending_.add_failures();
         failure->set_seq(next_seq_);
@@ -131,7 +130,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
     if (context_.stopping.load(std::memory_order_relaxed))
       return absl::UnavailableError("the gateway is shutting down");
     if (cancelled_.load(std::memory_order_relaxed)) return absl::CancelledError("the caller is gone");
-    return publish_.Publish(item);
+    return publish_.Publish(item, *caller_);
   }
 
   // Does what can be done now: write an answer, read on, or end the call.
@@ -166,12 +165,12 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
 
   ControlContext& context_;
   const grpc::CallbackServerContext* call_;  // lives as long as this
-  uint64_t keys_version_;
   v1::PublishStreamRequest request_;
   v1::PublishStreamResponse response_;  // being written
 
   // Of the thread that publishes.
   int item_ = 0;
+  std::unique_ptr<const Caller> caller_;  // of the request
   ResumablePublish publish_;
 
   std::mutex mutex_;
@@ -190,8 +189,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
 }  // namespace
 
 grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* MakePublishStream(
-    ControlContext& context, const grpc::CallbackServerContext* call, const Status& admitted) {
-  return new Stream(context, call, admitted);
+    ControlContext& context, const grpc::CallbackServerContext* call, StatusOr<std::unique_ptr<const Caller>> caller) {
+  return new Stream(context, call, std::move(caller));
 }
 
 }  // namespace carillon::control

@@ -10,9 +10,9 @@ class ServerBidiReactor;
 
 namespace carillon::control {
 
-// One PublishStream call; it deletes itself when gRPC is done with it. `admitted` is what the caller's check said: not
-// OK ends the call at once. The key is checked again when the keys have changed.
+// One PublishStream call; it deletes itself when gRPC is done with it. `caller` is what its check said: not OK
+// ends the call at once. It is checked again with each request: keys and apps may have changed.
 grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>* MakePublishStream(
-    ControlContext& context, const grpc::CallbackServerContext* call, const Status& admitted);
+    ControlContext& context, const grpc::CallbackServerContext* call, StatusOr<std::unique_ptr<const Caller>> caller);
 
 }  // namespace carillon::control

@@ -5,14 +5,14 @@ namespace carillon::control {
 // --- Whole messages --------------------------------------------------------------------------------------------------
 
 template <class Request>
-StatusOr<Outcome> Publisher::Publish(const Request& request, OnReport report) {
-  return PublishDraft(drafter_.Read(request), std::move(report));
+StatusOr<Outcome> Publisher::Publish(const Request& request, const Caller& caller, OnReport report) {
+  return PublishDraft(drafter_.Read(request, caller), std::move(report));
 }
-template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUserRequest&, OnReport);
-template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUsersRequest&, OnReport);
-template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastStreamRequest&, OnReport);
-template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastAllRequest&, OnReport);
-template StatusOr<Outcome> Publisher::Publish(const v1::SendToSessionRequest&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUserRequest&, const Caller&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastToUsersRequest&, const Caller&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastStreamRequest&, const Caller&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::BroadcastAllRequest&, const Caller&, OnReport);
+template StatusOr<Outcome> Publisher::Publish(const v1::SendToSessionRequest&, const Caller&, OnReport);
 
 StatusOr<Outcome> Publisher::PublishDraft(StatusOr<Draft> draft, OnReport report) {
   if (!draft.ok()) return draft.status();
@@ -82,12 +82,18 @@ Status Publisher::PublishFrom(Draft& draft, size_t* next, Outcome* outcome,
     int silent = report == nullptr ? 0 : node_.shards() - __builtin_popcountll(published->shards);
     for (int i = 0; i < silent; ++i) report->Add({});
   }
-  published_.Add();
+  published_[draft.topics.front().app].Add();
   return absl::OkStatus();
 }
 
-void Publisher::Collect(MetricsWriter& writer) const {
-  writer.Counter("carillon_broadcasts_total", "Messages that backends published.", published_.value());
+void Publisher::Collect(MetricsWriter& writer, const auth::Apps& apps) const {
+  uint64_t total = 0;
+  for (const SharedCounter& counter : published_) total += counter.value();
+  writer.Counter("carillon_broadcasts_total", "Messages that backends published.", total);
+  for (const auth::App& app : apps.all()) {
+    writer.Counter("carillon_app_broadcasts_total", "Messages that backends published, by app.",
+                   published_[app.id].value(), {{"app", app.name}});
+  }
   writer.Counter("carillon_publish_refused_total",
                  "Messages that found a mailbox full: unary calls were refused, PublishStream waited.",
                  behind_.value());
@@ -105,9 +111,9 @@ struct ResumablePublish::Progress {
 ResumablePublish::ResumablePublish(Publisher& publisher) : publisher_(publisher) {}
 ResumablePublish::~ResumablePublish() = default;
 
-Status ResumablePublish::Publish(const v1::PublishItem& item) {
+Status ResumablePublish::Publish(const v1::PublishItem& item, const Caller& caller) {
   if (progress_ == nullptr) {
-    ASSIGN_OR_RETURN(Draft draft, publisher_.drafter_.Read(item));
+    ASSIGN_OR_RETURN(Draft draft, publisher_.drafter_.Read(item, caller));
     if (draft.report) return FieldError("options.report", "PublishStream's answers have no place for it");
     progress_ = std::make_unique<Progress>(Progress{std::move(draft)});
   }

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <array>
 #include <memory>
 
 #include "carillon/v1/control.pb.h"
-#include "control/requests.h"
+#include "control/drafter.h"
 #include "gateway/base/metrics.h"
 #include "gateway/hub/node.h"
 
@@ -27,9 +28,9 @@ class Publisher {
   // RESOURCE_EXHAUSTED where the gateway is behind; the message then says how many of several users were served. For
   // the other errors, see engine::Engine::Publish.
   template <class Request>  // those of the unary RPCs
-  StatusOr<Outcome> Publish(const Request& request, OnReport report = nullptr);
+  StatusOr<Outcome> Publish(const Request& request, const Caller& caller, OnReport report = nullptr);
 
-  void Collect(MetricsWriter& writer) const;
+  void Collect(MetricsWriter& writer, const auth::Apps& apps) const;
 
  private:
   friend class ResumablePublish;
@@ -41,7 +42,7 @@ class Publisher {
 
   hub::Node& node_;
   Drafter drafter_;
-  SharedCounter published_;
+  std::array<SharedCounter, wire::kMaxApps> published_;  // by app
   SharedCounter behind_;
 };
 
@@ -52,7 +53,7 @@ class ResumablePublish {
   explicit ResumablePublish(Publisher& publisher);
   ~ResumablePublish();
 
-  Status Publish(const v1::PublishItem& item);
+  Status Publish(const v1::PublishItem& item, const Caller& caller);
 
  private:
   struct Progress;

@@ -8,7 +8,7 @@
 
 #include <set>
 
-#include "control/caller_auth.h"
+#include "control/caller.h"
 #include "control/status_mapping.h"
 
 namespace carillon::control {

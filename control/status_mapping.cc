@@ -16,10 +16,10 @@ struct Row {
 
 constexpr Row kReasons[] = {
     {absl::StatusCode::kInvalidArgument, "FIELD_INVALID"},   {absl::StatusCode::kUnauthenticated, "KEY_INVALID"},
-    {absl::StatusCode::kPermissionDenied, "VERB_REQUIRED"},  {absl::StatusCode::kResourceExhausted, "GATEWAY_BEHIND"},
+    {absl::StatusCode::kPermissionDenied, "KEY_TOO_NARROW"}, {absl::StatusCode::kResourceExhausted, "GATEWAY_BEHIND"},
     {absl::StatusCode::kAlreadyExists, "REQUEST_ID_REUSED"}, {absl::StatusCode::kAborted, "POSITION_MISMATCH"},
     {absl::StatusCode::kFailedPrecondition, "NO_LOG"},       {absl::StatusCode::kUnavailable, "SHUTTING_DOWN"},
-    {absl::StatusCode::kUnimplemented, "NOT_SUPPORTED"},
+    {absl::StatusCode::kUnimplemented, "NOT_SUPPORTED"},     {absl::StatusCode::kNotFound, "APP_UNKNOWN"},
 };
 
 }  // namespace

@@ -25,9 +25,9 @@ void FillSubscriber(const hub::SessionInfo& info, v1::Subscriber* subscriber) {
 
 }  // namespace
 
-Status ListSubscribers(hub::Node& node, const v1::SubscribersRequest& request, v1::SubscribersResponse* response,
-                       absl::AnyInvocable<void()> done) {
-  ASSIGN_OR_RETURN(ListOrder order, ReadSubscribers(request));
+Status ListSubscribers(hub::Node& node, const Caller& caller, const v1::SubscribersRequest& request,
+                       v1::SubscribersResponse* response, absl::AnyInvocable<void()> done) {
+  ASSIGN_OR_RETURN(ListOrder order, ReadSubscribers(request, caller));
   node.Ask(
       node.ShardsFor(order.topic),
       // One more than the page holds tells whether there is a next one.

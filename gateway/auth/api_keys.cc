@@ -3,6 +3,8 @@
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
+
 namespace carillon::auth {
 namespace {
 
@@ -12,58 +14,33 @@ std::array<unsigned char, 32> DigestOf(std::string_view secret) {
   return digest;
 }
 
-uint8_t BitOf(Verb verb) {
-  return static_cast<uint8_t>(1U << static_cast<unsigned>(verb));
+const ApiKeyPtr& Anybody() {
+  static const ApiKeyPtr* key = new ApiKeyPtr(std::make_shared<const ApiKey>(ApiKey{"", {}, {"*"}, {}}));
+  return *key;
 }
 
 }  // namespace
 
-void ApiKeys::Add(std::string name, std::string_view secret, const std::vector<Verb>& verbs) {
-  uint8_t bits = verbs.empty() ? 0xFF : 0;
-  for (Verb verb : verbs) bits |= BitOf(verb);
-  keys_.push_back({std::move(name), DigestOf(secret), bits});
+bool ApiKey::May(Verb verb) const {
+  return verbs.empty() || std::find(verbs.begin(), verbs.end(), verb) != verbs.end();
 }
 
-const ApiKeys::Key* ApiKeys::Find(std::string_view secret) const {
+void ApiKeys::Add(ApiKey key, std::string_view secret) {
+  keys_.push_back({std::make_shared<const ApiKey>(std::move(key)), DigestOf(secret)});
+}
+
+ApiKeyPtr ApiKeys::Find(std::string_view secret) const {
+  if (keys_.empty()) return Anybody();
   Digest digest = DigestOf(secret);
-  const Key* found = nullptr;
-  for (const Key& key : keys_) {
-    if (CRYPTO_memcmp(key.digest.data(), digest.data(), digest.size()) == 0) found = &key;
+  const Entry* found = nullptr;
+  for (const Entry& entry : keys_) {
+    if (CRYPTO_memcmp(entry.digest.data(), digest.data(), digest.size()) == 0) found = &entry;
   }
-  return found;
+  return found == nullptr ? nullptr : found->key;
 }
 
-ApiKeys::Verdict ApiKeys::Check(std::string_view secret, Verb verb) const {
-  if (keys_.empty()) return Verdict::kAllowed;
-  const Key* key = Find(secret);
-  if (key == nullptr) return Verdict::kUnknownKey;
-  return (key->verbs & BitOf(verb)) != 0 ? Verdict::kAllowed : Verdict::kVerbMissing;
-}
-
-bool ApiKeys::Knows(std::string_view secret) const {
-  return keys_.empty() || Find(secret) != nullptr;
-}
-
-std::string_view ApiKeys::NameOf(std::string_view secret) const {
-  const Key* key = Find(secret);
-  return key == nullptr ? std::string_view() : key->name;
-}
-
-void LiveApiKeys::Set(ApiKeys keys) {
-  keys_.Set(std::move(keys));
-  version_.fetch_add(1, std::memory_order_release);
-}
-
-ApiKeys::Verdict LiveApiKeys::Check(std::string_view secret, Verb verb) const {
-  return keys_.Get()->Check(secret, verb);
-}
-
-bool LiveApiKeys::Knows(std::string_view secret) const {
-  return keys_.Get()->Knows(secret);
-}
-
-std::string LiveApiKeys::NameOf(std::string_view secret) const {
-  return std::string(keys_.Get()->NameOf(secret));
+ApiKeyPtr LiveApiKeys::Find(std::string_view secret) const {
+  return keys_.Get()->Find(secret);
 }
 
 }  // namespace carillon::auth

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <array>
-#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,35 +14,34 @@ namespace carillon::auth {
 // What a backend's key may do.
 enum class Verb : uint8_t { kPublish, kRead, kAdmin };
 
+// A key of the control plane, but for its secret: what its bearer may do, where.
+struct ApiKey {
+  std::string name;
+  std::vector<Verb> verbs;           // empty: all of them
+  std::vector<std::string> apps;     // by name, at least one; "*": every app
+  std::vector<std::string> streams;  // patterns; empty: every stream, and what is no stream
+
+  bool May(Verb verb) const;
+};
+using ApiKeyPtr = std::shared_ptr<const ApiKey>;
+
 // The control plane's keys. Immutable after the last Add; any thread.
 class ApiKeys {
  public:
-  enum class Verdict { kAllowed, kUnknownKey, kVerbMissing };
+  void Add(ApiKey key, std::string_view secret);
 
-  // An empty list of verbs means all of them.
-  void Add(std::string name, std::string_view secret, const std::vector<Verb>& verbs);
-
-  // Whether the bearer of `secret` may. Compares digests in constant time, so that nothing is learnt from how long it
-  // takes. Without keys everyone may.
-  Verdict Check(std::string_view secret, Verb verb) const;
-
-  // Whether `secret` is any key at all.
-  bool Knows(std::string_view secret) const;
-
-  // What the configuration calls that key; empty where it is none.
-  std::string_view NameOf(std::string_view secret) const;
+  // The key with that secret; null where there is none. Compares digests in constant time, so that nothing is learnt
+  // from how long it takes. Without keys, one without a name that may do everything.
+  ApiKeyPtr Find(std::string_view secret) const;
 
  private:
   using Digest = std::array<unsigned char, 32>;
-  struct Key {
-    std::string name;
+  struct Entry {
+    ApiKeyPtr key;
     Digest digest;
-    uint8_t verbs;
   };
 
-  const Key* Find(std::string_view secret) const;
-
-  std::vector<Key> keys_;
+  std::vector<Entry> keys_;
 };
 
 // Keys that may be exchanged while they are used. Any thread.
@@ -50,19 +49,13 @@ class LiveApiKeys {
  public:
   explicit LiveApiKeys(ApiKeys keys) : keys_(std::move(keys)) {}
 
-  void Set(ApiKeys keys);
+  void Set(ApiKeys keys) { keys_.Set(std::move(keys)); }
 
-  // Another number after each Set.
-  uint64_t version() const { return version_.load(std::memory_order_acquire); }
-
-  // As those of ApiKeys.
-  ApiKeys::Verdict Check(std::string_view secret, Verb verb) const;
-  bool Knows(std::string_view secret) const;
-  std::string NameOf(std::string_view secret) const;
+  // See ApiKeys::Find.
+  ApiKeyPtr Find(std::string_view secret) const;
 
  private:
   Live<ApiKeys> keys_;
-  std::atomic<uint64_t> version_{0};
 };
 
 }  // namespace carillon::auth

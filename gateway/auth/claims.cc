@@ -89,6 +89,13 @@ StatusOr<Identity> IdentityOf(const json::object& claims, const ClaimRules& rule
   identity.name = TextOf(Find(claims, rules.name)).value_or("").substr(0, kMaxTextBytes);
   ASSIGN_OR_RETURN(identity.roles, ListClaim(claims, rules.roles));
   ASSIGN_OR_RETURN(identity.streams, ListClaim(claims, rules.streams));
+  if (const json::value* only = rules.stream.empty() ? nullptr : Find(claims, rules.stream); only != nullptr) {
+    const json::string* name = only->if_string();
+    if (name == nullptr || !wire::CheckStreamName({name->data(), name->size()}).ok()) {
+      return absl::UnauthenticatedError(fmt::format("the token's \"{}\" is not the name of a stream", rules.stream));
+    }
+    identity.only_stream.assign(name->data(), name->size());
+  }
   RETURN_IF_ERROR(AddLabels(claims, rules, &identity.labels));
   for (const std::string& pattern : rules.subscribe) {
     if (auto stream = Expand(pattern, identity)) identity.streams.push_back(*std::move(stream));

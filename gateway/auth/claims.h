@@ -17,6 +17,7 @@ struct ClaimRules {
   std::string name = "name";
   std::string roles = "roles";
   std::string streams = "streams";
+  std::string stream = "stream";              // of a token for one stream; empty: there are none
   std::map<std::string, std::string> labels;  // each label's claim, besides those in the claim "labels"
   std::vector<std::string> subscribe;         // Expand patterns of streams that a session is subscribed to at connect
 };

@@ -84,11 +84,11 @@ void Denials::Sweep(Time now) {
   Count();
 }
 
-void Denials::Collect(MetricsWriter& writer) const {
+void Denials::Collect(MetricsWriter& writer, std::string_view app) const {
   std::lock_guard lock(mutex_);
-  auto write = [&writer](const char* kind, size_t count) {
+  auto write = [&writer, app](const char* kind, size_t count) {
     writer.Gauge("carillon_denials", "What backends keep out: blocked users, and revoked tokens by user and by id.",
-                 static_cast<double>(count), {{"kind", kind}});
+                 static_cast<double>(count), {{"app", app}, {"kind", kind}});
   };
   write("blocked_user", blocks_.size());
   write("tokens_of_user", users_.size());

@@ -49,7 +49,7 @@ class Denials {
   // Forgets what is over.
   void Sweep(Time now);
 
-  void Collect(MetricsWriter& writer) const;
+  void Collect(MetricsWriter& writer, std::string_view app) const;
 
  private:
   struct Revocation {

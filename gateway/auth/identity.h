@@ -20,6 +20,7 @@ struct Identity {
   std::vector<std::string> roles;
   std::map<std::string, std::string> labels;          // what Subscribers shows of the session, and selectors look at
   std::vector<std::string> streams;                   // granted to it, and subscribed at connect
+  std::string only_stream;                            // not empty: the token grants this and is good for nothing else
   std::string token_id;                               // "jti"; empty: none
   std::chrono::system_clock::time_point issued_at;    // "iat"; 1970 where the token does not say
   std::chrono::system_clock::time_point expires_at;   // "exp"

@@ -84,6 +84,7 @@ std::string SignJwt(const Identity& identity, std::string_view secret, std::stri
   if (!identity.name.empty()) claims["name"] = identity.name;
   if (!identity.roles.empty()) claims["roles"] = json::value_from(identity.roles);
   if (!identity.streams.empty()) claims["streams"] = json::value_from(identity.streams);
+  if (!identity.only_stream.empty()) claims["stream"] = identity.only_stream;
   if (!identity.labels.empty()) claims["labels"] = json::value_from(identity.labels);
   if (!identity.token_id.empty()) claims["jti"] = identity.token_id;
   if (!issuer.empty()) claims["iss"] = text(issuer);

@@ -4,16 +4,31 @@
 
 namespace carillon::auth {
 
-StatusOr<IdentityPtr> Verifier::Verify(std::string_view token, std::chrono::system_clock::time_point now) const {
+StatusOr<Identity> Verifier::VerifyAny(std::string_view token, std::chrono::system_clock::time_point now) const {
   auto verified = VerifyJwt(token, *rules(), now);
   if (IsUnknownKey(verified.status()) && LacksKeys()) {
     return MarkUnknownKey(
         absl::UnavailableError("the token's key is not known, and not all keys could be fetched yet"));
   }
-  if (!verified.ok()) return verified.status();
-  Identity identity = *std::move(verified);
-  RETURN_IF_ERROR(denials_.Check(identity, now));
+  if (verified.ok()) RETURN_IF_ERROR(denials_.Check(*verified, now));
+  return verified;
+}
+
+StatusOr<IdentityPtr> Verifier::Verify(std::string_view token, std::chrono::system_clock::time_point now) const {
+  ASSIGN_OR_RETURN(Identity identity, VerifyAny(token, now));
+  if (!identity.only_stream.empty()) {
+    return absl::UnauthenticatedError("the token is for one stream, not for a session");
+  }
   return IdentityPtr(std::make_shared<const Identity>(std::move(identity)));
+}
+
+Status Verifier::VerifyGrant(std::string_view token, std::string_view stream, std::string_view user_id,
+                             std::chrono::system_clock::time_point now) const {
+  ASSIGN_OR_RETURN(Identity identity, VerifyAny(token, now));
+  if (identity.only_stream.empty()) return absl::UnauthenticatedError("the token is for a session, not for a stream");
+  if (identity.only_stream != stream) return absl::UnauthenticatedError("the token is for another stream");
+  if (identity.user_id != user_id) return absl::UnauthenticatedError("the token is for another user");
+  return absl::OkStatus();
 }
 
 bool Verifier::LacksKeys() const {
@@ -103,8 +118,8 @@ void Verifier::Stop() {
   for (JwksSource* source : sources) source->Stop();
 }
 
-void Verifier::Collect(MetricsWriter& writer) const {
-  denials_.Collect(writer);
+void Verifier::Collect(MetricsWriter& writer, std::string_view app) const {
+  denials_.Collect(writer, app);
   std::lock_guard lock(mutex_);
   if (fetched_.empty() && fetches_good_ + fetches_failed_ == 0) return;
   Clock::time_point now = Clock::now();
@@ -112,10 +127,10 @@ void Verifier::Collect(MetricsWriter& writer) const {
   for (const Fetched& fetched : fetched_) oldest = std::min(oldest, fetched.good_at);
   constexpr std::string_view kName = "carillon_jwks_fetches_total";
   constexpr std::string_view kHelp = "Fetches of token keys, by result.";
-  writer.Counter(kName, kHelp, fetches_good_, {{"result", "ok"}});
-  writer.Counter(kName, kHelp, fetches_failed_, {{"result", "failed"}});
+  writer.Counter(kName, kHelp, fetches_good_, {{"app", app}, {"result", "ok"}});
+  writer.Counter(kName, kHelp, fetches_failed_, {{"app", app}, {"result", "failed"}});
   writer.Gauge("carillon_jwks_age_seconds", "Since when an address of token keys has not answered, the oldest of all.",
-               std::chrono::duration<double>(now - oldest).count());
+               std::chrono::duration<double>(now - oldest).count(), {{"app", app}});
 }
 
 }  // namespace carillon::auth

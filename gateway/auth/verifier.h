@@ -22,10 +22,14 @@ class Verifier {
   Verifier(const Verifier&) = delete;
   Verifier& operator=(const Verifier&) = delete;
 
-  // As VerifyJwt, with the keys of the rules and those that were fetched; and PERMISSION_DENIED or UNAUTHENTICATED
-  // where the denials keep its bearer out; UNAVAILABLE where its key is not known and an address has not given any yet.
-  // Never waits for anybody.
+  // Who a session is. As VerifyJwt, with the keys of the rules and those that were fetched; and PERMISSION_DENIED or
+  // UNAUTHENTICATED where the denials keep its bearer out; UNAVAILABLE where its key is not known and an address has
+  // not given any yet. Never waits for anybody.
   StatusOr<IdentityPtr> Verify(std::string_view token, std::chrono::system_clock::time_point now) const;
+
+  // Whether a token is for one stream and for that user, and good now: OK, or a status as above.
+  Status VerifyGrant(std::string_view token, std::string_view stream, std::string_view user_id,
+                     std::chrono::system_clock::time_point now) const;
 
   // For a token whose key is not known (IsUnknownKey): true where newer keys are being fetched, and `done` will be
   // called once, on any thread, when there is nothing more to wait for. False: they were fetched a moment ago, or there
@@ -44,7 +48,7 @@ class Verifier {
   // Fetches nothing more, and lets go of those who wait. Idempotent.
   void Stop();
 
-  void Collect(MetricsWriter& writer) const;
+  void Collect(MetricsWriter& writer, std::string_view app) const;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -56,6 +60,7 @@ class Verifier {
   };
 
   void OnFetched(const JwksRules& from, StatusOr<KeySet> keys);
+  StatusOr<Identity> VerifyAny(std::string_view token, std::chrono::system_clock::time_point now) const;
   bool LacksKeys() const;
   Fetched TakeOver(const JwksRules& wanted);  // with the lock
   void Combine();                             // with the lock

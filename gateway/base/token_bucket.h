@@ -25,6 +25,12 @@ class TokenBucket {
     return true;
   }
 
+  // How long until there is one, as of the last Take.
+  std::chrono::milliseconds Wait() const {
+    float seconds = std::max(0.0F, 1.0F - tokens_) / per_second_;
+    return std::chrono::ceil<std::chrono::milliseconds>(std::chrono::duration<float>(seconds));
+  }
+
  private:
   float burst_;
   float tokens_;

@@ -48,6 +48,7 @@ struct Subscribe {
   std::vector<std::string> streams;
   WantedByStream wanted;
   wire::Filter filter;
+  StringMap<std::string> tokens;  // by stream: for that one alone
 };
 struct Unsubscribe {
   RequestId id;
@@ -64,6 +65,10 @@ struct Auth {
 };
 struct Publish {
   RequestId id;
+  std::string stream;  // empty: none is named
+  std::string event;
+  std::string json;       // the payload, as text
+  bool to_sender = true;  // it hears the message as well
 };
 // Send this back as it is.
 struct Echo {
@@ -140,6 +145,13 @@ struct Unsubscribed {
   RequestId id;
   std::vector<std::string> streams;
 };
+// A message was published. Only said where the request had an id.
+struct PublishDone {
+  RequestId id;
+  std::string stream;
+  std::string message_id;
+  std::optional<wire::Position> position;  // where a log keeps it
+};
 struct Pong {
   RequestId id;
   std::string echo;
@@ -164,8 +176,8 @@ struct Restart {
   uint32_t retry_after_ms = 0;
 };
 
-using Reply =
-    std::variant<Welcome, Subscribed, Unsubscribed, Pong, Authenticated, Error, TokenExpiring, Restart, wire::Skip>;
+using Reply = std::variant<Welcome, Subscribed, Unsubscribed, PublishDone, Pong, Authenticated, Error, TokenExpiring,
+                           Restart, wire::Skip>;
 
 // --- The language itself ---------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 
 #include "gateway/base/json_escape.h"
@@ -17,9 +18,13 @@ namespace json = boost::json;
 // More than anyone subscribes to in one message; a bound on the work that one frame can ask for.
 constexpr size_t kMaxStreamsPerCommand = 1000;
 
+// Each may cost a check of its signature.
+constexpr size_t kMaxTokensPerCommand = 16;
+
 // Ids are echoed, so they are kept short: a number, or a string of at most this many bytes as JSON.
 constexpr size_t kMaxIdBytes = 64;
 constexpr size_t kMaxEchoBytes = 1024;
+constexpr size_t kMaxEventBytes = 128;
 
 template <class... Kinds>
 struct Overloaded : Kinds... {
@@ -165,6 +170,53 @@ Status ReadFilter(const json::object& object, wire::Filter* filter) {
   return absl::OkStatus();
 }
 
+// Reads "tokens": {"private-a":"eyJ…"}.
+Status ReadTokens(const json::object& object, StringMap<std::string>* tokens) {
+  const json::value* value = object.if_contains("tokens");
+  if (value == nullptr || value->is_null()) return absl::OkStatus();
+  const json::object* by_stream = value->if_object();
+  if (by_stream == nullptr || by_stream->size() > kMaxTokensPerCommand) {
+    return InvalidArgument("\"tokens\" must be an object of at most {} tokens by stream", kMaxTokensPerCommand);
+  }
+  for (const auto& [stream, token] : *by_stream) {
+    const json::string* text = token.if_string();
+    if (text == nullptr) return InvalidArgument("\"tokens\" must hold strings");
+    tokens->insert_or_assign(std::string(stream.data(), stream.size()), std::string(text->data(), text->size()));
+  }
+  return absl::OkStatus();
+}
+
+// {"action":"publish","stream":"chat","event":"message","data":…,"echo":false}
+Command ParsePublish(const json::object& object, RequestId id) {
+  Publish publish;
+  if (const json::value* stream = object.if_contains("stream")) {
+    const json::string* name = stream->if_string();
+    if (name == nullptr) return Bad(std::move(id), "bad_stream", "\"stream\" must be a string");
+    publish.stream.assign(name->data(), name->size());
+  }
+  const json::value* event = object.if_contains("event");
+  const json::string* name = event == nullptr ? nullptr : event->if_string();
+  bool sound = name != nullptr && !name->empty() && name->size() <= kMaxEventBytes &&
+               std::none_of(name->begin(), name->end(),
+                            [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  if (!sound) {
+    return Bad(std::move(id), "bad_event",
+               fmt::format("\"event\" must be a name of 1 to {} bytes without control characters", kMaxEventBytes));
+  }
+  publish.event.assign(name->data(), name->size());
+  const json::value* data = object.if_contains("data");
+  publish.json = data == nullptr ? "null" : json::serialize(*data);
+  if (!wire::CheckJson(publish.json).ok()) {
+    return Bad(std::move(id), "bad_data", "\"data\" holds a number that is too large to be sent on");
+  }
+  if (const json::value* echo = object.if_contains("echo")) {
+    if (!echo->is_bool()) return Bad(std::move(id), "bad_data", "\"echo\" must be true or false");
+    publish.to_sender = echo->get_bool();
+  }
+  publish.id = std::move(id);
+  return publish;
+}
+
 Command ParseObject(const json::object& object) {
   RequestId id;
   if (!ReadId(object, &id)) {
@@ -181,12 +233,15 @@ Command ParseObject(const json::object& object) {
       return Bad(std::move(id), "bad_streams", MessageOf(status));
     }
     if (*action == "subscribe") {
-      Subscribe subscribe{{}, std::move(streams), {}, {}};
+      Subscribe subscribe{{}, std::move(streams), {}, {}, {}};
       if (Status status = ReadWanted(object, &subscribe.wanted); !status.ok()) {
         return Bad(std::move(id), "bad_recover", MessageOf(status));
       }
       if (Status status = ReadFilter(object, &subscribe.filter); !status.ok()) {
         return Bad(std::move(id), "bad_filter", MessageOf(status));
+      }
+      if (Status status = ReadTokens(object, &subscribe.tokens); !status.ok()) {
+        return Bad(std::move(id), "bad_token", MessageOf(status));
       }
       subscribe.id = std::move(id);
       return subscribe;
@@ -215,7 +270,7 @@ Command ParseObject(const json::object& object) {
     auth.id = std::move(id);
     return auth;
   }
-  if (*action == "publish") return Publish{std::move(id)};
+  if (*action == "publish") return ParsePublish(object, std::move(id));
   return Bad(std::move(id), "unknown_action", "unknown \"action\": try subscribe, unsubscribe, ping, auth or publish");
 }
 
@@ -345,6 +400,19 @@ void AppendData(std::string& out, const Unsubscribed& reply) {
   out.push_back('}');
 }
 
+void AppendData(std::string& out, const PublishDone& reply) {
+  out.append(R"({"stream":)");
+  AppendJsonString(out, reply.stream);
+  out.append(R"(,"message_id":)");
+  AppendJsonString(out, reply.message_id);
+  if (reply.position.has_value()) {
+    out.append(R"(,"epoch":)");
+    AppendJsonString(out, reply.position->epoch);
+    fmt::format_to(std::back_inserter(out), R"(,"offset":{})", reply.position->offset);
+  }
+  out.push_back('}');
+}
+
 void AppendData(std::string& out, const Pong& reply) {
   out.append(reply.echo.empty() ? "{}" : R"({"echo":)");
   if (!reply.echo.empty()) out.append(reply.echo).push_back('}');
@@ -399,6 +467,7 @@ std::string_view EventOf(const Reply& reply) {
                         [](const Welcome&) -> std::string_view { return "welcome"; },
                         [](const Subscribed&) -> std::string_view { return "subscribed"; },
                         [](const Unsubscribed&) -> std::string_view { return "unsubscribed"; },
+                        [](const PublishDone&) -> std::string_view { return "published"; },
                         [](const Pong&) -> std::string_view { return "pong"; },
                         [](const Authenticated&) -> std::string_view { return "authenticated"; },
                         [](const Error&) -> std::string_view { return "error"; },

@@ -1,6 +1,13 @@
 #pragma once
 
-#include "gateway/auth/verifier.h"
+#include <map>
+#include <optional>
+#include <string>
+
+#include "gateway/auth/app.h"
+#include "gateway/base/rate_window.h"
+#include "gateway/base/string_map.h"
+#include "gateway/base/token_bucket.h"
 #include "gateway/dialect/dialect.h"
 #include "gateway/edge/connection_limits.h"
 #include "gateway/hub/session.h"
@@ -17,26 +24,40 @@ struct SessionState {
   // there (auth::Verifier::AwaitKeys), or known not to be.
   bool unknown_key = false;
   bool keys_are_fresh = false;
+
+  // How fast messages come.
+  std::optional<TokenBucket> rate;  // made with the first message
+  TokenBucket::Clock::time_point told_at;
+  TokenBucket::Clock::time_point dropped_at;  // the last one
+  TokenBucket::Clock::time_point too_fast_since;
+  StringMap<RateWindow> event_rates;  // by rule and event, of those that have one
+  RateWindow forbidden;               // requests for what it may not have
 };
 
 // Applies what clients say to their session, and answers. Holds nothing of a session itself.
 // Thread: any one of the shards, with a session of that shard.
 class CommandHandler {
  public:
-  // `limits` may be null: there are none.
-  explicit CommandHandler(std::shared_ptr<const auth::Verifier> tokens,
-                          std::shared_ptr<const ConnectionLimits> limits = nullptr)
-      : tokens_(std::move(tokens)), limits_(std::move(limits)) {}
+  // The apps must outlive it. `limits` may be null: there are none.
+  explicit CommandHandler(const auth::LiveApps& apps, std::shared_ptr<const ConnectionLimits> limits = nullptr)
+      : apps_(apps), limits_(std::move(limits)) {}
 
   // The session begins: admits it, subscribes it to what it asked for and welcomes it.
   void Begin(hub::Session& session, SessionState& state) const;
 
-  const auth::Verifier& tokens() const { return *tokens_; }
+  // See auth::Verifier::AwaitKeys.
+  bool AwaitKeys(const hub::Session& session, std::function<void()> done) const;
 
   // A whole message came. See SessionState::unknown_key.
   void Handle(hub::Session& session, SessionState& state, wire::Opcode opcode, std::string_view payload) const;
 
  private:
+  // False where the message came too fast and is not to be looked at.
+  static bool ComesInTime(hub::Session& session, SessionState& state);
+
+  static void CountForbidden(hub::Session& session, SessionState& state);
+  static void Send(hub::Session& session, const dialect::Publish& command, std::map<std::string, std::string> meta);
+
   void On(hub::Session& session, SessionState& state, const dialect::Subscribe& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Unsubscribe& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Ping& command) const;
@@ -47,10 +68,22 @@ class CommandHandler {
   void On(hub::Session& session, SessionState& state, const dialect::Refused& command) const;
 
   // `id` is that of the frame that brought the token, where one did; `inbox` what became of its user's log.
-  void Welcome(hub::Session& session, SessionState& state, const dialect::RequestId& id,
+  void Welcome(hub::Session& session, SessionState& state, const auth::App& app, const dialect::RequestId& id,
                const hub::SubscribeAnswer& inbox) const;
 
-  const std::shared_ptr<const auth::Verifier> tokens_;
+  // What became of a list of streams.
+  struct Judged {
+    std::vector<std::string>* taken;
+    std::vector<dialect::RefusedStream>* refused;
+    std::vector<dialect::LogState>* logs;
+    const StringMap<std::string>* tokens;  // for a stream alone; null: none
+  };
+  // Subscribes to each that is allowed, each name once. Without `filter`, what the session listens to already stays as
+  // it is. True where one was forbidden.
+  bool SubscribeAll(hub::Session& session, const auth::App& app, const std::vector<std::string>& streams,
+                    const dialect::WantedByStream& wanted, const wire::FilterPtr* filter, const Judged& judged) const;
+
+  const auth::LiveApps& apps_;
   const std::shared_ptr<const ConnectionLimits> limits_;
 };
 

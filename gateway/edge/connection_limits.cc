@@ -12,11 +12,11 @@ TokenBucket BucketOf(uint32_t rate) {
   return {2.0F * static_cast<float>(rate), std::chrono::seconds(2)};
 }
 
+}  // namespace
+
 std::pair<std::string, std::string> RetryAfter() {
   return {"Retry-After", std::to_string(1 + RandomBits() % 10)};
 }
-
-}  // namespace
 
 ConnectionLimits::ConnectionLimits(const ConnectionLimitSettings& settings, const hub::Node& node) : node_(node) {
   Set(settings);
@@ -30,7 +30,6 @@ void ConnectionLimits::Set(const ConnectionLimitSettings& settings) {
     for (auto& [key, entry] : addresses_) entry.rate = BucketOf(settings.handshakes_per_address);
   }
   settings_ = settings;
-  per_user_ = settings.per_user;
 }
 
 std::string ConnectionLimits::KeyOf(const Address& address) {
@@ -101,11 +100,23 @@ void ConnectionLimits::Leave(const std::string& key) {
   if (auto it = addresses_.find(key); it != addresses_.end() && it->second.sessions > 0) --it->second.sessions;
 }
 
-std::optional<std::string> ConnectionLimits::UserIsFull(const std::string& user_id) const {
-  uint32_t limit = per_user_;
+std::optional<std::string> ConnectionLimits::AppIsFull(const auth::App& app) const {
+  if (app.connections == 0) return std::nullopt;
+  if (node_.Find({app.id, wire::TopicKind::kEveryone, ""}).sessions < app.connections) return std::nullopt;
+  return fmt::format("the app {} may have {} connections", app.name, app.connections);
+}
+
+std::optional<std::string> ConnectionLimits::UserIsFull(const auth::App& app, const std::string& user_id) const {
+  uint32_t limit = app.connections_per_user;
   if (limit == 0) return std::nullopt;
-  if (node_.Find({wire::kDefaultApp, wire::TopicKind::kUser, user_id}).sessions < limit) return std::nullopt;
+  if (node_.Find({app.id, wire::TopicKind::kUser, user_id}).sessions < limit) return std::nullopt;
   return fmt::format("a user may have {} connections", limit);
+}
+
+std::optional<std::string> ConnectionLimits::StreamsAreFull(const auth::App& app, std::string_view stream) const {
+  if (app.max_streams == 0 || node_.StreamsOf(app.id) < app.max_streams) return std::nullopt;
+  if (node_.Find({app.id, wire::TopicKind::kStream, stream}).sessions > 0) return std::nullopt;
+  return fmt::format("{} streams have subscribers, and there may be no more", app.max_streams);
 }
 
 }  // namespace carillon::edge

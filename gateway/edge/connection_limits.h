@@ -1,29 +1,32 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "gateway/auth/app.h"
 #include "gateway/base/token_bucket.h"
 #include "gateway/edge/client_address.h"
 #include "gateway/hub/node.h"
 
 namespace carillon::edge {
 
+// The header that a refusal for want of room has: 1 to 10 seconds, at random, so that not all come back at once.
+std::pair<std::string, std::string> RetryAfter();
+
 // 0: no limit.
 struct ConnectionLimitSettings {
   uint32_t handshakes = 0;              // a second, of all clients
   uint32_t handshakes_per_address = 0;  // a second
   uint32_t per_address = 0;             // sessions
-  uint32_t per_user = 0;                // sessions
 };
 
-// How many may come, and how fast: of an address, of a user, and of all. An IPv6 address counts with its /64, which is
-// one customer's. Bursts of twice a second's rate are let through. Thread: any.
+// How many may come, and how fast: of an address, of an app, of a user, and of all. An IPv6 address counts with its
+// /64, which is one customer's. Bursts of twice a second's rate are let through. Thread: any.
 class ConnectionLimits : public std::enable_shared_from_this<ConnectionLimits> {
  public:
   using Clock = std::chrono::steady_clock;
@@ -40,9 +43,11 @@ class ConnectionLimits : public std::enable_shared_from_this<ConnectionLimits> {
   // nothing is counted.
   std::optional<HttpError> Enter(const Address* address, std::shared_ptr<void>* place);
 
-  // Why a user may not have another session. Good to as many as there are shards: those that come at the same moment do
-  // not see each other.
-  std::optional<std::string> UserIsFull(const std::string& user_id) const;
+  // Why an app, or a user of it, may not have another session, or the app another stream. Good to as many as there are
+  // shards: those that come at the same moment do not see each other.
+  std::optional<std::string> AppIsFull(const auth::App& app) const;
+  std::optional<std::string> UserIsFull(const auth::App& app, const std::string& user_id) const;
+  std::optional<std::string> StreamsAreFull(const auth::App& app, std::string_view stream) const;
 
  private:
   struct Entry {
@@ -56,7 +61,6 @@ class ConnectionLimits : public std::enable_shared_from_this<ConnectionLimits> {
   void Leave(const std::string& key);
 
   const hub::Node& node_;
-  std::atomic<uint32_t> per_user_{0};
   std::mutex mutex_;
   ConnectionLimitSettings settings_;
   std::optional<TokenBucket> all_;

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
-#include "gateway/base/random.h"
 #include "gateway/edge/demo_page.h"
+#include "gateway/edge/route.h"
 #include "gateway/edge/ws_session.h"
 
 namespace carillon::edge {
@@ -19,13 +19,13 @@ HttpError Draining() {
 
 }  // namespace
 
-EdgeServer::EdgeServer(EdgeOptions options, AdmissionRules rules, hub::Node& node)
+EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node)
     : options_(std::move(options)),
-      tokens_(rules.tokens),
+      apps_(apps),
       rules_(std::move(rules)),
       node_(node),
       limits_(std::make_shared<ConnectionLimits>(options_.limits, node)),
-      commands_(tokens_, limits_),
+      commands_(apps, limits_),
       listener_(node.shard(0).io(), [this](int descriptor) { OnAccept(descriptor); }) {
   for (ShardIndex index = 0; index < node_.shards(); ++index) {
     hub::Shard& shard = node_.shard(index);
@@ -79,33 +79,38 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
   if (draining_.load(std::memory_order_relaxed)) {
     return connection->Refuse(Draining());
   }
-  std::string stream;
-  const EndpointRules* endpoint = FindEndpoint(options_.endpoints, request.path, &stream);
-  if (endpoint == nullptr) {
-    bool page = options_.demo_page && request.path == "/";
-    if (!page) {
-      return connection->Refuse({404,
-                                 "path",
-                                 fmt::format("there is nothing at {}", request.path.substr(0, 100)),
-                                 "edge.endpoints[].path",
-                                 {}});
-    }
-    if (request.method != "GET" && request.method != "HEAD") {
-      return connection->Refuse({405, "method", "this path takes GET only", "", {{"Allow", "GET, HEAD"}}});
-    }
-    return connection->Respond(MakeResponse(200, "text/html; charset=utf-8", kDemoPage,
-                                            {{"Content-Security-Policy",
-                                              "default-src 'none'; style-src 'unsafe-inline'; script-src "
-                                              "'unsafe-inline'; connect-src 'self' ws: wss:"}},
-                                            request.method == "GET"));
+  Admit(shard, connection, request, false);
+}
+
+// What is no WebSocket: the demo page, or nothing.
+void EdgeServer::Answer(const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request) {
+  bool page = options_.demo_page && request.path == "/";
+  if (!page) {
+    return connection->Refuse(
+        {404, "path", fmt::format("there is nothing at {}", request.path.substr(0, 100)), "edge.endpoints[].path", {}});
   }
-  Admit(shard, connection, request, *endpoint, stream, false);
+  if (request.method != "GET" && request.method != "HEAD") {
+    return connection->Refuse({405, "method", "this path takes GET only", "", {{"Allow", "GET, HEAD"}}});
+  }
+  connection->Respond(MakeResponse(200, "text/html; charset=utf-8", kDemoPage,
+                                   {{"Content-Security-Policy",
+                                     "default-src 'none'; style-src 'unsafe-inline'; script-src "
+                                     "'unsafe-inline'; connect-src 'self' ws: wss:"}},
+                                   request.method == "GET"));
 }
 
 void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
-                       const EndpointRules& endpoint, const std::string& stream, bool waited) {
+                       bool waited) {
   if (waited && draining_.load(std::memory_order_relaxed)) return connection->Refuse(Draining());
   std::shared_ptr<const AdmissionRules> rules = rules_.Get();
+  std::shared_ptr<const auth::Apps> apps = apps_.Get();
+  Route route = FindRoute(options_.endpoints, *apps, rules->app_domain, request.path, request.Header("host"));
+  if (route.endpoint == nullptr && (route.app != nullptr || route.wanted.empty())) return Answer(connection, request);
+  if (route.app == nullptr) {
+    return connection->Refuse(
+        {404, "app", fmt::format("there is no app {}", route.wanted.substr(0, 100)), "apps[].key, apps[].name", {}});
+  }
+  const auth::App& app = *route.app;
   Address address = ClientAddress(connection->Peer(), request, rules->proxies);
   bool counts = !address.is_loopback() && !rules->proxies.Contains(address);
   if (!waited) {
@@ -113,15 +118,15 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
     if (refused.has_value()) return connection->Refuse(*refused);
   }
   bool unknown_key = false;
-  Verdict verdict = Judge(request, *rules, endpoint, stream, std::chrono::system_clock::now(), &unknown_key);
+  Verdict verdict = Judge(request, app, *route.endpoint, route.stream, std::chrono::system_clock::now(), &unknown_key);
   if (unknown_key && !waited) {
     // The connection is moved on and on: its shard must be the one that lets go of it.
-    auto again = [this, &shard, connection, request, &endpoint, stream]() mutable {
-      boost::asio::post(shard.io(),
-                        [this, &shard, connection = std::move(connection), request = std::move(request), &endpoint,
-                         stream = std::move(stream)] { Admit(shard, connection, request, endpoint, stream, true); });
+    auto again = [this, &shard, connection, request]() mutable {
+      boost::asio::post(shard.io(), [this, &shard, connection = std::move(connection), request = std::move(request)] {
+        Admit(shard, connection, request, true);
+      });
     };
-    if (tokens_->AwaitKeys(std::move(again))) return;
+    if (app.tokens->AwaitKeys(std::move(again))) return;
   }
   if (auto* refused = std::get_if<HttpError>(&verdict)) return connection->Refuse(*refused);
   if (node_.Sessions() >= options_.max_connections) {
@@ -129,23 +134,23 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
                                "capacity",
                                fmt::format("the gateway has its {} connections", options_.max_connections),
                                "edge.max_connections",
-                               {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
+                               {RetryAfter()}});
   }
   if (short_of_memory_.load(std::memory_order_relaxed)) {
-    return connection->Refuse({503,
-                               "memory",
-                               "the gateway is short of memory",
-                               "limits.memory_bytes",
-                               {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
+    return connection->Refuse({503, "memory", "the gateway is short of memory", "limits.memory_bytes", {RetryAfter()}});
+  }
+  if (auto why = limits_->AppIsFull(app)) {
+    return connection->Refuse({503, "app_limit", *std::move(why), "apps[].limits.connections", {RetryAfter()}});
   }
   auto& admission = std::get<Admission>(verdict);
   if (admission.identity != nullptr) {
-    if (auto why = limits_->UserIsFull(admission.identity->user_id)) {
-      return connection->Refuse({503,
-                                 "user_limit",
-                                 *std::move(why),
-                                 "limits.connections_per_user",
-                                 {{"Retry-After", std::to_string(1 + RandomBits() % 10)}}});
+    if (auto why = limits_->UserIsFull(app, admission.identity->user_id)) {
+      return connection->Refuse(
+          {503,
+           "user_limit",
+           *std::move(why),
+           app.is_default() ? "limits.connections_per_user" : "apps[].limits.connections_per_user",
+           {RetryAfter()}});
     }
   }
   if (auto refused = limits_->Enter(counts ? &address : nullptr, &admission.place)) return connection->Refuse(*refused);
@@ -168,26 +173,38 @@ void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connect
              {"suppressed", suppressed}});
 }
 
-// A line for each time that 80 % are crossed; below 75 % it may be said again.
-void EdgeServer::LookAtLimits() {
-  size_t sessions = node_.Sessions();
-  size_t limit = options_.max_connections;
-  if (near_limit_ ? sessions * 4 < limit * 3 : sessions * 5 < limit * 4) {
-    near_limit_ = false;
-  } else if (!std::exchange(near_limit_, true)) {
-    crossed_.Add();
-    log::Warn("edge", "80 % of the connections are there; at all of them new clients get 503",
-              {{"connections", sessions}, {"limit", limit}, {"setting", "edge.max_connections"}});
+std::vector<LimitUse> EdgeServer::Limits() const {
+  std::vector<LimitUse> limits;
+  size_t most = std::max<size_t>(1, options_.max_connections);
+  limits.push_back({"connections", "", node_.Sessions(), most, "edge.max_connections"});
+  std::shared_ptr<const auth::Apps> apps = apps_.Get();
+  for (const auth::App& app : apps->all()) {
+    size_t sessions = node_.Find({app.id, wire::TopicKind::kEveryone, ""}).sessions;
+    if (app.connections > 0) {
+      limits.push_back({"app_connections", app.name, sessions, app.connections, "apps[].limits.connections"});
+    }
+    if (app.max_streams > 0) {
+      limits.push_back({"app_streams", app.name, node_.StreamsOf(app.id), app.max_streams,
+                        app.is_default() ? "limits.streams" : "apps[].limits.streams"});
+    }
   }
+  return limits;
+}
+
+void EdgeServer::LookAtLimits() {
+  watches_.Look(Limits());
 }
 
 void EdgeServer::Collect(MetricsWriter& writer) const {
-  writer.Gauge(
-      "carillon_limit_ratio", "How much of a limit is used; 1 is all.",
-      static_cast<double>(node_.Sessions()) / static_cast<double>(std::max<size_t>(1, options_.max_connections)),
-      {{"limit", "connections"}});
-  writer.Counter("carillon_limit_crossed_total", "How often 80 % of a limit were crossed.", crossed_.value(),
-                 {{"limit", "connections"}});
+  watches_.Collect(writer, Limits());
+  std::shared_ptr<const auth::Apps> apps = apps_.Get();
+  for (const auth::App& app : apps->all()) {
+    writer.Gauge("carillon_app_connections", "Sessions open now, by app.",
+                 static_cast<double>(node_.Find({app.id, wire::TopicKind::kEveryone, ""}).sessions),
+                 {{"app", app.name}});
+    writer.Gauge("carillon_app_streams", "Streams with subscribers, by app.",
+                 static_cast<double>(node_.StreamsOf(app.id)), {{"app", app.name}});
+  }
   for (size_t row = 0; row < kReasons.size(); ++row) {
     writer.Counter("carillon_handshakes_rejected_total", "Requests that were refused, by reason.",
                    refused_[row].value(), {{"reason", kReasons[row]}});

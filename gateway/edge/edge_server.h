@@ -11,6 +11,7 @@
 #include "gateway/edge/connection_limits.h"
 #include "gateway/edge/handshake.h"
 #include "gateway/edge/http_connection.h"
+#include "gateway/edge/limit_watches.h"
 #include "gateway/edge/listener.h"
 #include "gateway/hub/node.h"
 
@@ -31,7 +32,8 @@ struct EdgeOptions {
 // Owned by: server::Application; outlives the shards' threads. Thread: the shards', but for Open and Start.
 class EdgeServer {
  public:
-  EdgeServer(EdgeOptions options, AdmissionRules rules, hub::Node& node);
+  // The apps must outlive it; they may be exchanged meanwhile.
+  EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node);
 
   Status Open() { return listener_.Open(options_.listen); }
   void Start();
@@ -41,11 +43,11 @@ class EdgeServer {
   // New clients are refused while the process is short of memory; any thread.
   void SetShortOfMemory(bool yes) { short_of_memory_.store(yes, std::memory_order_relaxed); }
 
-  // From the next request on; any thread. The verifier of the rules stays the one from the start.
+  // From the next request on; any thread.
   void SetRules(AdmissionRules rules) { rules_.Set(std::move(rules)); }
   void SetLimits(const ConnectionLimitSettings& limits) { limits_->Set(limits); }
 
-  // To be called now and then: says in a line where the connections have come near their bound. One thread.
+  // To be called now and then: says in a line which limits have come near. The thread of Collect.
   void LookAtLimits();
 
   const std::string& address() const { return listener_.address(); }
@@ -57,19 +59,21 @@ class EdgeServer {
   void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
   // `waited`: the token's key was not known, and keys were fetched since.
   void Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
-             const EndpointRules& endpoint, const std::string& stream, bool waited);
+             bool waited);
+  void Answer(const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
+  std::vector<LimitUse> Limits() const;
   // `connection` is null where it was not even begun.
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
-  static constexpr std::array<std::string_view, 24> kReasons = {
-      "malformed",      "dup_header", "smuggling",  "too_large",     "timeout",       "method",        "path",
-      "version",        "key",        "origin",     "subprotocol",   "missing_token", "invalid_token", "blocked",
-      "ambiguous_auth", "capacity",   "user_limit", "address_limit", "address_rate",  "accept_rate",   "keys",
-      "memory",         "draining",   "other"};
+  static constexpr std::array<std::string_view, 26> kReasons = {
+      "malformed",   "dup_header",     "smuggling", "too_large", "timeout",     "method",        "path",
+      "app",         "version",        "key",       "origin",    "subprotocol", "missing_token", "invalid_token",
+      "blocked",     "ambiguous_auth", "capacity",  "app_limit", "user_limit",  "address_limit", "address_rate",
+      "accept_rate", "keys",           "memory",    "draining",  "other"};
 
   const EdgeOptions options_;
-  const std::shared_ptr<const auth::Verifier> tokens_;
+  const auth::LiveApps& apps_;
   Live<AdmissionRules> rules_;
   hub::Node& node_;
   const std::shared_ptr<ConnectionLimits> limits_;
@@ -83,8 +87,7 @@ class EdgeServer {
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;
   std::array<SharedCounter, kReasons.size()> refused_;
-  SharedCounter crossed_;
-  bool near_limit_ = false;
+  LimitWatches watches_;
   log::SamplerByReason sampler_;
 };
 

@@ -140,35 +140,21 @@ void AddStreams(std::string_view list, std::vector<std::string>* streams) {
   }
 }
 
-const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, std::string_view path,
-                                  std::string* stream) {
-  for (const EndpointRules& endpoint : endpoints) {
-    if (path == endpoint.path) return &endpoint;
-  }
-  for (const EndpointRules& endpoint : endpoints) {
-    if (!endpoint.session.dialect->receives_broadcasts() || !path.starts_with(endpoint.path)) continue;
-    std::string_view rest = path.substr(endpoint.path.size());
-    if (rest.size() < 2 || rest[0] != '/' || rest.find('/', 1) != std::string_view::npos) continue;
-    *stream = rest.substr(1);
-    return &endpoint;
-  }
-  return nullptr;
-}
-
-Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
+Verdict Judge(const HttpRequest& request, const auth::App& app, const EndpointRules& endpoint,
               std::string_view path_stream, std::chrono::system_clock::time_point now, bool* unknown_key) {
   *unknown_key = false;
   if (auto error = CheckUpgrade(request)) return *std::move(error);
-  if (std::string_view origin = request.Header("origin"); !rules.origins.Allows(origin, request.Header("host"))) {
+  if (std::string_view origin = request.Header("origin"); !app.origins.Allows(origin, request.Header("host"))) {
     return HttpError{
         403,
         "origin",
         fmt::format("pages of the origin {} may not connect; an operator can add it", origin.substr(0, 200)),
-        "edge.allowed_origins",
+        app.is_default() ? "edge.allowed_origins" : "apps[].allowed_origins",
         {}};
   }
   Admission admission;
   admission.endpoint = &endpoint;
+  admission.app = app.id;
   admission.websocket_key = std::string(request.Header("sec-websocket-key"));
   if (ChooseSubprotocol(request, &admission.subprotocol) && admission.subprotocol.empty() &&
       endpoint.require_subprotocol) {
@@ -179,7 +165,7 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
                      {}};
   }
 
-  auto found = FindCredentials(request, rules.cookie);
+  auto found = FindCredentials(request, app.cookie);
   if (auto* error = std::get_if<HttpError>(&found)) return std::move(*error);
   const auto& [token, from_cookie] = std::get<Credentials>(found);
   // Without an Origin the browser says at least whether another site's page has its hand in this (W3C Fetch Metadata).
@@ -188,7 +174,7 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
   }
   std::optional<HttpError> refused;
   if (!token.empty()) {
-    auto identity = rules.tokens->Verify(token, now);
+    auto identity = app.tokens->Verify(token, now);
     *unknown_key = auth::IsUnknownKey(identity.status());
     if (identity.ok()) {
       admission.identity = *std::move(identity);
@@ -231,19 +217,10 @@ Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const End
     }
   }
   if (admission.identity != nullptr) {
-    for (const std::string& stream : admission.identity->streams) AddStreams(stream, &admission.streams);
+    const std::vector<std::string>& granted = admission.identity->streams;
+    admission.streams.insert(admission.streams.end(), granted.begin(), granted.end());
   }
   return admission;
-}
-
-std::optional<dialect::Refusal> JudgeStream(std::string_view stream, const auth::IdentityPtr& identity) {
-  if (Status status = wire::CheckStreamName(stream); !status.ok()) {
-    return dialect::Refusal{"bad_stream", MessageOf(status)};
-  }
-  if (wire::NeedsIdentity(stream) && identity == nullptr) {
-    return dialect::Refusal{"forbidden", "this stream wants a session with a token"};
-  }
-  return std::nullopt;
 }
 
 }  // namespace carillon::edge

@@ -7,9 +7,8 @@
 #include <variant>
 #include <vector>
 
+#include "gateway/auth/app.h"
 #include "gateway/auth/identity.h"
-#include "gateway/auth/origin.h"
-#include "gateway/auth/verifier.h"
 #include "gateway/edge/client_address.h"
 #include "gateway/edge/http_head.h"
 #include "gateway/hub/session.h"
@@ -20,6 +19,7 @@ namespace carillon::edge {
 // A path that clients connect to. Immutable; outlives the sessions made from it.
 struct EndpointRules {
   std::string path;
+  std::string app;  // the only one that it is for; empty: any
   bool anonymous = false;
   bool close_on_refusal = false;  // accept, then close with 4001, because browsers cannot read a refused handshake
   bool require_subprotocol = false;
@@ -27,17 +27,16 @@ struct EndpointRules {
   hub::SessionSettings session;
 };
 
-// Who may connect. Immutable.
+// What holds for whoever connects, to whatever app. Immutable.
 struct AdmissionRules {
-  auth::OriginRules origins;
-  std::shared_ptr<const auth::Verifier> tokens;
-  std::string cookie;  // that may carry a token; empty: none
   TrustedProxies proxies;
+  std::string app_domain;  // in lower case; empty: none
 };
 
 // What a connection is admitted as.
 struct Admission {
   const EndpointRules* endpoint = nullptr;
+  wire::AppId app = wire::kDefaultApp;
   auth::IdentityPtr identity;        // null: anonymous, or not known yet
   bool owes_auth = false;            // must send its token as the first frame
   std::vector<std::string> streams;  // asked for by path, query or token; not judged yet
@@ -52,13 +51,9 @@ struct Admission {
 
 using Verdict = std::variant<Admission, HttpError>;
 
-// The endpoint of a path, and the stream that the path names (PATH/{stream}); null where there is none.
-const EndpointRules* FindEndpoint(const std::vector<EndpointRules>& endpoints, std::string_view path,
-                                  std::string* stream);
-
 // Judges a request for a WebSocket. INVARIANT: the path has an endpoint. *unknown_key: the verdict may be another when
 // newer keys are there (auth::Verifier::AwaitKeys).
-Verdict Judge(const HttpRequest& request, const AdmissionRules& rules, const EndpointRules& endpoint,
+Verdict Judge(const HttpRequest& request, const auth::App& app, const EndpointRules& endpoint,
               std::string_view path_stream, std::chrono::system_clock::time_point now, bool* unknown_key);
 
 // What a client shows when it comes back: the ids of the sessions that it has been, the newest last, joined by dots.
@@ -68,8 +63,5 @@ std::string ResumeText(const hub::Session& session);
 
 // Adds the names of a comma-separated list.
 void AddStreams(std::string_view list, std::vector<std::string>* streams);
-
-// Why a session of that identity may not subscribe to a stream; nothing where it may. The name is checked as well.
-std::optional<dialect::Refusal> JudgeStream(std::string_view stream, const auth::IdentityPtr& identity);
 
 }  // namespace carillon::edge

@@ -84,7 +84,8 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
         place_(std::move(admission.place)),
         close_because_(std::move(admission.refused_because)),
         close_with_(admission.refused_with),
-        session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), std::move(admission.identity)),
+        session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), admission.app,
+                 std::move(admission.identity)),
         ws_(std::move(socket), session_.outbox(), *this, std::move(unread)) {
     state_.owes_auth = admission.owes_auth;
     state_.streams = std::move(admission.streams);
@@ -141,6 +142,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void ArmTimer();
   void FollowToken();
   bool LookAtToken();
+  bool LookWhetherIdle(Clock::time_point now);
 
   hub::Shard& shard_;
   const CommandHandler& handler_;
@@ -154,6 +156,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   bool registered_ = false;
   wire::CloseCode end_ = wire::CloseCode::kAbnormal;
   Clock::time_point heard_at_ = shard_.now();
+  Clock::time_point active_at_ = shard_.now();  // when it last said something, or was seen to subscribe
   Clock::time_point ping_at_ = Clock::time_point::max();
   Clock::time_point deadline_ = Clock::time_point::max();  // of the handshake, the first token, or our goodbye
   Clock::time_point token_at_ = Clock::time_point::max();  // when to look at the token's times again
@@ -268,6 +271,7 @@ void WsSession::OnRead(error_code error, size_t size) {
 }
 
 void WsSession::HandleMessage() {
+  active_at_ = shard_.now();
   if (phase_ == State::kOpen) {
     bool owed_auth = state_.owes_auth;
     Handle(payload_);
@@ -291,7 +295,7 @@ void WsSession::HandleMessage() {
 void WsSession::AwaitKeys() {
   state_.keys_are_fresh = true;
   awaiting_ = Ptr(this);
-  bool waits = handler_.tokens().AwaitKeys([this, &shard = shard_, id = session_.id()] {
+  bool waits = handler_.AwaitKeys(session_, [this, &shard = shard_, id = session_.id()] {
     asio::post(shard.io(), [this, &shard, id] {
       if (shard.FindSession(id) == nullptr) return;
       // `this` lives: the session that was found is a part of it.
@@ -443,6 +447,7 @@ void WsSession::ArmTimer() {
   if (phase_ == State::kOpen) {
     due = std::min({due, ping_at_, token_at_});
     if (settings.peer_timeout.count() > 0) due = std::min(due, heard_at_ + settings.peer_timeout);
+    if (settings.idle_timeout.count() > 0) due = std::min(due, active_at_ + settings.idle_timeout);
     if (layer().blocked()) due = std::min(due, blocked_since_ + settings.write_deadline);
   }
   if (due != Clock::time_point::max()) {
@@ -481,6 +486,16 @@ bool WsSession::LookAtToken() {
   return true;
 }
 
+// True where the session is closed: it is nobody's, listens to no stream, and nothing was said either way for long.
+bool WsSession::LookWhetherIdle(Clock::time_point now) {
+  active_at_ = std::max(active_at_, session_.offered_at());
+  bool listens = session_.identity() != nullptr || session_.streams() > 0 || state_.owes_auth;
+  if (listens) active_at_ = now;
+  if (active_at_ + session_.settings().idle_timeout > now) return false;
+  session_.Close(wire::CloseCode::kIdle, wire::InfoOf(wire::CloseCode::kIdle).reason);
+  return true;
+}
+
 void WsSession::OnTimer() {
   Ptr keep(this);
   Clock::time_point now = shard_.now();
@@ -505,6 +520,7 @@ void WsSession::OnTimer() {
       ArmTimer();
       return;
     }
+    if (settings.idle_timeout.count() > 0 && active_at_ + settings.idle_timeout <= now && LookWhetherIdle(now)) return;
     if (layer().blocked() && blocked_since_ + settings.write_deadline <= now) {
       SetEnd(wire::CloseCode::kSlowConsumer, "nothing taken within write_deadline");
       shard_.stats().slow_consumers.Add();

@@ -29,6 +29,14 @@ void Log::TrimOldest(Graveyard* graveyard) {
   frames_.pop_front();
 }
 
+void Log::SetRule(const TopicRule& rule, Time now, Graveyard* graveyard) {
+  rule_ = &rule;
+  while (frames_.size() > rule_->log.messages) TrimOldest(graveyard);
+  frames_.set_capacity(rule_->log.messages);
+  while (bytes_ > rule_->log.max_bytes && frames_.size() > 1) TrimOldest(graveyard);
+  TrimAge(now, graveyard);
+}
+
 void Log::Clear(std::string epoch, Time now, Graveyard* graveyard) {
   while (!frames_.empty()) TrimOldest(graveyard);
   cleared_ = {std::exchange(epoch_, std::move(epoch)), std::exchange(top_, 0)};

@@ -48,6 +48,9 @@ class Log : public boost::intrusive::list_base_hook<> {
   // Forgets the oldest message. INVARIANT: there is one.
   void TrimOldest(Graveyard* graveyard);
 
+  // Is treated by another rule from here on, which still keeps a log.
+  void SetRule(const TopicRule& rule, Time now, Graveyard* graveyard);
+
   // Forgets everything and begins anew.
   void Clear(std::string epoch, Time now, Graveyard* graveyard);
 

@@ -33,6 +33,8 @@ Status NoLog(const wire::TopicView& topic) {
 
 MemoryEngine::MemoryEngine(Door& door, MemoryEngineOptions options)
     : door_(door), options_(std::move(options)), request_ids_(options_.request_ids) {
+  auto rules = std::make_shared<const RulesByApp>(options_.rules);
+  for (Stripe& stripe : stripes_) stripe.rules = rules;
   BeginEra();
 }
 
@@ -47,9 +49,6 @@ MemoryEngine::~MemoryEngine() {
 
 StatusOr<Published> MemoryEngine::Publish(Publication& publication) {
   const wire::TopicView& topic = publication.topic;
-  const TopicRule& rule = options_.rules.Find(topic);
-  bool logged = rule.logged() && !publication.skip_history;
-  if (publication.expected != nullptr && !logged) return NoLog(topic);
   RequestIds::Time now = publication.request_id.empty() ? RequestIds::Time() : std::chrono::steady_clock::now();
   Published published;
   ShardSet wake = 0;
@@ -57,6 +56,9 @@ StatusOr<Published> MemoryEngine::Publish(Publication& publication) {
   {
     Stripe& stripe = StripeOf(topic);
     std::lock_guard lock(stripe.mutex);
+    const TopicRule& rule = stripe.rules->Find(topic);
+    bool logged = rule.logged() && !publication.skip_history;
+    if (publication.expected != nullptr && !logged) return NoLog(topic);
     if (!publication.request_id.empty()) {
       if (auto found = request_ids_.Find(topic, publication.request_id, now)) {
         if (found->fingerprint != publication.fingerprint) {
@@ -100,10 +102,10 @@ StatusOr<Published> MemoryEngine::Publish(Publication& publication) {
 }
 
 Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shard, const Since& since) {
-  const TopicRule& rule = options_.rules.Find(topic);
   Log::Graveyard graveyard;
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
+  const TopicRule& rule = stripe.rules->Find(topic);
   Subscribed subscribed;
   subscribed.interest = door_.Join(topic, shard);
   subscribed.sequence = stripe.sequence;
@@ -119,7 +121,7 @@ Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shar
   } else {
     // As one that has no messages; it is made when the first one comes.
     Era unborn = era();
-    Log empty(topic, rule, EpochOf(unborn, topic), unborn.began);
+    Log empty(topic, rule, EpochOf(stripe, unborn, topic), unborn.began);
     subscribed.replay = empty.Read(since, now, &graveyard);
     subscribed.top = empty.top();
   }
@@ -140,7 +142,7 @@ CaughtUp MemoryEngine::CatchUp(const wire::TopicView& topic, const wire::Positio
   next.at = at;
   Log* log = FindLog(stripe, topic);
   if (log == nullptr) {
-    std::string unborn = EpochOf(era(), topic);
+    std::string unborn = EpochOf(stripe, era(), topic);
     next.broken = at.epoch != unborn;
     if (next.broken) next.at = {unborn, 0};
     return next;
@@ -164,13 +166,13 @@ CaughtUp MemoryEngine::CatchUp(const wire::TopicView& topic, const wire::Positio
 
 StatusOr<Page> MemoryEngine::List(const wire::TopicView& topic, const wire::Position* after, size_t limit,
                                   size_t bytes) {
-  if (!options_.rules.Find(topic).logged()) return NoLog(topic);
   Log::Graveyard graveyard;
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
+  if (!stripe.rules->Find(topic).logged()) return NoLog(topic);
   Log* log = FindLog(stripe, topic);
   Page page;
-  page.top = log == nullptr ? wire::Position{EpochOf(era(), topic), 0} : log->top();
+  page.top = log == nullptr ? wire::Position{EpochOf(stripe, era(), topic), 0} : log->top();
   uint64_t base = 0;
   if (log != nullptr) {
     Use(stripe, *log, [&] { log->TrimAge(options_.now(), &graveyard); });
@@ -197,11 +199,11 @@ StatusOr<Page> MemoryEngine::List(const wire::TopicView& topic, const wire::Posi
 }
 
 StatusOr<Cleared> MemoryEngine::Clear(const wire::TopicView& topic) {
-  const TopicRule& rule = options_.rules.Find(topic);
-  if (!rule.logged()) return NoLog(topic);
   Log::Graveyard graveyard;
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
+  const TopicRule& rule = stripe.rules->Find(topic);
+  if (!rule.logged()) return NoLog(topic);
   Log& log = FindOrBegin(stripe, topic, rule);
   Cleared cleared;
   cleared.messages = log.messages();
@@ -218,7 +220,7 @@ Log* MemoryEngine::FindLog(Stripe& stripe, const wire::TopicView& topic) {
 Log& MemoryEngine::FindOrBegin(Stripe& stripe, const wire::TopicView& topic, const TopicRule& rule) {
   if (Log* log = FindLog(stripe, topic)) return *log;
   Era now = era();
-  return Insert(stripe, std::make_unique<Log>(topic, rule, EpochOf(now, topic), now.began));
+  return Insert(stripe, std::make_unique<Log>(topic, rule, EpochOf(stripe, now, topic), now.began));
 }
 
 Log& MemoryEngine::Insert(Stripe& stripe, std::unique_ptr<Log> made) {
@@ -266,6 +268,10 @@ void MemoryEngine::Refile(Stripe& stripe, Log& log, ByUse Stripe::*to) {
 void MemoryEngine::Forget(Stripe& stripe, Log& log) {
   BeginEra();
   forgotten_.Add();
+  Erase(stripe, log);
+}
+
+void MemoryEngine::Erase(Stripe& stripe, Log& log) {
   log_bytes_.fetch_sub(log.own_bytes(), std::memory_order_relaxed);
   empty_bytes_.fetch_sub(log.own_bytes(), std::memory_order_relaxed);
   ByUse& list = stripe.empty;
@@ -280,10 +286,14 @@ MemoryEngine::Era MemoryEngine::era() const {
 }
 
 // The same in the next process, which has the era from the snapshot.
-std::string MemoryEngine::EpochOf(const Era& era, const wire::TopicView& topic) {
+std::string MemoryEngine::EpochOf(const Stripe& stripe, const Era& era, const wire::TopicView& topic) {
   boost::crc_optimal<64, 0x42F0E1EBA9EA3693, ~uint64_t{0}, ~uint64_t{0}, true, true> crc;
   crc.process_bytes(era.name.data(), era.name.size());
   crc.process_byte(static_cast<uint8_t>(topic.kind));
+  if (topic.app != wire::kDefaultApp) {  // by its name: its number is this process's
+    std::string app = stripe.rules->NameOf(topic.app).value_or("");
+    crc.process_bytes(app.data(), app.size());
+  }
   crc.process_bytes(topic.name.data(), topic.name.size());
   return fmt::format("{:012x}", crc.checksum() >> 16);
 }
@@ -340,6 +350,35 @@ bool MemoryEngine::TrimOnce(Log::Graveyard* graveyard) {
     }
   });
   return true;
+}
+
+void MemoryEngine::SetRules(RulesByApp rules) {
+  auto shared = std::make_shared<const RulesByApp>(std::move(rules));
+  auto now = options_.now();
+  bool erased = false;
+  for (Stripe& stripe : stripes_) {
+    Log::Graveyard graveyard;  // freed without the lock, as are the rules
+    std::shared_ptr<const RulesByApp> old = shared;
+    std::lock_guard lock(stripe.mutex);
+    stripe.rules.swap(old);
+    std::vector<Log*> unwanted;
+    for (const auto& made : stripe.logs) {
+      Log& log = *made;
+      const TopicRule& rule = shared->Find(log.topic());
+      if (&rule == &log.rule()) continue;
+      if (!rule.logged()) unwanted.push_back(&log);
+      Change(stripe, log, [&] {
+        if (rule.logged()) {
+          log.SetRule(rule, now, &graveyard);
+        } else {
+          log.Clear(NewEpoch(), now, &graveyard);
+        }
+      });
+    }
+    if (!unwanted.empty() && !std::exchange(erased, true)) BeginEra();
+    for (Log* log : unwanted) Erase(stripe, *log);
+  }
+  TrimToBudget();
 }
 
 void MemoryEngine::Sweep() {

@@ -16,7 +16,7 @@
 namespace carillon::engine {
 
 struct MemoryEngineOptions {
-  StreamRules rules;
+  RulesByApp rules;
   size_t log_bytes = 256 << 20;
   size_t request_ids = 1'000'000;
   std::function<wire::WallClock::time_point()> now = [] { return wire::WallClock::now(); };
@@ -38,6 +38,10 @@ class MemoryEngine : public Engine {
   CaughtUp CatchUp(const wire::TopicView& topic, const wire::Position& at, size_t limit) override;
   StatusOr<Page> List(const wire::TopicView& topic, const wire::Position* after, size_t limit, size_t bytes) override;
   StatusOr<Cleared> Clear(const wire::TopicView& topic) override;
+
+  // Treats topics by other rules: from the next message and subscription on, and logs at once. Those that the rules no
+  // longer want are forgotten. Any thread.
+  void SetRules(RulesByApp rules);
 
   // Forgets messages that are too old, in logs that nobody uses; a part of them each time. Any thread, now and then.
   void Sweep();
@@ -88,6 +92,7 @@ class MemoryEngine : public Engine {
 
   struct alignas(64) Stripe {
     mutable std::mutex mutex;
+    std::shared_ptr<const RulesByApp> rules;
     uint64_t sequence = 0;
     Logs logs;
     ByUse full;   // with messages
@@ -104,7 +109,7 @@ class MemoryEngine : public Engine {
   Stripe& StripeOf(const wire::TopicView& topic) { return stripes_[wire::HashOf(topic) % kStripes]; }
   Era era() const;
   // Of a log that does not exist yet. Each topic has its own, so that one's position is never taken for another's.
-  static std::string EpochOf(const Era& era, const wire::TopicView& topic);
+  static std::string EpochOf(const Stripe& stripe, const Era& era, const wire::TopicView& topic);
   void BeginEra();
 
   // All with the stripe's lock.
@@ -119,6 +124,7 @@ class MemoryEngine : public Engine {
   void Use(Stripe& stripe, Log& log);
   static void Refile(Stripe& stripe, Log& log, ByUse Stripe::*to);
   void Forget(Stripe& stripe, Log& log);
+  void Erase(Stripe& stripe, Log& log);  // one without messages
 
   void TrimToBudget();
   bool TrimOnce(Log::Graveyard* graveyard);

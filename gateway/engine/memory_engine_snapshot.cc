@@ -34,7 +34,7 @@ bool HasTimes(const v1::SnapshotMessage& message) {
 // Makes logs of a snapshot's records, and finds out whether they fit together.
 class Collector {
  public:
-  Collector(const StreamRules& rules, Log::Time now) : rules_(rules), now_(now) {}
+  Collector(const RulesByApp& rules, Log::Time now) : rules_(rules), now_(now) {}
 
   // The next record. True after the last one.
   StatusOr<bool> Take(v1::SnapshotRecord record) {
@@ -91,16 +91,17 @@ class Collector {
     bool user = log.kind() == static_cast<uint32_t>(wire::TopicKind::kUser);
     bool named = (stream && wire::CheckStreamName(log.name()).ok()) || (user && wire::CheckUserId(log.name()).ok());
     bool sound = named && IsEpoch(log.epoch()) && IsTime(log.complete_since_ms()) &&
-                 log.top() >= pending.frames.size() && seen_.insert({stream, log.name()}).second;
+                 log.top() >= pending.frames.size() && seen_.insert({log.app(), stream, log.name()}).second;
     uint64_t base = log.top() - pending.frames.size();
     for (size_t i = 0; sound && i < pending.frames.size(); ++i) {
       const v1::Position& position = pending.frames[i]->envelope().position();
       sound = position.epoch() == log.epoch() && position.offset() == base + i + 1;
     }
     if (!sound) return absl::DataLossError("is torn: a log whose messages do not fit it");
-    wire::TopicView topic{wire::kDefaultApp, static_cast<wire::TopicKind>(log.kind()), log.name()};
+    auto app = rules_.IdOf(log.app().empty() ? wire::kDefaultAppName : log.app());
+    wire::TopicView topic{app.value_or(wire::kDefaultApp), static_cast<wire::TopicKind>(log.kind()), log.name()};
     const TopicRule& rule = rules_.Find(topic);
-    if (!rule.logged()) {
+    if (!app.has_value() || !rule.logged()) {
       ++left_out;
       return absl::OkStatus();
     }
@@ -112,11 +113,11 @@ class Collector {
     return absl::OkStatus();
   }
 
-  const StreamRules& rules_;
+  const RulesByApp& rules_;
   const Log::Time now_;
   bool first_ = true;
   std::optional<Pending> pending_;
-  absl::flat_hash_set<std::pair<bool, std::string>> seen_;
+  absl::flat_hash_set<std::tuple<std::string, bool, std::string>> seen_;
   uint64_t seen_logs_ = 0;
   uint64_t seen_messages_ = 0;
 };
@@ -146,6 +147,8 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& wri
     for (const auto& made : stripe.logs) {
       const Log& log = *made;
       v1::SnapshotLog* head = record.mutable_log();
+      wire::AppId app = log.topic().app;
+      head->set_app(app == wire::kDefaultApp ? "" : stripe.rules->NameOf(app).value_or("?"));
       head->set_kind(static_cast<uint32_t>(log.topic().kind));
       head->set_name(log.topic().name);
       head->set_epoch(log.top().epoch);
@@ -172,7 +175,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
   ::unlink(AsideOf(path).c_str());
   SnapshotReader reader(path);
   RETURN_IF_ERROR(reader.Open());
-  Collector collector(options_.rules, options_.now());
+  Collector collector(*stripes_.front().rules, options_.now());
   for (bool ended = false; !ended;) {
     v1::SnapshotRecord record;
     RETURN_IF_ERROR(reader.Read(&record));

@@ -3,7 +3,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "gateway/wire/topic.h"
@@ -20,6 +22,8 @@ struct LogRule {
   size_t max_bytes = 4 << 20;
   std::chrono::milliseconds age{300'000};
   size_t max_replay = 300;
+
+  bool operator==(const LogRule&) const = default;
 };
 
 enum class SlowPolicy : uint8_t { kDisconnect, kDropOldest, kDropNewest, kConflate };
@@ -29,9 +33,12 @@ struct TopicRule {
   SlowPolicy slow = SlowPolicy::kDisconnect;
 
   bool logged() const { return log.mode != LogMode::kNone; }
+
+  bool operator==(const TopicRule&) const = default;
 };
 
-// Immutable; outlives everything that was found in it. Any thread.
+// How the topics of one app are treated. Immutable. What was found in it lives as long as the process: logs and
+// messages refer to it, while the configuration may be loaded again and again. Any thread.
 class StreamRules {
  public:
   struct Rule {
@@ -39,7 +46,7 @@ class StreamRules {
     TopicRule rule;
   };
 
-  StreamRules() = default;
+  StreamRules() : StreamRules({}, {}) {}
   // Streams by the first pattern that matches; users by `inbox`.
   StreamRules(std::vector<Rule> streams, const LogRule& inbox);
 
@@ -47,9 +54,38 @@ class StreamRules {
   const TopicRule& Find(const wire::TopicView& topic) const;
 
  private:
-  std::vector<Rule> streams_;
-  TopicRule inbox_;
-  TopicRule default_;
+  struct Entry {
+    std::string pattern;
+    const TopicRule* rule;
+  };
+  std::vector<Entry> streams_;
+  const TopicRule* inbox_;
+};
+
+// One app's rules.
+struct AppRules {
+  wire::AppId app = wire::kDefaultApp;
+  std::string name{wire::kDefaultAppName};  // as it stands in snapshots
+  StreamRules rules;
+};
+
+// Those of every app. Immutable; any thread.
+class RulesByApp {
+ public:
+  RulesByApp() : RulesByApp(StreamRules()) {}
+  // Of the default app alone.
+  RulesByApp(StreamRules rules);  // NOLINT: the usual case
+  explicit RulesByApp(std::vector<AppRules> apps);
+
+  // See StreamRules::Find; of an app that is not there, the default rule.
+  const TopicRule& Find(const wire::TopicView& topic) const;
+
+  // The app of that name, or what an app is called. Nothing where it is not there.
+  std::optional<wire::AppId> IdOf(std::string_view name) const;
+  std::optional<std::string> NameOf(wire::AppId app) const;
+
+ private:
+  std::vector<AppRules> apps_;
 };
 
 }  // namespace carillon::engine

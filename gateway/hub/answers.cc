@@ -10,7 +10,8 @@ std::vector<Session*> MembersOf(Shard& shard, const wire::TopicView& topic) {
   if (topic.kind == wire::TopicKind::kSession) {
     auto id = SessionId::Parse(topic.name);
     Session* session = id.has_value() ? shard.FindSession(*id) : nullptr;
-    if (session != nullptr && !session->closing()) sessions.push_back(session);
+    bool there = session != nullptr && session->app() == topic.app && !session->closing();
+    if (there) sessions.push_back(session);
   } else if (const LocalTopic* local = shard.FindTopic(topic)) {
     for (const Member& member : local->members) {
       if (!member.session->closing()) sessions.push_back(member.session);
@@ -45,14 +46,23 @@ wire::CloseCode CodeOf(const Status& denied) {
   return absl::IsUnavailable(denied) ? wire::CloseCode::kOverloaded : wire::CloseCode::kUnauthorized;
 }
 
-uint32_t CloseDenied(Shard& shard, std::string_view user_id, const auth::Denials& denials,
+uint32_t CloseApp(Shard& shard, wire::AppId app, wire::CloseCode code, std::string_view reason) {
+  std::vector<Session*> sessions;
+  shard.ForEachSession([&](Session& session) {
+    if (session.app() == app && !session.closing()) sessions.push_back(&session);
+  });
+  for (Session* session : sessions) session->Close(code, reason);
+  return static_cast<uint32_t>(sessions.size());
+}
+
+uint32_t CloseDenied(Shard& shard, wire::AppId app, std::string_view user_id, const auth::Denials& denials,
                      std::chrono::system_clock::time_point now) {
   std::vector<Session*> sessions;
   if (!user_id.empty()) {
-    sessions = MembersOf(shard, {wire::kDefaultApp, wire::TopicKind::kUser, user_id});
+    sessions = MembersOf(shard, {app, wire::TopicKind::kUser, user_id});
   } else {
     shard.ForEachSession([&](Session& session) {
-      if (session.identity() != nullptr && !session.closing()) sessions.push_back(&session);
+      if (session.app() == app && session.identity() != nullptr && !session.closing()) sessions.push_back(&session);
     });
   }
   uint32_t closed = 0;

@@ -24,10 +24,13 @@ std::vector<SessionInfo> ListMembers(Shard& shard, const wire::TopicView& topic,
 // Closes the sessions that listen to the topic; returns how many.
 uint32_t KickMembers(Shard& shard, const wire::TopicView& topic, wire::CloseCode code, std::string_view reason);
 
-// Closes the sessions whom the denials keep out, those of a user or (empty) all, and tells them why: with 4003 or 4001.
-// Returns how many.
-uint32_t CloseDenied(Shard& shard, std::string_view user_id, const auth::Denials& denials,
+// Closes the sessions of an app whom its denials keep out, those of a user or (empty) all, and tells them why: with
+// 4003 or 4001. Returns how many.
+uint32_t CloseDenied(Shard& shard, wire::AppId app, std::string_view user_id, const auth::Denials& denials,
                      std::chrono::system_clock::time_point now);
+
+// Closes the sessions of an app. Returns how many.
+uint32_t CloseApp(Shard& shard, wire::AppId app, wire::CloseCode code, std::string_view reason);
 
 // The close code for a status of auth::Verifier::Verify or Denials::Check.
 wire::CloseCode CodeOf(const Status& denied);

@@ -18,6 +18,7 @@ const engine::Interest* InterestMap::Join(const wire::TopicView& topic, ShardInd
   auto it = stripe.interests.find(topic);
   if (it == stripe.interests.end()) {
     it = stripe.interests.insert(engine::Interest::Make(topic)).first;
+    if (topic.kind == wire::TopicKind::kStream) streams_[topic.app].fetch_add(1, std::memory_order_relaxed);
   }
   (*it)->Join(shard);
   return it->get();
@@ -28,7 +29,10 @@ void InterestMap::Leave(const wire::TopicView& topic, ShardIndex shard, bool las
   std::lock_guard lock(stripe.mutex);
   auto it = stripe.interests.find(topic);
   CARILLON_CHECK(it != stripe.interests.end() && (*it)->sessions() > 0);
-  if ((*it)->Leave(shard, last_of_shard)) stripe.interests.erase(it);
+  if (!(*it)->Leave(shard, last_of_shard)) return;
+  // `topic` may borrow from what is erased.
+  if (topic.kind == wire::TopicKind::kStream) streams_[topic.app].fetch_sub(1, std::memory_order_relaxed);
+  stripe.interests.erase(it);
 }
 
 size_t InterestMap::Count(wire::TopicKind kind) const {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <mutex>
 
@@ -20,6 +21,9 @@ class InterestMap {
   // See engine::Door.
   const engine::Interest* Join(const wire::TopicView& topic, ShardIndex shard);
   void Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard);
+
+  // How many streams of an app have listeners.
+  size_t StreamsOf(wire::AppId app) const { return streams_[app].load(std::memory_order_relaxed); }
 
   // How many topics of a kind have listeners. Walks everything: for metrics.
   size_t Count(wire::TopicKind kind) const;
@@ -52,6 +56,7 @@ class InterestMap {
   static_assert(kStripes == size_t{1} << (64 - 58));
 
   std::array<Stripe, kStripes> stripes_;
+  std::array<std::atomic<uint32_t>, wire::kMaxApps> streams_{};
 };
 
 }  // namespace carillon::hub

@@ -128,8 +128,11 @@ void Node::Collect(MetricsWriter& writer) const {
   writer.Counter("carillon_replayed_total", "Messages of logs that were queued for sessions.",
                  sum(&ShardStats::replayed));
   writer.Counter("carillon_commands_total", "Messages from clients.", sum(&ShardStats::commands));
+  writer.Counter("carillon_client_messages_total", "Messages that clients published.", sum(&ShardStats::published));
   writer.Counter("carillon_bad_messages_total", "Messages from clients that made no sense.",
                  sum(&ShardStats::bad_messages));
+  writer.Counter("carillon_rate_limited_total", "Messages from clients that were dropped because they came too fast.",
+                 sum(&ShardStats::rate_limited));
   for (const auto& shard : shards_) {
     writer.Gauge("carillon_mailbox_messages", "Messages that wait for a shard.",
                  static_cast<double>(shard->mailbox().messages()), {{"shard", std::to_string(shard->index())}});

@@ -48,6 +48,9 @@ class Node : public engine::Door {
 
   // How many there are now; good to a few that are just coming or going.
   size_t Sessions() const;
+  // Streams of an app with subscribers.
+
+  size_t StreamsOf(wire::AppId app) const { return interests_.StreamsOf(app); }
 
   engine::Engine& engine() { return *engine_; }
 
@@ -87,7 +90,11 @@ class Node : public engine::Door {
         std::make_shared<Gather<Answer>>(static_cast<size_t>(__builtin_popcountll(shards)), std::move(callback));
     if (shards == 0) return gather->GiveUp();
     After(kAskDeadline, [gather] { gather->GiveUp(); });
-    Tell(shards, [gather, question](Shard& shard) { gather->Add(question(shard)); });
+    Tell(shards, [gather, question](Shard& shard) {
+      Answer answer = question(shard);
+      shard.SettleRetired();  // whoever asks next does not find whom this question has closed
+      gather->Add(std::move(answer));
+    });
   }
 
   void Collect(MetricsWriter& writer) const;

@@ -9,12 +9,13 @@
 
 namespace carillon::hub {
 
-Session::Session(Shard& shard, const SessionSettings& settings, Transport& transport, SessionId id,
+Session::Session(Shard& shard, const SessionSettings& settings, Transport& transport, SessionId id, wire::AppId app,
                  auth::IdentityPtr identity)
     : shard_(shard),
       settings_(settings),
       transport_(transport),
       id_(id),
+      app_(app),
       identity_(std::move(identity)),
       connected_at_(std::chrono::system_clock::now()) {}
 
@@ -142,7 +143,7 @@ void Session::OfferBeyond(PacketPtr packet) {
 
 void Session::OnWritten() {
   if (outbox_.empty()) {
-    waiting_since_ = {};
+    if (waiting_since_ != Clock::time_point()) offered_at_ = std::exchange(waiting_since_, {});
     conflate_at_ = 0;
   }
   if (!catching_up_.empty() && outbox_.beyond_messages() == 0 && !closing_) shard_.PullSoon(*this);
@@ -214,6 +215,19 @@ bool Session::Listens(const LocalTopic* stream) const {
                      [stream](const Subscription& subscription) { return subscription.topic == stream; });
 }
 
+wire::FilterPtr Session::FilterOf(const wire::TopicView& topic) const {
+  if (states_ == nullptr) return nullptr;
+  auto it = states_->find(shard_.FindTopic(topic));
+  return it == states_->end() ? nullptr : it->second.filter;
+}
+
+size_t Session::streams() const {
+  return static_cast<size_t>(
+      std::count_if(subscriptions_.begin(), subscriptions_.end(), [](const Subscription& subscription) {
+        return subscription.topic->interest->topic().kind == wire::TopicKind::kStream;
+      }));
+}
+
 size_t Session::filter_bytes() const {
   if (states_ == nullptr) return 0;
   absl::flat_hash_set<const wire::Filter*> filters;
@@ -225,7 +239,7 @@ size_t Session::filter_bytes() const {
 }
 
 bool Session::ListensToStream(std::string_view stream) const {
-  const LocalTopic* topic = shard_.FindTopic({wire::kDefaultApp, wire::TopicKind::kStream, stream});
+  const LocalTopic* topic = shard_.FindTopic({app_, wire::TopicKind::kStream, stream});
   return topic != nullptr && Listens(topic);
 }
 

@@ -34,6 +34,8 @@ struct SessionSettings {
   size_t outbox_bytes = 1 << 20;
   uint32_t outbox_messages = 256;
   uint32_t max_subscriptions = 1000;
+  uint32_t messages_per_second = 0;  // 0: any number
+  std::chrono::milliseconds idle_timeout{0};
 };
 
 // What WebSocket (and, later, SSE) connections have in common: the way out of a session.
@@ -58,12 +60,13 @@ class Session {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Session(Shard& shard, const SessionSettings& settings, Transport& transport, SessionId id,
+  Session(Shard& shard, const SessionSettings& settings, Transport& transport, SessionId id, wire::AppId app,
           auth::IdentityPtr identity);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
   const SessionId& id() const { return id_; }
+  wire::AppId app() const { return app_; }
   const SessionSettings& settings() const { return settings_; }
   const auth::IdentityPtr& identity() const { return identity_; }
   std::chrono::system_clock::time_point connected_at() const { return connected_at_; }
@@ -81,6 +84,9 @@ class Session {
   bool Offer(const PacketPtr& packet);
   // The same for several, which have `bytes` together.
   void Offer(std::span<const PacketPtr> packets, size_t bytes);
+
+  // When a message was last written that was queued by Offer; long ago: none yet.
+  Clock::time_point offered_at() const { return offered_at_; }
 
   // Queues a packet whatever else waits.
   void OfferBeyond(PacketPtr packet);
@@ -104,6 +110,12 @@ class Session {
   // True where the session subscribes to a stream of its app.
   bool Listens(const LocalTopic* stream) const;
   bool ListensToStream(std::string_view stream) const;
+
+  // What it wants to hear of a topic; null: everything.
+  wire::FilterPtr FilterOf(const wire::TopicView& topic) const;
+
+  // How many streams it subscribes to.
+  size_t streams() const;
 
   // What the filters of its streams hold; one that several share counts once.
   size_t filter_bytes() const;
@@ -157,7 +169,9 @@ class Session {
   std::unique_ptr<wire::SkipCounts> lost_;
   std::vector<SessionId> resumes_;
   Clock::time_point waiting_since_{};  // the queue has not been empty since; see Lag::age
+  Clock::time_point offered_at_{};
   const SessionId id_;
+  const wire::AppId app_;
   auth::IdentityPtr identity_;
   const std::chrono::system_clock::time_point connected_at_;
 };

@@ -180,7 +180,7 @@ void Shard::Deliver() {
   if (first.topic.kind == wire::TopicKind::kSession) {
     auto id = SessionId::Parse(first.topic.name);
     Session* session = id.has_value() ? FindSession(*id) : nullptr;
-    if (session != nullptr && choose(*session)) {
+    if (session != nullptr && session->app() == first.topic.app && choose(*session)) {
       auto why = WhyNot(*first.frame, *session, nullptr, wire::WallClock::now());
       if (why.has_value() && *why != wire::SkipReason::kExpired) {
         ++counts.filtered;
@@ -315,15 +315,15 @@ void Shard::Register(Session& session) {
 
 SubscribeAnswer Shard::Admit(Session& session, const engine::Since& inbox) {
   session.admitted_ = true;
-  Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kEveryone, ""});
+  Subscribe(session, {session.app(), wire::TopicKind::kEveryone, ""});
   std::string id = session.id().ToString();
-  engine_->Subscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_);
+  engine_->Subscribe({session.app(), wire::TopicKind::kSession, id}, index_);
   return SubscribeToUser(session, inbox);
 }
 
 SubscribeAnswer Shard::SubscribeToUser(Session& session, const engine::Since& inbox) {
   if (session.identity() == nullptr) return {};
-  return Subscribe(session, {wire::kDefaultApp, wire::TopicKind::kUser, session.identity()->user_id}, {inbox, {}});
+  return Subscribe(session, {session.app(), wire::TopicKind::kUser, session.identity()->user_id}, {inbox, {}});
 }
 
 void Shard::Unregister(Session& session, wire::CloseCode code) {
@@ -349,7 +349,7 @@ void Shard::Unregister(Session& session, wire::CloseCode code) {
 void Shard::LeaveTopics(Session& session) {
   if (sessions_.erase(session.id().key) == 0 || !session.admitted_) return;
   std::string id = session.id().ToString();
-  engine_->Unsubscribe({wire::kDefaultApp, wire::TopicKind::kSession, id}, index_, true);
+  engine_->Unsubscribe({session.app(), wire::TopicKind::kSession, id}, index_, true);
   session.states_ = nullptr;
   session.catching_up_ = {};
   std::vector<Subscription>& subscriptions = session.subscriptions();

@@ -36,6 +36,8 @@ struct ShardStats {
   OwnCounter slow_consumers;
   OwnCounter commands;  // messages from clients
   OwnCounter bad_messages;
+  OwnCounter published;                             // messages that clients published
+  OwnCounter rate_limited;                          // messages from clients that came too fast
   OwnCounter replayed;                              // messages of logs that were queued
   std::array<OwnCounter, wire::kSkipReasons> lost;  // messages that left queues unwritten, or never got there
   std::array<OwnCounter, 6> recoveries;             // by engine::Recovery
@@ -97,6 +99,8 @@ class Shard {
 
   // The session is closing: it leaves its topics at the end of this turn, so that nobody counts it any more.
   void Retire(Session& session);
+  // Those that are closing leave now. Not while somebody walks a topic's members: between deliveries, or in a task.
+  void SettleRetired();
 
   // A token came after the session had begun: the session is its user's from here on, and admitted if it was not.
   // Where it was its user's already, it goes on with what the new token says.
@@ -143,7 +147,6 @@ class Shard {
   SubscribeAnswer SubscribeToUser(Session& session, const engine::Since& inbox);
   void Tick();
   bool FlushDirty();
-  void SettleRetired();
   void LeaveTopics(Session& session);
 
   const ShardIndex index_;

@@ -14,6 +14,7 @@
 
 #include "gateway/base/log.h"
 #include "gateway/engine/snapshot.h"
+#include "gateway/hub/answers.h"
 #include "gateway/server/build_options.h"
 #include "gateway/server/config_values.h"
 #include "gateway/server/reload.h"
@@ -58,11 +59,11 @@ Application::Application(const LoadedConfig& loaded, Load load)
       load_(std::move(load)),
       max_connections_(ConnectionLimit(config_.edge().max_connections())),
       memory_limit_(MemoryLimit(config_.limits().memory_bytes())),
-      tokens_(std::make_shared<auth::Verifier>(loaded.tokens)),
+      apps_(registry_.Build(loaded)),
       node_(NodeOptionsOf(config_), io_),
-      engine_(node_, EngineOptionsOf(config_, memory_limit_)),
-      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), AdmissionRulesOf(config_, tokens_), node_),
-      control_(ControlOptionsOf(config_), node_, *tokens_),
+      engine_(node_, EngineOptionsOf(config_, memory_limit_, *apps_.Get())),
+      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), apps_, AdmissionRulesOf(config_), node_),
+      control_(ControlOptionsOf(config_), node_, apps_),
       admin_(io_, node_, metrics_),
       drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
       memory_guard_(memory_limit_, edge_, node_) {
@@ -71,7 +72,7 @@ Application::Application(const LoadedConfig& loaded, Load load)
 
 // Those who wait for keys hold on to what stands below the verifier.
 Application::~Application() {
-  tokens_->Stop();
+  registry_.Stop();
 }
 
 Status Application::Start() {
@@ -88,7 +89,7 @@ Status Application::Start() {
     edge_.Collect(writer);
     control_.Collect(writer);
     memory_guard_.Collect(writer);
-    tokens_->Collect(writer);
+    registry_.Collect(writer);
   });
   RETURN_IF_ERROR(admin_.Open(config_.admin().listen()));
   RETURN_IF_ERROR(edge_.Open());
@@ -115,8 +116,9 @@ Status Application::Start() {
              {"max_connections", max_connections_},
              {"engine", "memory"},
              {"control_keys", config_.control().keys_size()},
-             {"token_keys", tokens_->rules()->keys.keys().size()}});
-  if (size_t cut = EngineOptionsOf(config_, memory_limit_).log_bytes; cut < config_.engine().memory().log_bytes()) {
+             {"apps", apps_.Get()->all().size()},
+             {"token_keys", TokenKeys()}});
+  if (size_t cut = LogBytesOf(config_, memory_limit_); cut < config_.engine().memory().log_bytes()) {
     log::Warn("server", "engine.memory.log_bytes is cut to half of what the process may have",
               {{"wanted", config_.engine().memory().log_bytes()}, {"allowed", cut}, {"memory_bytes", memory_limit_}});
   }
@@ -151,6 +153,9 @@ void Application::WaitForSignal() {
 void Application::OnHangup() {
   auto loaded = load_();
   auto reloaded = loaded.ok() ? Reload(config_, current_, loaded->config) : StatusOr<Reloaded>(loaded.status());
+  if (reloaded.ok()) {
+    if (Status room = registry_.CheckRoom(reloaded->config); !room.ok()) reloaded = room;
+  }
   if (!reloaded.ok()) {
     std::istringstream problems(MessageOf(reloaded.status()));
     for (std::string line; std::getline(problems, line);) {
@@ -159,8 +164,12 @@ void Application::OnHangup() {
     return;
   }
   current_ = std::move(reloaded->config);
-  tokens_->SetRules(std::move(loaded->tokens));
-  edge_.SetRules(AdmissionRulesOf(current_, tokens_));
+  loaded->config = current_;
+  auth::Apps apps = registry_.Build(*loaded);
+  engine_.SetRules(StreamRulesOf(current_, apps));  // before anybody gets to a new app
+  apps_.Set(std::move(apps));
+  edge_.SetRules(AdmissionRulesOf(current_));
+  for (wire::AppId app : registry_.gone()) CloseApp(app);
   edge_.SetLimits(ConnectionLimitsOf(current_));
   control_.SetKeys(ApiKeysOf(current_));
   log::SetLevel(LogLevelOf(current_));
@@ -174,8 +183,29 @@ void Application::OnHangup() {
   log::Info("server", "SIGHUP: loaded the configuration",
             {{"changed", reloaded->now.size()},
              {"need_restart", reloaded->after_restart.size()},
-             {"token_keys", tokens_->rules()->keys.keys().size()},
+             {"apps", apps_.Get()->all().size()},
+             {"token_keys", TokenKeys()},
              {"control_keys", current_.control().keys_size()}});
+}
+
+// Who is being admitted by the rules from before is judged once more where the session begins (CommandHandler::Begin),
+// on its shard, and so either is there when that is asked or finds its app gone.
+void Application::CloseApp(wire::AppId app) {
+  node_.Ask(
+      node_.all_shards(),
+      [app](hub::Shard& shard) { return hub::CloseApp(shard, app, wire::CloseCode::kForbidden, "this app is gone"); },
+      [](const Gather<uint32_t>::Result& result) {
+        uint32_t total = 0;
+        for (uint32_t count : result.answers) total += count;
+        log::Info("server", "closed the sessions of an app that is gone", {{"sessions", total}});
+      });
+}
+
+size_t Application::TokenKeys() const {
+  size_t keys = 0;
+  std::shared_ptr<const auth::Apps> apps = apps_.Get();
+  for (const auth::App& app : apps->all()) keys += app.tokens->rules()->keys.keys().size();
+  return keys;
 }
 
 // A hook may send SIGUSR1 and the service manager SIGTERM after it: together they are one request to drain.
@@ -229,7 +259,7 @@ Status Application::LoadSnapshot() {
 void Application::EverySecond() {
   WatchClock();
   engine_.Sweep();
-  tokens_->denials().Sweep(std::chrono::system_clock::now());
+  registry_.Sweep(std::chrono::system_clock::now());
   memory_guard_.Look();
   edge_.LookAtLimits();
   every_second_.expires_after(std::chrono::seconds(1));

@@ -15,6 +15,7 @@
 #include "gateway/edge/edge_server.h"
 #include "gateway/engine/memory_engine.h"
 #include "gateway/hub/node.h"
+#include "gateway/server/app_registry.h"
 #include "gateway/server/config_loader.h"
 #include "gateway/server/drain.h"
 #include "gateway/server/memory_guard.h"
@@ -52,6 +53,8 @@ class Application {
   void WaitForSignal();
   void OnSignal(int number);
   void OnHangup();
+  void CloseApp(wire::AppId app);
+  size_t TokenKeys() const;
   Status LoadSnapshot();
   void EverySecond();
   void WatchClock();
@@ -66,7 +69,8 @@ class Application {
   boost::asio::steady_timer every_second_{io_};
   std::chrono::nanoseconds wall_ahead_{};  // of the steady clock, when last looked at
   Metrics metrics_;
-  const std::shared_ptr<auth::Verifier> tokens_;
+  AppRegistry registry_;
+  auth::LiveApps apps_;
   hub::Node node_;
   engine::MemoryEngine engine_;
   edge::EdgeServer edge_;

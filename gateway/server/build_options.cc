@@ -12,6 +12,7 @@ namespace {
 edge::EndpointRules EndpointOf(const v1::Endpoint& endpoint) {
   edge::EndpointRules rules;
   rules.path = endpoint.path();
+  rules.app = endpoint.app();
   rules.anonymous = endpoint.anonymous();
   rules.close_on_refusal = endpoint.reject_mode() == v1::REJECT_MODE_CLOSE;
   rules.require_subprotocol = endpoint.require_subprotocol();
@@ -27,6 +28,8 @@ edge::EndpointRules EndpointOf(const v1::Endpoint& endpoint) {
   session.outbox_bytes = endpoint.outbox_bytes();
   session.outbox_messages = endpoint.outbox_messages();
   session.max_subscriptions = endpoint.max_subscriptions();
+  session.messages_per_second = endpoint.messages_per_second();
+  session.idle_timeout = ToMilliseconds(endpoint.idle_timeout());
   return rules;
 }
 
@@ -62,6 +65,35 @@ engine::SlowPolicy SlowPolicyOf(v1::SlowPolicy policy) {
   }
 }
 
+engine::StreamRules RulesOf(const google::protobuf::RepeatedPtrField<v1::StreamRule>& streams,
+                            const v1::LogRule& inbox) {
+  std::vector<engine::StreamRules::Rule> rules;
+  for (const v1::StreamRule& rule : streams) {
+    rules.push_back({rule.pattern(), {LogRuleOf(rule.log()), SlowPolicyOf(rule.slow())}});
+  }
+  return {std::move(rules), LogRuleOf(inbox)};
+}
+
+auth::Access::Who WhoOf(v1::StreamAccess who) {
+  switch (who) {
+    case v1::STREAM_ACCESS_ANYONE:
+      return auth::Access::Who::kAnyone;
+    case v1::STREAM_ACCESS_IDENTIFIED:
+      return auth::Access::Who::kIdentified;
+    case v1::STREAM_ACCESS_GRANTED:
+      return auth::Access::Who::kGranted;
+    case v1::STREAM_ACCESS_NOBODY:
+      return auth::Access::Who::kNobody;
+    default:
+      return auth::Access::Who::kByName;
+  }
+}
+
+template <class Rule>  // SubscribeRule or PublishRule
+auth::Access AccessOf(const Rule& rule) {
+  return {WhoOf(rule.who()), {rule.roles().begin(), rule.roles().end()}, {rule.owners().begin(), rule.owners().end()}};
+}
+
 auth::Verb VerbOf(int verb) {
   switch (verb) {
     case v1::CONTROL_VERB_READ:
@@ -84,17 +116,26 @@ hub::NodeOptions NodeOptionsOf(const v1::Config& config) {
   return options;
 }
 
-engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config, uint64_t memory_limit) {
-  engine::MemoryEngineOptions options;
-  std::vector<engine::StreamRules::Rule> rules;
-  for (const v1::StreamRule& rule : config.streams()) {
-    rules.push_back({rule.pattern(), {LogRuleOf(rule.log()), SlowPolicyOf(rule.slow())}});
+engine::RulesByApp StreamRulesOf(const v1::Config& config, const auth::Apps& apps) {
+  std::vector<engine::AppRules> rules;
+  rules.push_back({wire::kDefaultApp, apps.Default().name, RulesOf(config.streams(), config.inbox())});
+  for (const v1::AppConfig& from : config.apps()) {
+    rules.push_back({apps.FindByName(from.name())->id, from.name(), RulesOf(from.streams(), from.inbox())});
   }
-  options.rules = engine::StreamRules(std::move(rules), LogRuleOf(config.inbox()));
-  options.log_bytes = config.engine().memory().log_bytes();
-  if (memory_limit > 0) options.log_bytes = std::min<size_t>(options.log_bytes, memory_limit / 2);
+  return engine::RulesByApp(std::move(rules));
+}
+
+engine::MemoryEngineOptions EngineOptionsOf(const v1::Config& config, uint64_t memory_limit, const auth::Apps& apps) {
+  engine::MemoryEngineOptions options;
+  options.rules = StreamRulesOf(config, apps);
+  options.log_bytes = LogBytesOf(config, memory_limit);
   options.request_ids = config.limits().request_ids();
   return options;
+}
+
+size_t LogBytesOf(const v1::Config& config, uint64_t memory_limit) {
+  size_t bytes = config.engine().memory().log_bytes();
+  return memory_limit > 0 ? std::min<size_t>(bytes, memory_limit / 2) : bytes;
 }
 
 DrainOptions DrainOptionsOf(const v1::Config& config) {
@@ -123,28 +164,26 @@ edge::EdgeOptions EdgeOptionsOf(const v1::Config& config, size_t max_connections
   return options;
 }
 
-edge::AdmissionRules AdmissionRulesOf(const v1::Config& config, std::shared_ptr<const auth::Verifier> tokens) {
-  auto origins =
-      auth::OriginRules::Parse({config.edge().allowed_origins().begin(), config.edge().allowed_origins().end()});
-  CARILLON_CHECK(origins.ok());  // CheckRules looked
+edge::AdmissionRules AdmissionRulesOf(const v1::Config& config) {
   auto proxies =
       edge::TrustedProxies::Parse({config.edge().trusted_proxies().begin(), config.edge().trusted_proxies().end()});
-  CARILLON_CHECK(proxies.ok());  // likewise
-  return {*std::move(origins), std::move(tokens), config.auth().cookie(), *std::move(proxies)};
+  CARILLON_CHECK(proxies.ok());  // CheckRules looked
+  return {*std::move(proxies), config.edge().app_domain()};
 }
 
 edge::ConnectionLimitSettings ConnectionLimitsOf(const v1::Config& config) {
   const v1::LimitsConfig& limits = config.limits();
-  return {limits.handshakes(), limits.handshakes_per_address(), limits.connections_per_address(),
-          limits.connections_per_user()};
+  return {limits.handshakes(), limits.handshakes_per_address(), limits.connections_per_address()};
 }
 
 auth::ApiKeys ApiKeysOf(const v1::Config& config) {
   auth::ApiKeys keys;
   for (const v1::ControlKey& key : config.control().keys()) {
-    std::vector<auth::Verb> verbs;
-    for (int verb : key.verbs()) verbs.push_back(VerbOf(verb));
-    keys.Add(key.name(), key.secret(), verbs);
+    auth::ApiKey made{
+        key.name(), {}, {key.apps().begin(), key.apps().end()}, {key.streams().begin(), key.streams().end()}};
+    for (int verb : key.verbs()) made.verbs.push_back(VerbOf(verb));
+    if (made.apps.empty()) made.apps.emplace_back(wire::kDefaultAppName);
+    keys.Add(std::move(made), key.secret());
   }
   return keys;
 }
@@ -156,6 +195,26 @@ control::ControlOptions ControlOptionsOf(const v1::Config& config) {
   options.max_publish_bytes = config.limits().max_publish_bytes();
   options.keys = ApiKeysOf(config);
   return options;
+}
+
+auth::Catalogue CatalogueOf(const google::protobuf::RepeatedPtrField<v1::StreamRule>& rules, uint64_t most) {
+  std::vector<auth::StreamAccess> list;
+  for (const v1::StreamRule& rule : rules) {
+    auth::StreamAccess& access = list.emplace_back();
+    access.pattern = rule.pattern();
+    access.reserved = rule.state() == v1::STREAM_STATE_RESERVED;
+    access.subscribe = AccessOf(rule.subscribe());
+    for (const v1::ImposedMeta& meta : rule.subscribe().filter()) access.filter[meta.key()] = meta.value();
+    access.publish = AccessOf(rule.publish());
+    bool silent = access.publish.who == auth::Access::Who::kByName && access.publish.roles.empty() &&
+                  access.publish.owners.empty();
+    if (silent) access.publish.who = auth::Access::Who::kNobody;
+    for (const v1::ClientEvent& event : rule.publish().events()) {
+      access.events.push_back({event.event(), auth::Rate::Parse(event.rate()).value_or(auth::Rate())});
+    }
+    access.max_payload_bytes = std::min(rule.publish().max_payload_bytes(), most);
+  }
+  return auth::Catalogue(std::move(list));
 }
 
 log::Level LogLevelOf(const v1::Config& config) {

@@ -14,6 +14,7 @@
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
 #include "gateway/server/token_rules.h"
+#include "gateway/wire/topic.h"
 
 extern char** environ;
 
@@ -47,6 +48,9 @@ std::optional<std::string> ReadFile(const std::string& path) {
   return text;
 }
 
+// Of keys, in all apps: each has a thread.
+constexpr size_t kMaxAddresses = 64;
+
 class Loader {
  public:
   explicit Loader(const ConfigSources& sources) : sources_(sources) { SetDefaults(loaded_.config); }
@@ -63,6 +67,17 @@ class Loader {
     };
     if (sources_.to_serve) CheckRules(loaded_.config, problem);
     loaded_.tokens = TokenRulesOf(loaded_.config.auth(), problem);
+    for (int i = 0; i < loaded_.config.apps_size(); ++i) {
+      loaded_.app_tokens.push_back(TokenRulesOf(loaded_.config.apps(i).auth(),
+                                                [&problem, i](const std::string& path, const std::string& message) {
+                                                  problem(fmt::format("apps[{}].{}", i, path), message);
+                                                }));
+    }
+    size_t addresses = loaded_.tokens.fetched.size();
+    for (const auth::TokenRules& rules : loaded_.app_tokens) addresses += rules.fetched.size();
+    if (addresses > kMaxAddresses) {
+      problem("apps", fmt::format("{} addresses of keys (jwks_url) in all, and at most {}", addresses, kMaxAddresses));
+    }
     if (!problems_.empty()) return InvalidArgument("{}", fmt::join(problems_, "\n"));
     return std::move(loaded_);
   }
@@ -283,6 +298,15 @@ class Loader {
 };
 
 }  // namespace
+
+std::optional<AppAuth> AuthOf(const LoadedConfig& loaded, const std::string& app) {
+  if (app.empty() || app == wire::kDefaultAppName) return AppAuth{&loaded.config.auth(), &loaded.tokens};
+  for (int i = 0; i < loaded.config.apps_size(); ++i) {
+    if (loaded.config.apps(i).name() != app) continue;
+    return AppAuth{&loaded.config.apps(i).auth(), &loaded.app_tokens[static_cast<size_t>(i)]};
+  }
+  return std::nullopt;
+}
 
 StatusOr<LoadedConfig> LoadConfig(const ConfigSources& sources) {
   return Loader(sources).Load();

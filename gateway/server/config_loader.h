@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,9 +22,18 @@ struct ConfigSources {
 
 struct LoadedConfig {
   v1::Config config;
-  auth::TokenRules tokens;  // of config.auth, with the keys that its files held
+  auth::TokenRules tokens;                   // of config.auth, with the keys that its files held
+  std::vector<auth::TokenRules> app_tokens;  // those of config.apps, one each
   std::vector<std::string> warnings;
 };
+
+// How clients of an app are known, and by which rules their tokens are judged.
+struct AppAuth {
+  const v1::AuthConfig* config;
+  const auth::TokenRules* tokens;
+};
+// Nothing where there is no app of that name; empty: the default one.
+std::optional<AppAuth> AuthOf(const LoadedConfig& loaded, const std::string& app);
 
 // Merges flag over environment over file over default, and checks everything. The error holds every problem, one a
 // line, each with its place: file:line:column, the variable or the flag. Reads no files but those that ..._FILE

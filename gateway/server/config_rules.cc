@@ -7,11 +7,14 @@
 #include <set>
 #include <string_view>
 
+#include "gateway/auth/catalogue.h"
 #include "gateway/auth/origin.h"
 #include "gateway/edge/client_address.h"
 #include "gateway/edge/credentials.h"
 #include "gateway/edge/listener.h"
 #include "gateway/server/config_values.h"
+#include "gateway/wire/filter.h"
+#include "gateway/wire/name_pattern.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::server {
@@ -21,6 +24,8 @@ constexpr size_t kMinKeyBytes = 16;
 
 // Each publish tries them in turn.
 constexpr int kMaxStreamRules = 100;
+
+constexpr int kMaxClientEvents = 100;
 
 using Problem = std::function<void(const std::string&, const std::string&)>;
 
@@ -56,7 +61,9 @@ bool IsPath(std::string_view path) {
 
 void CheckEndpoints(const v1::Config& config, const Problem& problem) {
   std::set<std::string> paths;
-  bool tokens = !config.auth().hs256_secret().empty() || config.auth().keys_size() > 0;
+  auto has_keys = [](const v1::AuthConfig& auth) { return !auth.hs256_secret().empty() || auth.keys_size() > 0; };
+  bool tokens = has_keys(config.auth()) || std::any_of(config.apps().begin(), config.apps().end(),
+                                                       [&](const auto& app) { return has_keys(app.auth()); });
   bool enabled = config.edge().endpoints().empty();
   bool anyone = enabled && tokens;
   for (int i = 0; i < config.edge().endpoints_size(); ++i) {
@@ -64,6 +71,8 @@ void CheckEndpoints(const v1::Config& config, const Problem& problem) {
     std::string at = fmt::format("edge.endpoints[{}]", i);
     const std::string& path = endpoint.path();
     if (!IsPath(path)) problem(at + ".path", "must look like /ws or /realtime/v1: words of [A-Za-z0-9._~-]");
+    if (path == "/app" || path.starts_with("/app/"))
+      problem(at + ".path", "/app/ is where apps are: take another path");
     if (!paths.insert(path).second) problem(at + ".path", fmt::format("two endpoints have the path {}", path));
     if (endpoint.dialect() == v1::DIALECT_KIND_ECHO && !IsLoopback(config.edge().listen())) {
       problem(at + ".dialect", "echo is for conformance suites: only where edge.listen is on loopback");
@@ -123,33 +132,162 @@ void CheckControl(const v1::Config& config, const Problem& problem) {
   }
 }
 
-// Letters of stream names, and those that stand for others.
-bool IsPattern(std::string_view pattern) {
-  size_t open = pattern.find('[');
-  bool closed = open == std::string_view::npos || pattern.find(']', open) != std::string_view::npos;
-  return closed && pattern.size() <= wire::kMaxStreamBytes && std::all_of(pattern.begin(), pattern.end(), [](char c) {
-           return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
-                  std::string_view("._:-*?[]!^").find(c) != std::string_view::npos;
+// {user} and {label} of owners and filters.
+void CheckTemplate(const std::string& at, const std::string& pattern, const Problem& problem) {
+  if (std::string why = auth::PatternProblem(pattern); !why.empty()) {
+    problem(at, why);
+  } else if (pattern.find('{') == std::string::npos) {
+    problem(at, "is the same for everybody: name what differs, such as {user} or {workspace}");
+  } else if (std::count(pattern.begin(), pattern.end(), '{') > 1) {
+    problem(at, "names two things: a-b and c would own what a and b-c own; take one label that holds both");
+  }
+}
+
+template <class Rule>  // SubscribeRule or PublishRule
+void CheckWho(const Rule& rule, const std::string& at, const Problem& problem) {
+  for (int i = 0; i < rule.owners_size(); ++i) {
+    CheckTemplate(fmt::format("{}.owners[{}]", at, i), rule.owners(i), problem);
+  }
+  for (int i = 0; i < rule.roles_size(); ++i) {
+    if (rule.roles(i).empty()) problem(fmt::format("{}.roles[{}]", at, i), "is empty");
+  }
+  bool more = rule.roles_size() > 0 || rule.owners_size() > 0;
+  if (rule.who() == v1::STREAM_ACCESS_NOBODY && more) {
+    problem(at + ".who", "is nobody: roles and owners never count");
+  } else if ((rule.who() == v1::STREAM_ACCESS_ANYONE || rule.who() == v1::STREAM_ACCESS_IDENTIFIED) && more) {
+    problem(at + ".who", "admits those with roles and owners as well: leave one of them out");
+  }
+}
+
+// What may be annotated, and by others than the gateway.
+bool IsMetaKey(std::string_view key) {
+  constexpr std::string_view kOwn[] = {"id", "ts", "offset", "epoch", "log", "from"};
+  return !key.empty() && key.size() <= 64 && std::find(std::begin(kOwn), std::end(kOwn), key) == std::end(kOwn) &&
+         std::all_of(key.begin(), key.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '.' || c == '_' || c == '-';
          });
 }
 
-void CheckStreams(const v1::Config& config, const Problem& problem) {
+void CheckAccess(const v1::StreamRule& rule, const std::string& at, const Problem& problem) {
+  CheckWho(rule.subscribe(), at + ".subscribe", problem);
+  CheckWho(rule.publish(), at + ".publish", problem);
+  const auto& filter = rule.subscribe().filter();
+  if (static_cast<size_t>(filter.size()) > wire::Filter::kMaxMeta) {
+    problem(at + ".subscribe.filter", fmt::format("at most {} annotations", wire::Filter::kMaxMeta));
+  }
+  std::set<std::string> keys;
+  for (int i = 0; i < filter.size(); ++i) {
+    std::string here = fmt::format("{}.subscribe.filter[{}]", at, i);
+    const std::string& key = filter[i].key();
+    if (!IsMetaKey(key) || !keys.insert(key).second) {
+      problem(here + ".key",
+              "needs the key of an annotation (1 to 64 of [A-Za-z0-9._-], none of the gateway's own), once");
+    }
+    std::string why = auth::PatternProblem(filter[i].value());
+    if (!why.empty() || filter[i].value().empty()) problem(here + ".value", why.empty() ? "is missing" : why);
+  }
+  if (rule.publish().events_size() > kMaxClientEvents) {
+    problem(at + ".publish.events", fmt::format("at most {}", kMaxClientEvents));
+  }
+  for (int i = 0; i < rule.publish().events_size(); ++i) {
+    const v1::ClientEvent& event = rule.publish().events(i);
+    std::string here = fmt::format("{}.publish.events[{}]", at, i);
+    size_t star = event.event().find('*');
+    if (event.event().empty() || (star != std::string::npos && star + 1 < event.event().size())) {
+      problem(here + ".event", "needs a name, or the beginning of names and a * at its end");
+    }
+    if (!event.rate().empty() && !auth::Rate::Parse(event.rate()).has_value()) {
+      problem(here + ".rate", "must look like 5/5s or 100/1m: how many in how long, at most a day");
+    }
+  }
+}
+
+void CheckStreams(const google::protobuf::RepeatedPtrField<v1::StreamRule>& streams, const std::string& prefix,
+                  const Problem& problem) {
   std::set<std::string> patterns;
-  if (config.streams_size() > kMaxStreamRules) problem("streams", fmt::format("at most {} rules", kMaxStreamRules));
-  for (int i = 0; i < config.streams_size(); ++i) {
-    const std::string& pattern = config.streams(i).pattern();
-    std::string at = fmt::format("streams[{}]", i);
-    if (pattern.empty()) {
-      problem(at + ".pattern", "is missing: a stream's name, or one with *, such as chat-*");
-    } else if (!IsPattern(pattern)) {
-      problem(at + ".pattern",
-              "matches no stream: names hold letters, digits and . _ : -, and * ? [a-z] stand for them");
+  if (streams.size() > kMaxStreamRules) {
+    problem(prefix + "streams", fmt::format("at most {} rules", kMaxStreamRules));
+  }
+  for (int i = 0; i < streams.size(); ++i) {
+    const std::string& pattern = streams[i].pattern();
+    std::string at = fmt::format("{}streams[{}]", prefix, i);
+    if (std::string why = wire::PatternProblem(pattern); !why.empty()) {
+      problem(at + ".pattern", why);
     } else if (!patterns.insert(pattern).second) {
       problem(at + ".pattern", "stands above already, which counts");
     }
-    if (i > 0 && config.streams(i - 1).pattern() == "*") {
+    CheckAccess(streams[i], at, problem);
+    if (i > 0 && streams[i - 1].pattern() == "*") {
       problem(at + ".pattern", "never counts: * above it matches every stream");
     }
+  }
+}
+
+// Of one app: `prefix` is empty for the default one.
+void CheckOrigins(const google::protobuf::RepeatedPtrField<std::string>& origins, const std::string& path,
+                  const std::string& cookie, const std::string& prefix, const Problem& problem) {
+  if (!cookie.empty() && !edge::IsCookieName(cookie)) problem(prefix + "auth.cookie", "is not the name of a cookie");
+  if (!cookie.empty() && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
+    problem(prefix + "auth.cookie",
+            fmt::format("with {}: [\"*\"] every site could act as its visitors: name the origins", path));
+  }
+  for (int i = 0; i < origins.size(); ++i) {
+    auto rules = auth::OriginRules::Parse({origins[i]});
+    if (!rules.ok()) problem(fmt::format("{}[{}]", path, i), MessageOf(rules.status()));
+  }
+}
+
+bool IsAppKey(std::string_view key) {
+  return key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
+           return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
+         });
+}
+
+void CheckApps(const v1::Config& config, const Problem& problem) {
+  std::set<std::string> names = {std::string(wire::kDefaultAppName)};
+  std::set<std::string> keys = names;
+  if (config.apps_size() >= wire::kMaxApps) problem("apps", fmt::format("at most {}", wire::kMaxApps - 1));
+  for (int i = 0; i < config.apps_size(); ++i) {
+    const v1::AppConfig& app = config.apps(i);
+    std::string at = fmt::format("apps[{}].", i);
+    if (Status status = wire::CheckAppName(app.name()); !status.ok()) {
+      problem(at + "name", MessageOf(status));
+    } else if (!names.insert(app.name()).second) {
+      problem(at + "name", app.name() == wire::kDefaultAppName ? "is what everything outside of apps describes"
+                                                               : "two apps have this name");
+    }
+    const std::string& key = app.key().empty() ? app.name() : app.key();
+    if (!IsAppKey(key)) problem(at + "key", "1 to 64 of [A-Za-z0-9_-] are needed");
+    if (!keys.insert(key).second) {
+      problem(at + (app.key().empty() ? "name" : "key"), "another app has this key");
+    }
+    CheckOrigins(app.allowed_origins(), at + "allowed_origins", app.auth().cookie(), at, problem);
+    CheckStreams(app.streams(), at, problem);
+  }
+  for (int i = 0; i < config.edge().endpoints_size(); ++i) {
+    const std::string& name = config.edge().endpoints(i).app();
+    if (!name.empty() && !names.contains(name)) {
+      problem(fmt::format("edge.endpoints[{}].app", i), fmt::format("there is no app {} among apps", name));
+    }
+  }
+  for (int i = 0; i < config.control().keys_size(); ++i) {
+    const v1::ControlKey& key = config.control().keys(i);
+    for (int n = 0; n < key.apps_size(); ++n) {
+      if (key.apps(n) == "*" || names.contains(key.apps(n))) continue;
+      problem(fmt::format("control.keys[{}].apps[{}]", i, n),
+              fmt::format("there is no app {} among apps", key.apps(n)));
+    }
+    for (int n = 0; n < key.streams_size(); ++n) {
+      std::string why = wire::PatternProblem(key.streams(n));
+      if (!why.empty()) problem(fmt::format("control.keys[{}].streams[{}]", i, n), why);
+    }
+  }
+  const std::string& domain = config.edge().app_domain();
+  bool lower = std::all_of(domain.begin(), domain.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.';
+  });
+  if (!lower || domain.starts_with('.') || domain.ends_with('.')) {
+    problem("edge.app_domain", "must look like rt.example.com: lower case, without a port and a dot at its ends");
   }
 }
 
@@ -161,21 +299,12 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckPorts(config, problem);
   CheckEndpoints(config, problem);
   CheckControl(config, problem);
-  CheckStreams(config, problem);
-  if (const std::string& cookie = config.auth().cookie(); !cookie.empty() && !edge::IsCookieName(cookie)) {
-    problem("auth.cookie", "is not the name of a cookie");
-  }
-  const auto& origins = config.edge().allowed_origins();
-  if (!config.auth().cookie().empty() && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
-    problem("auth.cookie", "with edge.allowed_origins: [\"*\"] every site could act as its visitors: name the origins");
-  }
+  CheckStreams(config.streams(), "", problem);
+  CheckOrigins(config.edge().allowed_origins(), "edge.allowed_origins", config.auth().cookie(), "", problem);
+  CheckApps(config, problem);
   for (int i = 0; i < config.edge().trusted_proxies_size(); ++i) {
     auto proxies = edge::TrustedProxies::Parse({config.edge().trusted_proxies(i)});
     if (!proxies.ok()) problem(fmt::format("edge.trusted_proxies[{}]", i), MessageOf(proxies.status()));
-  }
-  for (int i = 0; i < config.edge().allowed_origins_size(); ++i) {
-    auto rules = auth::OriginRules::Parse({config.edge().allowed_origins(i)});
-    if (!rules.ok()) problem(fmt::format("edge.allowed_origins[{}]", i), MessageOf(rules.status()));
   }
 }
 

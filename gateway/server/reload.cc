@@ -3,6 +3,8 @@
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <map>
+
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
 
@@ -61,6 +63,49 @@ std::string TextOf(const Message& message, const FieldDescriptor& field) {
   return "[" + text + "]";
 }
 
+// What an entry of a list is called: by its name or its pattern. Empty: it is called nothing.
+std::string NameOf(const Message& entry) {
+  for (const char* key : {"name", "pattern"}) {
+    const FieldDescriptor* field = entry.GetDescriptor()->FindFieldByName(key);
+    if (field != nullptr) return entry.GetReflection()->GetString(entry, field);
+  }
+  return "";
+}
+
+// The changes of a list whose entries have names: which came, which went, and what of the others changed.
+void CompareNamed(const Message& a, const Message& b, const FieldDescriptor& field, const std::string& path,
+                  std::vector<SettingChange>* changes) {
+  auto entries = [&field](const Message& message) {
+    std::map<std::string, const Message*> named;
+    for (int i = 0; i < message.GetReflection()->FieldSize(message, &field); ++i) {
+      const Message& entry = message.GetReflection()->GetRepeatedMessage(message, &field, i);
+      named[NameOf(entry)] = &entry;
+    }
+    return named;
+  };
+  std::map<std::string, const Message*> before = entries(a);
+  std::map<std::string, const Message*> after = entries(b);
+  size_t known = changes->size();
+  for (const auto& [name, entry] : before) {
+    if (!after.contains(name)) changes->push_back({fmt::format("{}[{}]", path, name), "there", "gone"});
+  }
+  for (const auto& [name, entry] : after) {
+    auto it = before.find(name);
+    if (it == before.end()) {
+      changes->push_back({fmt::format("{}[{}]", path, name), "", "new"});
+      continue;
+    }
+    for (int i = 0; i < entry->GetDescriptor()->field_count(); ++i) {
+      const FieldDescriptor& inner = *entry->GetDescriptor()->field(i);
+      if (SameField(*it->second, *entry, inner)) continue;
+      bool plain = IsScalar(inner);
+      changes->push_back({fmt::format("{}[{}].{}", path, name, inner.name()), plain ? TextOf(*it->second, inner) : "",
+                          plain ? TextOf(*entry, inner) : ""});
+    }
+  }
+  if (changes->size() == known) changes->push_back({path, "", "another order"});
+}
+
 // Calls `visit(field, path, reloads, a, b)` for each setting of the two, which are of one type.
 template <class A, class B, class Visit>
 void ForBoth(A& a, B& b, const std::string& prefix, bool reloads, const Visit& visit) {
@@ -117,7 +162,13 @@ StatusOr<Reloaded> Reload(const v1::Config& started, const v1::Config& current, 
   auto collect = [](std::vector<SettingChange>* into, bool which) {
     return
         [=](const FieldDescriptor& field, const std::string& path, bool reloads, const Message& a, const Message& b) {
-          if (reloads == which && !SameField(a, b, field)) into->push_back({path, TextOf(a, field), TextOf(b, field)});
+          if (reloads != which || SameField(a, b, field)) return;
+          bool named = field.is_repeated() && !IsScalar(field) &&
+                       field.message_type()->FindFieldByName("secret") == nullptr &&
+                       (field.message_type()->FindFieldByName("name") != nullptr ||
+                        field.message_type()->FindFieldByName("pattern") != nullptr);
+          if (named) return CompareNamed(a, b, field, path, into);
+          into->push_back({path, TextOf(a, field), TextOf(b, field)});
         };
   };
   const Message& now = reloaded.config;

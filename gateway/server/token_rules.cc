@@ -80,6 +80,13 @@ void CheckPattern(const std::string& at, const std::string& pattern, const Probl
 }
 
 void CheckClaims(const v1::ClaimsConfig& claims, const Problem& problem) {
+  for (const std::string& taken : {claims.user(), claims.name(), claims.roles(), claims.streams(),
+                                   std::string("labels"), std::string("exp"), std::string("nbf"), std::string("iat"),
+                                   std::string("iss"), std::string("aud"), std::string("jti"), std::string()}) {
+    if (claims.stream() != taken) continue;
+    problem("auth.claims.stream", "needs a claim of its own: a token that has it is for one stream alone");
+    break;
+  }
   std::set<std::string> labels;
   for (int i = 0; i < claims.labels_size(); ++i) {
     std::string at = fmt::format("auth.claims.labels[{}]", i);
@@ -104,6 +111,7 @@ auth::TokenRules RulesWithoutKeys(const v1::AuthConfig& config) {
   rules.claims.name = claims.name();
   rules.claims.roles = claims.roles();
   rules.claims.streams = claims.streams();
+  rules.claims.stream = claims.stream();
   for (const v1::LabelClaim& label : claims.labels()) rules.claims.labels[label.label()] = label.claim();
   rules.claims.subscribe = {claims.subscribe().begin(), claims.subscribe().end()};
   return rules;

@@ -29,7 +29,9 @@ enum class CloseCode : uint16_t {
 
   kOverloaded = 4100,
   kSlowConsumer = 4101,
+  kRateLimited = 4102,
   kConnectionLimit = 4103,
+  kIdle = 4104,
 
   kRestart = 4200,
   kPingTimeout = 4201,

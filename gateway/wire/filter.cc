@@ -17,10 +17,11 @@ bool Filter::Passes(const v1::Envelope& envelope) const {
   bool named = events.empty() || std::any_of(events.begin(), events.end(), [&](const std::string& pattern) {
                  return IsMeant(envelope.event(), pattern);
                });
-  return named && std::all_of(meta.begin(), meta.end(), [&](const auto& wanted) {
-           auto it = envelope.meta().find(wanted.first);
-           return it != envelope.meta().end() && it->second == wanted.second;
-         });
+  auto has = [&](const auto& wanted) {
+    auto it = envelope.meta().find(wanted.first);
+    return it != envelope.meta().end() && it->second == wanted.second;
+  };
+  return named && std::all_of(meta.begin(), meta.end(), has) && std::all_of(imposed.begin(), imposed.end(), has);
 }
 
 size_t Filter::bytes() const {

@@ -18,9 +18,13 @@ struct Filter {
   std::vector<std::string> events;          // names, or beginnings of names followed by "*"; empty: every event
   std::map<std::string, std::string> meta;  // annotations that a message must have
 
-  bool empty() const { return events.empty() && meta.empty(); }
+  // The same, whatever the subscriber wants: imposed by the stream's rule.
+  std::map<std::string, std::string> imposed{};
+
+  bool empty() const { return events.empty() && meta.empty() && imposed.empty(); }
   bool Passes(const v1::Envelope& envelope) const;
 
+  // Of what the subscriber brought.
   size_t bytes() const;
 
   bool operator==(const Filter&) const = default;

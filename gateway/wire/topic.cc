@@ -42,6 +42,16 @@ Status CheckStreamName(std::string_view name) {
   return absl::OkStatus();
 }
 
+Status CheckAppName(std::string_view name) {
+  constexpr size_t kMaxLabelBytes = 63;
+  bool sound = !name.empty() && name.size() <= kMaxLabelBytes && name.front() != '-' && name.back() != '-' &&
+               std::all_of(name.begin(), name.end(),
+                           [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  if (sound) return absl::OkStatus();
+  return InvalidArgument("an app's name has 1 to {} letters a-z, digits and -, and neither begins nor ends with -",
+                         kMaxLabelBytes);
+}
+
 Status CheckUserId(std::string_view id) {
   if (id.empty()) return InvalidArgument("a user id is needed");
   if (id.size() > kMaxUserIdBytes) {

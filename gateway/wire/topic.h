@@ -10,9 +10,12 @@
 // Addresses. Everything that can be spoken to is a topic: a stream, a user, one session, everyone.
 namespace carillon::wire {
 
-// A tenant's number on this node. One for now.
+// A tenant's number in this process. What it is called is the configuration's (auth::Apps).
 using AppId = uint16_t;
 inline constexpr AppId kDefaultApp = 0;
+inline constexpr AppId kMaxApps = 1000;
+
+inline constexpr std::string_view kDefaultAppName = "default";
 
 enum class TopicKind : uint8_t {
   kStream,    // name: the stream's
@@ -73,6 +76,9 @@ std::string_view LogName(const TopicView& topic);
 
 // Why a stream's name is refused, or OK: 1 to 128 bytes of [A-Za-z0-9._:-], not "system".
 Status CheckStreamName(std::string_view name);
+
+// Why an app's name is refused, or OK: what a label of a host name may be (RFC 1123 section 2.1), in lower case.
+Status CheckAppName(std::string_view name);
 
 // Why a user's id is refused, or OK: 1 to 256 bytes without control characters.
 Status CheckUserId(std::string_view id);

@@ -196,7 +196,7 @@ def test_80_percent_are_told_once(start_gateway: Start, knocker: Callable[..., K
 
     def told() -> list[int]:
         lines = [json.loads(line) for line in gateway.log_text().splitlines()]
-        return [line["connections"] for line in lines if line["msg"].startswith("80 % of the connections")]
+        return [line["used"] for line in lines if line["msg"].startswith("80 % of a limit")]
 
     def ratio(value: float) -> None:
         gateway.wait_for_metric("carillon_limit_ratio", value, limit="connections")

@@ -65,7 +65,7 @@ def test_a_call_needs_a_key_with_its_verb(control: Control, method: str) -> None
             control.call(method, request, metadata=metadata)
             continue
         refusal = control.refused(method, request, metadata=metadata)
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "VERB_REQUIRED")
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "KEY_TOO_NARROW")
         assert right_key.partition("-")[0] in refusal.message
     control.call(method, request)
 

@@ -139,6 +139,7 @@ def test_tokens_of_a_user_are_revoked(gateway: Gateway, control: Control, connec
     reply = refreshed.ask("auth", token=old)
     assert (reply["event"], reply["data"]["code"]) == ("error", "unauthorized")
 
+    eventually(lambda: control.count(user_id=alice), lambda count: count == 2, "the end of what was tried")
     assert revoke(control, user_id=alice).sessions == 2  # now: the newer ones too
     assert refused(gateway, newer)[0] == 401
 
@@ -196,6 +197,7 @@ def test_2000_sessions_while_others_connect(gateway: Gateway, fresh: Fresh, how:
     alice, jti = fresh("alice"), fresh("token")
     text = token(alice, jti=jti)
     swarm = Swarm(gateway.edge, [with_query("/ws", token=text)] * 2000)
+    goodbye = {"block": 4003, "kick": 4005}.get(how, 4001).to_bytes(2, "big")
     over = threading.Event()
     admitted = 0
 
@@ -204,10 +206,16 @@ def test_2000_sessions_while_others_connect(gateway: Gateway, fresh: Fresh, how:
         while not over.is_set():
             connection = RawConnection(gateway.edge)
             connection.send(request_bytes(with_query("/ws", token=text), upgrade_headers("gateway.test")))
-            late.append((connection, connection.read_response().status == 101))
-            admitted += late[-1][1]
+            welcomed = connection.read_response().status == 101
+            read = b""
+            while welcomed and b'"welcome"' not in read and goodbye not in read:  # with its 101 alone it is not there yet
+                more = connection.receive_some()
+                assert more, "ended without a welcome or a goodbye"
+                read += more
+            late.append((connection, welcomed, read))
+            admitted += b'"welcome"' in read
 
-    late: list[tuple[RawConnection, bool]] = []
+    late: list[tuple[RawConnection, bool, bytes]] = []
     threads = [threading.Thread(target=keep_connecting) for _ in range(4)]
     with Control(gateway.control) as control:
         for thread in threads:
@@ -226,13 +234,11 @@ def test_2000_sessions_while_others_connect(gateway: Gateway, fresh: Fresh, how:
         assert not answer.partial
         if how != "kick":
             eventually(lambda: control.count(user_id=alice), lambda count: count == 0, "the end of all")
-            code = (4003 if how == "block" else 4001).to_bytes(2, "big")
-            for connection, was_admitted in late:  # every one of them was refused, or is told goodbye
-                read = b""
-                while was_admitted and code not in read:
+            for connection, was_admitted, read in late:  # every one of them was refused, or is told goodbye
+                while was_admitted and goodbye not in read:
                     more = connection.receive_some()
                     assert more, "ended without a goodbye"
                     read += more
-    for connection, _ in late:
+    for connection, _, _ in late:
         connection.close()
     swarm.close()

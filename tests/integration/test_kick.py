@@ -125,3 +125,15 @@ def test_a_bad_kick_names_its_field(control: Control, fields: dict[str, Any], fi
     refusal = control.refused("Kick", pb.KickRequest(**fields))
 
     assert (refusal.code, refusal.fields) == (grpc.StatusCode.INVALID_ARGUMENT, [field])
+
+
+def test_who_is_kicked_is_not_counted_any_more(
+    control: Control, tab: Callable[..., Browser], fresh: Callable[[str], str]
+) -> None:
+    """From the answer on, however soon one asks."""
+    alice = fresh("alice")
+    for _ in range(50):
+        browser = tab(alice, "chat")
+        assert control.kick(user_id=alice).sessions == 1
+        assert control.count(user_id=alice) == 0
+        browser.close()

@@ -442,7 +442,7 @@ def test_a_call_needs_a_key_with_its_verb(control: Control, fresh: Fresh, method
         if key == right_key:
             continue
         refusal = control.refused(method, request, metadata=(("authorization", f"Bearer {key}"),))
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "VERB_REQUIRED")
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "KEY_TOO_NARROW")
         assert right_key.partition("-")[0] in refusal.message
     assert len(page(control, stream=stream).messages) == 1
     control.call(method, request, metadata=(("authorization", f"Bearer {right_key}"),))

@@ -204,12 +204,12 @@ def test_a_reply_has_the_id_of_its_command(connect: Callable[..., Browser], numb
 
 
 def test_publishing_is_refused_politely(connect: Callable[..., Browser]) -> None:
-    """Clients cannot publish yet: they learn it, and stay."""
+    """Unless a rule of the stream says otherwise (test_stream_rules.py): they learn it, and stay."""
     browser = connect()
 
-    reply = browser.ask("publish", stream="chat", data={"text": "hello"})
+    reply = browser.ask("publish", stream="chat", event="note", data={"text": "hello"})
 
-    assert (reply["event"], reply["data"]["code"]) == ("error", "publish_unsupported")
+    assert (reply["event"], reply["data"]["code"]) == ("error", "forbidden")
     assert browser.ask("ping")["event"] == "pong"
 
 

@@ -19,11 +19,12 @@ FakeSession::FakeSession(TestNode& node, ShardIndex shard, Options options)
     hub::SessionSettings& settings = options_.settings;
     if (settings.dialect == nullptr) settings.dialect = &dialect::Native();
     id_ = home.NewSessionId();
-    session_ = std::make_unique<hub::Session>(home, settings, *this, id_, std::move(identity));
+    session_ = std::make_unique<hub::Session>(home, settings, *this, id_, options_.app, std::move(identity));
     home.Register(*session_);
     if (options_.admitted) home.Admit(*session_);
     registered_ = true;
-    for (const std::string& stream : options_.streams) home.Subscribe(*session_, StreamTopic(stream));
+    for (const std::string& stream : options_.streams)
+      home.Subscribe(*session_, {options_.app, wire::TopicKind::kStream, stream});
   });
 }
 
@@ -73,11 +74,15 @@ size_t FakeSession::waiting_messages() {
 }
 
 void FakeSession::Subscribe(const std::string& stream) {
-  node_.On(shard_, [&](hub::Shard& home) { home.Subscribe(*session_, StreamTopic(stream)); });
+  node_.On(shard_, [&](hub::Shard& home) {
+    home.Subscribe(*session_, {options_.app, wire::TopicKind::kStream, stream});
+  });
 }
 
 void FakeSession::Unsubscribe(const std::string& stream) {
-  node_.On(shard_, [&](hub::Shard& home) { home.Unsubscribe(*session_, StreamTopic(stream)); });
+  node_.On(shard_, [&](hub::Shard& home) {
+    home.Unsubscribe(*session_, {options_.app, wire::TopicKind::kStream, stream});
+  });
 }
 
 void FakeSession::SetBlocked(bool blocked) {

@@ -18,6 +18,7 @@ class FakeSession : public hub::Transport {
  public:
   struct Options {
     std::string user;  // empty: anonymous
+    wire::AppId app = wire::kDefaultApp;
     std::vector<std::string> streams;
     std::map<std::string, std::string> labels;
     std::vector<std::string> roles;

@@ -17,7 +17,8 @@ class IdleShard {
 // A session of such a shard, with a transport that does nothing: for data structures that hold sessions.
 class LooseSession : public hub::Transport {
  public:
-  explicit LooseSession(IdleShard& idle) : session_(idle.shard(), settings_, *this, SessionId{0, 1}, nullptr) {}
+  explicit LooseSession(IdleShard& idle)
+      : session_(idle.shard(), settings_, *this, SessionId{0, 1}, wire::kDefaultApp, nullptr) {}
 
   hub::Session& session() { return session_; }
   std::vector<hub::Subscription>& subscriptions() { return session_.subscriptions(); }

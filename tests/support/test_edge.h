@@ -3,7 +3,7 @@
 #include <string>
 
 #include "gateway/edge/edge_server.h"
-#include "tests/support/make_token.h"
+#include "tests/support/apps.h"
 #include "tests/support/raw_ws_client.h"
 #include "tests/support/test_node.h"
 
@@ -13,7 +13,7 @@ namespace carillon::test {
 class TestEdge {
  public:
   explicit TestEdge(edge::EdgeOptions options, ShardIndex shards = 1)
-      : node_(shards), server_(WithPort(std::move(options)), Rules(), node_.node()) {
+      : node_(shards), server_(WithPort(std::move(options)), apps_, {}, node_.node()) {
     Status status = server_.Open();
     if (!status.ok()) throw std::runtime_error(MessageOf(status));
     server_.Start();
@@ -30,12 +30,6 @@ class TestEdge {
       rules.session.dialect = &dialect::Native();
     }
     return options;
-  }
-
-  static edge::AdmissionRules Rules() {
-    edge::AdmissionRules rules;
-    rules.tokens = std::make_shared<auth::Verifier>(SecretRules());
-    return rules;
   }
 
   hub::Node& node() { return node_.node(); }
@@ -58,6 +52,7 @@ class TestEdge {
     return options;
   }
 
+  auth::LiveApps apps_{AppsOf(DefaultApp())};
   TestNode node_;
   edge::EdgeServer server_;
 };

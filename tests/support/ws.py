@@ -348,6 +348,10 @@ class Browser(WebSocket):
         reply = self.ask("unsubscribe", streams=list(streams))
         assert reply["event"] == "unsubscribed", reply
 
+    def pending(self) -> int:
+        """How many envelopes came before an answer and are kept for receive."""
+        return len(self._events)
+
     def receive(self) -> dict[str, Any]:
         """The next envelope."""
         return self._events.popleft() if self._events else self._receive()

@@ -16,6 +16,7 @@ namespace json = boost::json;
 struct CheckTokenArguments {
   std::string token;
   std::string jwk_file;
+  std::string app;
 };
 
 // One more than a token may have shows that it is too long.
@@ -38,6 +39,7 @@ std::string Describe(const auth::Identity& identity) {
   said["roles"] = json::value_from(identity.roles);
   said["labels"] = json::value_from(identity.labels);
   said["streams"] = json::value_from(identity.streams);
+  if (!identity.only_stream.empty()) said["stream"] = identity.only_stream;
   if (!identity.token_id.empty()) said["token_id"] = identity.token_id;
   said["expires"] = seconds(identity.expires_at);
   return json::serialize(said);
@@ -46,9 +48,14 @@ std::string Describe(const auth::Identity& identity) {
 int CheckToken(const ConfigFlags& flags, const CheckTokenArguments& arguments) {
   auto loaded = flags.Load(false);
   if (!loaded.has_value()) return 2;
-  auth::TokenRules rules = std::move(loaded->tokens);
+  auto of_app = server::AuthOf(*loaded, arguments.app);
+  if (!of_app.has_value()) {
+    std::fprintf(stderr, "--app: there is no app %s in the configuration\n", arguments.app.c_str());
+    return 2;
+  }
+  auth::TokenRules rules = *of_app->tokens;
   if (!arguments.jwk_file.empty()) {
-    auto of_file = server::TokenRulesOf(loaded->config.auth(), arguments.jwk_file);
+    auto of_file = server::TokenRulesOf(*of_app->config, arguments.jwk_file);
     if (!of_file.ok()) {
       std::fprintf(stderr, "--jwk: %s\n", MessageOf(of_file.status()).c_str());
       return 2;
@@ -86,6 +93,7 @@ void AddCheckToken(CLI::App& app, int* exit_code) {
                       "The token; without it, or with -, standard input is read: other users of the machine can see "
                       "arguments");
   command->add_option("--jwk", arguments->jwk_file, "A JWK or JWK Set to verify with, instead of auth's keys");
+  command->add_option("--app", arguments->app, "The app that the token is for, by its name");
   auto flags = std::make_shared<ConfigFlags>(*command);
   command->callback([=] { *exit_code = CheckToken(*flags, *arguments); });
 }

@@ -16,14 +16,24 @@ namespace {
 // What is allowed and worth knowing.
 void Advise(const server::LoadedConfig& loaded) {
   const v1::Config& config = loaded.config;
-  for (const std::string& origin : config.edge().allowed_origins()) {
-    if (origin == "*") log::Warn("server", "edge.allowed_origins holds *: pages of every site may connect");
+  auto advise_of = [](const std::string& app, const auto& origins, const v1::AuthConfig& auth,
+                      const auth::TokenRules& tokens) {
+    for (const std::string& origin : origins) {
+      if (origin == "*")
+        log::Warn("server", "allowed_origins holds *: pages of every site may connect", {{"app", app}});
+    }
+    if (auth.audience().empty() && (!tokens.keys.empty() || !tokens.fetched.empty())) {
+      log::Info("server", "auth.audience is not set: tokens for other services with the same keys are accepted",
+                {{"app", app}});
+    }
+  };
+  advise_of("default", config.edge().allowed_origins(), config.auth(), loaded.tokens);
+  for (int i = 0; i < config.apps_size(); ++i) {
+    const v1::AppConfig& app = config.apps(i);
+    advise_of(app.name(), app.allowed_origins(), app.auth(), loaded.app_tokens[static_cast<size_t>(i)]);
   }
   if (config.control().insecure() && config.control().keys().empty()) {
     log::Warn("server", "control.insecure: everyone who reaches the control port may publish and kick");
-  }
-  if (config.auth().audience().empty() && (!loaded.tokens.keys.empty() || !loaded.tokens.fetched.empty())) {
-    log::Info("server", "auth.audience is not set: tokens for other services with the same keys are accepted");
   }
   for (const v1::Endpoint& endpoint : config.edge().endpoints()) {
     bool pings = server::ToMilliseconds(endpoint.ping_interval()).count() > 0;

@@ -404,7 +404,9 @@ type BroadcastToUserRequest struct {
 	// Required. The message.
 	Event *Event `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
 	// Optional. How to publish it.
-	Options       *PublishOptions `protobuf:"bytes,5,opt,name=options,proto3" json:"options,omitempty"`
+	Options *PublishOptions `protobuf:"bytes,5,opt,name=options,proto3" json:"options,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -474,6 +476,13 @@ func (x *BroadcastToUserRequest) GetOptions() *PublishOptions {
 	return nil
 }
 
+func (x *BroadcastToUserRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
 // What became of a message for one user.
 type BroadcastToUserResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -532,7 +541,9 @@ type BroadcastToUsersRequest struct {
 	// Required. The message.
 	Event *Event `protobuf:"bytes,4,opt,name=event,proto3" json:"event,omitempty"`
 	// Optional. How to publish it.
-	Options       *PublishOptions `protobuf:"bytes,5,opt,name=options,proto3" json:"options,omitempty"`
+	Options *PublishOptions `protobuf:"bytes,5,opt,name=options,proto3" json:"options,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -602,6 +613,13 @@ func (x *BroadcastToUsersRequest) GetOptions() *PublishOptions {
 	return nil
 }
 
+func (x *BroadcastToUsersRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
 // What became of a message for several users.
 type BroadcastToUsersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -665,7 +683,9 @@ type BroadcastStreamRequest struct {
 	// Required. The message.
 	Event *Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
 	// Optional. How to publish it.
-	Options       *PublishOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	Options *PublishOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -719,6 +739,13 @@ func (x *BroadcastStreamRequest) GetOptions() *PublishOptions {
 		return x.Options
 	}
 	return nil
+}
+
+func (x *BroadcastStreamRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
 }
 
 // What became of a message for a stream.
@@ -775,7 +802,9 @@ type BroadcastAllRequest struct {
 	// Required. The message.
 	Event *Event `protobuf:"bytes,2,opt,name=event,proto3" json:"event,omitempty"`
 	// Optional. How to publish it.
-	Options       *PublishOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	Options *PublishOptions `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -829,6 +858,13 @@ func (x *BroadcastAllRequest) GetOptions() *PublishOptions {
 		return x.Options
 	}
 	return nil
+}
+
+func (x *BroadcastAllRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
 }
 
 // What became of a message for every session.
@@ -887,7 +923,9 @@ type SendToSessionRequest struct {
 	// Required. The message.
 	Event *Event `protobuf:"bytes,3,opt,name=event,proto3" json:"event,omitempty"`
 	// Optional. How to publish it.
-	Options       *PublishOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
+	Options *PublishOptions `protobuf:"bytes,4,opt,name=options,proto3" json:"options,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -948,6 +986,13 @@ func (x *SendToSessionRequest) GetOptions() *PublishOptions {
 		return x.Options
 	}
 	return nil
+}
+
+func (x *SendToSessionRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
 }
 
 // What became of a message for one session.
@@ -1260,7 +1305,9 @@ type KickRequest struct {
 	// clients to stay away, 4100 to 4199 to back off first, 4200 to 4299 to come back at once.
 	Code uint32 `protobuf:"varint,4,opt,name=code,proto3" json:"code,omitempty"`
 	// Optional. The reason that the client reads in its close event: at most 123 bytes. Default "kicked".
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1339,6 +1386,13 @@ func (x *KickRequest) GetCode() uint32 {
 func (x *KickRequest) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *KickRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -1437,7 +1491,9 @@ type SubscribersRequest struct {
 	// a negative one is INVALID_ARGUMENT.
 	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Optional. next_page_token of the page before, for the same target.
-	PageToken     string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1507,6 +1563,13 @@ func (x *SubscribersRequest) GetPageSize() int32 {
 func (x *SubscribersRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *SubscribersRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -1675,7 +1738,9 @@ type CountSubscribersRequest struct {
 	//
 	//	*CountSubscribersRequest_Stream
 	//	*CountSubscribersRequest_UserId
-	Target        isCountSubscribersRequest_Target `protobuf_oneof:"target"`
+	Target isCountSubscribersRequest_Target `protobuf_oneof:"target"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1731,6 +1796,13 @@ func (x *CountSubscribersRequest) GetUserId() string {
 		if x, ok := x.Target.(*CountSubscribersRequest_UserId); ok {
 			return x.UserId
 		}
+	}
+	return ""
+}
+
+func (x *CountSubscribersRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -1817,7 +1889,9 @@ type ListMessagesRequest struct {
 	PageSize int32 `protobuf:"varint,4,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Optional. next_page_token of the page before, for the same target. ABORTED where the log was cleared or trimmed beyond
 	// it meanwhile.
-	PageToken     string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,5,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1894,6 +1968,13 @@ func (x *ListMessagesRequest) GetPageSize() int32 {
 func (x *ListMessagesRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListMessagesRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -1990,7 +2071,9 @@ type ClearMessagesRequest struct {
 	//
 	//	*ClearMessagesRequest_Stream
 	//	*ClearMessagesRequest_UserId
-	Target        isClearMessagesRequest_Target `protobuf_oneof:"target"`
+	Target isClearMessagesRequest_Target `protobuf_oneof:"target"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2046,6 +2129,13 @@ func (x *ClearMessagesRequest) GetUserId() string {
 		if x, ok := x.Target.(*ClearMessagesRequest_UserId); ok {
 			return x.UserId
 		}
+	}
+	return ""
+}
+
+func (x *ClearMessagesRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -2136,7 +2226,9 @@ type RevokeTokensRequest struct {
 	// Optional, with user_id. Those that were issued ("iat") before this time, and those that do not say when. At most a
 	// minute ahead. Default: now. Tokens say whole seconds: one that is issued in the same second, after the call, counts
 	// as issued before.
-	IssuedBefore  *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	IssuedBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2201,6 +2293,13 @@ func (x *RevokeTokensRequest) GetIssuedBefore() *timestamppb.Timestamp {
 		return x.IssuedBefore
 	}
 	return nil
+}
+
+func (x *RevokeTokensRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
 }
 
 type isRevokeTokensRequest_Target interface {
@@ -2286,7 +2385,9 @@ type BlockUserRequest struct {
 	Duration *durationpb.Duration `protobuf:"bytes,2,opt,name=duration,proto3" json:"duration,omitempty"`
 	// Optional. The reason that the client reads in its close event or in the refusal: at most 123 bytes. Default "this
 	// user is blocked".
-	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2338,6 +2439,13 @@ func (x *BlockUserRequest) GetDuration() *durationpb.Duration {
 func (x *BlockUserRequest) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *BlockUserRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -2402,7 +2510,9 @@ func (x *BlockUserResponse) GetPartial() bool {
 type UnblockUserRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Required.
-	UserId        string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2440,6 +2550,13 @@ func (*UnblockUserRequest) Descriptor() ([]byte, []int) {
 func (x *UnblockUserRequest) GetUserId() string {
 	if x != nil {
 		return x.UserId
+	}
+	return ""
+}
+
+func (x *UnblockUserRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -2497,7 +2614,9 @@ type ListBlockedUsersRequest struct {
 	// INVALID_ARGUMENT.
 	PageSize int32 `protobuf:"varint,1,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
 	// Optional. next_page_token of the page before.
-	PageToken     string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	PageToken string `protobuf:"bytes,2,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2542,6 +2661,13 @@ func (x *ListBlockedUsersRequest) GetPageSize() int32 {
 func (x *ListBlockedUsersRequest) GetPageToken() string {
 	if x != nil {
 		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListBlockedUsersRequest) GetApp() string {
+	if x != nil {
+		return x.App
 	}
 	return ""
 }
@@ -2766,44 +2892,49 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x05roles\x18\x03 \x03(\tR\x05roles\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xcb\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xdd\x01\n" +
 	"\x16BroadcastToUserRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1f\n" +
 	"\vany_session\x18\x03 \x01(\bR\n" +
 	"anySession\x12(\n" +
 	"\x05event\x18\x04 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
-	"\aoptions\x18\x05 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"I\n" +
+	"\aoptions\x18\x05 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"I\n" +
 	"\x17BroadcastToUserResponse\x12.\n" +
-	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xce\x01\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xe0\x01\n" +
 	"\x17BroadcastToUsersRequest\x12\x19\n" +
 	"\buser_ids\x18\x01 \x03(\tR\auserIds\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1f\n" +
 	"\vany_session\x18\x03 \x01(\bR\n" +
 	"anySession\x12(\n" +
 	"\x05event\x18\x04 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
-	"\aoptions\x18\x05 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"`\n" +
+	"\aoptions\x18\x05 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"`\n" +
 	"\x18BroadcastToUsersResponse\x12.\n" +
 	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\x12\x14\n" +
-	"\x05users\x18\x02 \x01(\rR\x05users\"\x91\x01\n" +
+	"\x05users\x18\x02 \x01(\rR\x05users\"\xa3\x01\n" +
 	"\x16BroadcastStreamRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
 	"\x05event\x18\x02 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
-	"\aoptions\x18\x03 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"I\n" +
+	"\aoptions\x18\x03 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"I\n" +
 	"\x17BroadcastStreamResponse\x12.\n" +
-	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\x8e\x01\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xa0\x01\n" +
 	"\x13BroadcastAllRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12(\n" +
 	"\x05event\x18\x02 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
-	"\aoptions\x18\x03 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"F\n" +
+	"\aoptions\x18\x03 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"F\n" +
 	"\x14BroadcastAllResponse\x12.\n" +
-	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xae\x01\n" +
+	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xc0\x01\n" +
 	"\x14SendToSessionRequest\x12\x1d\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tR\tsessionId\x12\x16\n" +
 	"\x06stream\x18\x02 \x01(\tR\x06stream\x12(\n" +
 	"\x05event\x18\x03 \x01(\v2\x12.carillon.v1.EventR\x05event\x125\n" +
-	"\aoptions\x18\x04 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\"G\n" +
+	"\aoptions\x18\x04 \x01(\v2\x1b.carillon.v1.PublishOptionsR\aoptions\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"G\n" +
 	"\x15SendToSessionResponse\x12.\n" +
 	"\areceipt\x18\x01 \x01(\v2\x14.carillon.v1.ReceiptR\areceipt\"\xa8\x03\n" +
 	"\vPublishItem\x12P\n" +
@@ -2822,24 +2953,26 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\aFailure\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\x05R\x04code\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\x99\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xab\x01\n" +
 	"\vKickRequest\x12\x1f\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tH\x00R\tsessionId\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x18\n" +
 	"\x06stream\x18\x03 \x01(\tH\x00R\x06stream\x12\x12\n" +
 	"\x04code\x18\x04 \x01(\rR\x04code\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reasonB\b\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
 	"\x06target\"D\n" +
 	"\fKickResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartial\"\x8f\x01\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\"\xa1\x01\n" +
 	"\x12SubscribersRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x1b\n" +
 	"\tpage_size\x18\x03 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x04 \x01(\tR\tpageTokenB\b\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
 	"\x06target\"\xff\x01\n" +
 	"\n" +
 	"Subscriber\x12\x1d\n" +
@@ -2854,56 +2987,63 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x13SubscribersResponse\x129\n" +
 	"\vsubscribers\x18\x01 \x03(\v2\x17.carillon.v1.SubscriberR\vsubscribers\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x18\n" +
-	"\apartial\x18\x03 \x01(\bR\apartial\"X\n" +
+	"\apartial\x18\x03 \x01(\bR\apartial\"j\n" +
 	"\x17CountSubscribersRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
-	"\auser_id\x18\x02 \x01(\tH\x00R\x06userIdB\b\n" +
+	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
 	"\x06target\"6\n" +
 	"\x18CountSubscribersResponse\x12\x1a\n" +
-	"\bsessions\x18\x01 \x01(\x04R\bsessions\"\xbd\x01\n" +
+	"\bsessions\x18\x01 \x01(\x04R\bsessions\"\xcf\x01\n" +
 	"\x13ListMessagesRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12+\n" +
 	"\x05after\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\x05after\x12\x1b\n" +
 	"\tpage_size\x18\x04 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x05 \x01(\tR\tpageTokenB\b\n" +
+	"page_token\x18\x05 \x01(\tR\tpageToken\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
 	"\x06target\"\xa4\x01\n" +
 	"\x14ListMessagesResponse\x121\n" +
 	"\bmessages\x18\x01 \x03(\v2\x15.carillon.v1.EnvelopeR\bmessages\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x121\n" +
-	"\bposition\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\bposition\"U\n" +
+	"\bposition\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\bposition\"g\n" +
 	"\x14ClearMessagesRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
-	"\auser_id\x18\x02 \x01(\tH\x00R\x06userIdB\b\n" +
+	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
 	"\x06target\"f\n" +
 	"\x15ClearMessagesResponse\x12\x1a\n" +
 	"\bmessages\x18\x01 \x01(\x04R\bmessages\x121\n" +
-	"\bposition\x18\x02 \x01(\v2\x15.carillon.v1.PositionR\bposition\"\x98\x01\n" +
+	"\bposition\x18\x02 \x01(\v2\x15.carillon.v1.PositionR\bposition\"\xaa\x01\n" +
 	"\x13RevokeTokensRequest\x12\x19\n" +
 	"\auser_id\x18\x01 \x01(\tH\x00R\x06userId\x12\x1b\n" +
 	"\btoken_id\x18\x02 \x01(\tH\x00R\atokenId\x12?\n" +
-	"\rissued_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBeforeB\b\n" +
+	"\rissued_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBefore\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
 	"\x06target\"L\n" +
 	"\x14RevokeTokensResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartial\"z\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\"\x8c\x01\n" +
 	"\x10BlockUserRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x125\n" +
 	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"I\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"I\n" +
 	"\x11BlockUserResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartial\"-\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\"?\n" +
 	"\x12UnblockUserRequest\x12\x17\n" +
-	"\auser_id\x18\x01 \x01(\tR\x06userId\"6\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"6\n" +
 	"\x13UnblockUserResponse\x12\x1f\n" +
 	"\vwas_blocked\x18\x01 \x01(\bR\n" +
-	"wasBlocked\"U\n" +
+	"wasBlocked\"g\n" +
 	"\x17ListBlockedUsersRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
-	"page_token\x18\x02 \x01(\tR\tpageToken\"{\n" +
+	"page_token\x18\x02 \x01(\tR\tpageToken\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"{\n" +
 	"\vBlockedUser\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +

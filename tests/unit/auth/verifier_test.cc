@@ -46,5 +46,44 @@ TEST(VerifierTest, WhoWaitsForSeveralAddressesIsCalledOnce) {
   EXPECT_EQ(calls, waits);
 }
 
+// --- Tokens for one stream -------------------------------------------------------------------------------------------
+
+std::string GrantOf(std::string_view stream, std::string_view more = "") {
+  return test::MakeToken(R"({"sub":"alice","exp":1700003600,"stream":")" + std::string(stream) + '"' +
+                         std::string(more) + "}");
+}
+
+TEST(VerifierTest, ATokenForAStreamGrantsThatOneToItsUser) {
+  Verifier verifier(test::SecretRules());
+  EXPECT_TRUE(verifier.VerifyGrant(GrantOf("chat"), "chat", "alice", kNow).ok());
+  EXPECT_FALSE(verifier.VerifyGrant(GrantOf("chat"), "news", "alice", kNow).ok());
+  EXPECT_FALSE(verifier.VerifyGrant(GrantOf("chat"), "Chat", "alice", kNow).ok());
+  EXPECT_FALSE(verifier.VerifyGrant(GrantOf("chat"), "chat", "bob", kNow).ok());
+  EXPECT_FALSE(verifier.VerifyGrant(GrantOf("chat"), "chat", "alice", kNow + std::chrono::hours(2)).ok());
+  EXPECT_FALSE(verifier.VerifyGrant("rubbish", "chat", "alice", kNow).ok());
+}
+
+TEST(VerifierTest, ATokenForAStreamIsNoneForASessionAndTheOtherWayRound) {
+  Verifier verifier(test::SecretRules());
+  EXPECT_FALSE(verifier.Verify(GrantOf("chat"), kNow).ok());
+  std::string session = test::MakeToken(R"({"sub":"alice","exp":1700003600,"streams":["chat"]})");
+  EXPECT_TRUE(verifier.Verify(session, kNow).ok());
+  EXPECT_FALSE(verifier.VerifyGrant(session, "chat", "alice", kNow).ok());
+  for (const char* bad : {R"("")", R"("a b")", R"("system")", "7", "null", R"(["chat"])"}) {
+    std::string odd = test::MakeToken(R"({"sub":"alice","exp":1700003600,"stream":)" + std::string(bad) + "}");
+    EXPECT_FALSE(verifier.Verify(odd, kNow).ok()) << bad;
+    EXPECT_FALSE(verifier.VerifyGrant(odd, "chat", "alice", kNow).ok()) << bad;
+  }
+}
+
+TEST(VerifierTest, WhoIsKeptOutIsGrantedNothing) {
+  Verifier verifier(test::SecretRules());
+  ASSERT_TRUE(verifier.denials().RevokeToken("t1", Denials::kForGood).ok());
+  EXPECT_FALSE(verifier.VerifyGrant(GrantOf("chat", R"(,"jti":"t1")"), "chat", "alice", kNow).ok());
+  EXPECT_TRUE(verifier.VerifyGrant(GrantOf("chat", R"(,"jti":"t2")"), "chat", "alice", kNow).ok());
+  ASSERT_TRUE(verifier.denials().BlockUser({"alice", Denials::kForGood, "no"}).ok());
+  EXPECT_FALSE(verifier.VerifyGrant(GrantOf("chat"), "chat", "alice", kNow).ok());
+}
+
 }  // namespace
 }  // namespace carillon::auth

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/apps.h"
 #include "tests/support/fake_session.h"
 #include "tests/support/test_node.h"
 
@@ -38,7 +39,7 @@ class PublisherTest : public ::testing::Test {
 
   std::string Metrics() {
     MetricsWriter writer;
-    publisher_.Collect(writer);
+    publisher_.Collect(writer, *test::ThreeApps());
     return writer.Text();
   }
 
@@ -46,11 +47,12 @@ class PublisherTest : public ::testing::Test {
   FakeSession alice_{node_, 0, {.user = "alice"}};
   FakeSession alices_other_tab_{node_, 0, {.user = "alice"}};
   FakeSession bob_{node_, 1, {.user = "bob"}};
+  Caller caller_{test::AnybodysKey(), test::ThreeApps()};
   Publisher publisher_{node_.node(), 1000};
 };
 
 TEST_F(PublisherTest, AReceiptCountsSessionsAndAnOutcomeUsers) {
-  auto outcome = publisher_.Publish(ToUsers({"alice", "bob", "nobody"}, "hello"));
+  auto outcome = publisher_.Publish(ToUsers({"alice", "bob", "nobody"}, "hello"), caller_);
   node_.Settle();
 
   ASSERT_TRUE(outcome.ok());
@@ -67,14 +69,14 @@ TEST_F(PublisherTest, NobodyThereIsACountOfZero) {
   request.set_stream("empty");
   request.mutable_event()->set_name("x");
 
-  auto outcome = publisher_.Publish(request);
+  auto outcome = publisher_.Publish(request, caller_);
 
   ASSERT_TRUE(outcome.ok());
   EXPECT_EQ(outcome->receipt.sessions(), 0u);
 }
 
 TEST_F(PublisherTest, ABadRequestReachesNobody) {
-  EXPECT_EQ(FieldOf(publisher_.Publish(ToUsers({"alice", ""}, "x")).status()), "user_ids[1]");
+  EXPECT_EQ(FieldOf(publisher_.Publish(ToUsers({"alice", ""}, "x"), caller_).status()), "user_ids[1]");
   node_.Settle();
 
   EXPECT_EQ(alice_.Written(), "");
@@ -85,8 +87,8 @@ TEST_F(PublisherTest, AGatewayThatIsBehindRefusesTheWholeOrSaysHowManyWereServed
   test::TestNode::Hold hold(node_, 1);
   Fill("bob");
 
-  Status none = publisher_.Publish(ToUsers({"bob"}, "x")).status();
-  Status some = publisher_.Publish(ToUsers({"alice", "bob"}, "x")).status();
+  Status none = publisher_.Publish(ToUsers({"bob"}, "x"), caller_).status();
+  Status some = publisher_.Publish(ToUsers({"alice", "bob"}, "x"), caller_).status();
 
   EXPECT_EQ(none.code(), absl::StatusCode::kResourceExhausted);
   EXPECT_THAT(MessageOf(none), ::testing::Not(HasSubstr("served")));
@@ -100,13 +102,13 @@ TEST_F(PublisherTest, AnItemThatWaitedGoesOnWhereItStoppedAsTheSameMessage) {
   auto hold = std::make_unique<test::TestNode::Hold>(node_, 1);
   Fill("bob");
   v1::PublishItem item = Item(ToUsers({"alice", "bob"}, "once"));
-  ASSERT_EQ(publish.Publish(item).code(), absl::StatusCode::kResourceExhausted);
-  ASSERT_EQ(publish.Publish(item).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_EQ(publish.Publish(item, caller_).code(), absl::StatusCode::kResourceExhausted);
+  ASSERT_EQ(publish.Publish(item, caller_).code(), absl::StatusCode::kResourceExhausted);
 
   hold.reset();
   node_.Settle();
-  EXPECT_TRUE(publish.Publish(item).ok());
-  EXPECT_TRUE(publish.Publish(Item(ToUsers({"alice"}, "next"))).ok());
+  EXPECT_TRUE(publish.Publish(item, caller_).ok());
+  EXPECT_TRUE(publish.Publish(Item(ToUsers({"alice"}, "next")), caller_).ok());
   node_.Settle();
 
   EXPECT_THAT(alice_.Heard(), ElementsAre("once", "next"));
@@ -118,8 +120,8 @@ TEST_F(PublisherTest, AnItemThatWaitedGoesOnWhereItStoppedAsTheSameMessage) {
 TEST_F(PublisherTest, ABadItemIsForgotten) {
   ResumablePublish publish(publisher_);
 
-  EXPECT_EQ(FieldOf(publish.Publish(v1::PublishItem())), "target");
-  EXPECT_TRUE(publish.Publish(Item(ToUsers({"alice"}, "good"))).ok());
+  EXPECT_EQ(FieldOf(publish.Publish(v1::PublishItem(), caller_)), "target");
+  EXPECT_TRUE(publish.Publish(Item(ToUsers({"alice"}, "good")), caller_).ok());
   node_.Settle();
 
   EXPECT_THAT(alice_.Heard(), SizeIs(1));

@@ -44,7 +44,7 @@ TEST(StatusMappingTest, EachStatusIsMappedByTheTable) {
       {FieldError("user_ids[3]", "is empty"), grpc::INVALID_ARGUMENT, "FIELD_INVALID", "user_ids[3]"},
       {InvalidArgument("no field"), grpc::INVALID_ARGUMENT, "FIELD_INVALID", ""},
       {absl::UnauthenticatedError("who?"), grpc::UNAUTHENTICATED, "KEY_INVALID", ""},
-      {absl::PermissionDeniedError("not you"), grpc::PERMISSION_DENIED, "VERB_REQUIRED", ""},
+      {absl::PermissionDeniedError("not you"), grpc::PERMISSION_DENIED, "KEY_TOO_NARROW", ""},
       {ResourceExhausted("behind"), grpc::RESOURCE_EXHAUSTED, "GATEWAY_BEHIND", "", true},
       {absl::UnavailableError("stopping"), grpc::UNAVAILABLE, "SHUTTING_DOWN", ""},
       {absl::UnimplementedError("later"), grpc::UNIMPLEMENTED, "NOT_SUPPORTED", ""},
@@ -52,6 +52,7 @@ TEST(StatusMappingTest, EachStatusIsMappedByTheTable) {
       {FailedPrecondition("state"), grpc::FAILED_PRECONDITION, "NO_LOG", ""},
       {absl::AlreadyExistsError("again"), grpc::ALREADY_EXISTS, "REQUEST_ID_REUSED", ""},
       {absl::AbortedError("elsewhere"), grpc::ABORTED, "POSITION_MISMATCH", ""},
+      {absl::NotFoundError("no app"), grpc::NOT_FOUND, "APP_UNKNOWN", ""},
   };
   for (const MappingCase& c : kCases) {
     grpc::Status mapped = ToGrpc(c.status);

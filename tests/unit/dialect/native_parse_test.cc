@@ -63,8 +63,47 @@ TEST(NativeParseTest, AuthCarriesAToken) {
   EXPECT_EQ(command.id, "1");
 }
 
-TEST(NativeParseTest, PublishIsUnderstood) {
-  EXPECT_EQ(ParseAs<Publish>(R"({"action":"publish","id":3})").id, "3");
+TEST(NativeParseTest, PublishNamesAStreamAndAnEvent) {
+  auto command = ParseAs<Publish>(
+      R"({"action":"publish","id":3,"stream":"chat","event":"note","data":{"a":[1,9007199254740993]}})");
+
+  EXPECT_EQ(command.id, "3");
+  EXPECT_EQ(command.stream, "chat");
+  EXPECT_EQ(command.event, "note");
+  EXPECT_EQ(command.json, R"({"a":[1,9007199254740993]})");
+  EXPECT_TRUE(command.to_sender);
+}
+
+TEST(NativeParseTest, PublishNeedsAnEventOnly) {
+  auto command = ParseAs<Publish>(R"({"action":"publish","event":"note","echo":false})");
+
+  EXPECT_EQ(command.stream, "");
+  EXPECT_EQ(command.json, "null");
+  EXPECT_FALSE(command.to_sender);
+}
+
+TEST(NativeParseTest, WhatCannotBePublished) {
+  const std::pair<std::string, std::string_view> kCases[] = {
+      {R"({"action":"publish","stream":"a"})", "bad_event"},
+      {R"({"action":"publish","stream":"a","event":""})", "bad_event"},
+      {R"({"action":"publish","stream":"a","event":7})", "bad_event"},
+      {R"({"action":"publish","stream":"a","event":"a\u0007b"})", "bad_event"},
+      {R"({"action":"publish","stream":"a","event":"a\u007fb"})", "bad_event"},
+      {R"({"action":"publish","stream":"a","event":")" + std::string(129, 'e') + R"("})", "bad_event"},
+      {R"({"action":"publish","stream":7,"event":"e"})", "bad_stream"},
+      {R"({"action":"publish","stream":"a","event":"e","echo":1})", "bad_data"},
+      {R"({"action":"publish","stream":"a","event":"e","data":1e999})", "bad_data"},
+  };
+  for (const auto& [text, code] : kCases) EXPECT_EQ(ParseAs<Nonsense>(text).code, code) << text;
+}
+
+TEST(NativeParseTest, TokensAreForStreams) {
+  auto command = ParseAs<Subscribe>(R"({"action":"subscribe","streams":["a"],"tokens":{"a":"x.y.z"}})");
+  EXPECT_EQ(command.tokens.at("a"), "x.y.z");
+  for (const char* bad : {R"({"action":"subscribe","streams":["a"],"tokens":["x"]})",
+                          R"({"action":"subscribe","streams":["a"],"tokens":{"a":1}})"}) {
+    EXPECT_EQ(ParseAs<Nonsense>(bad).code, "bad_token") << bad;
+  }
 }
 
 TEST(NativeParseTest, UnknownFieldsAreForNewerGateways) {
@@ -202,7 +241,7 @@ TEST(NativeParseTest, WhateverComesIsACommandWithAnEchoableId) {
       R"({"action":"subscribe","streams":["chat","private-x"],"id":"q1","recover":{"chat":{"offset":41}}})",
       R"({"action":"ping","data":{"a":[1,2.5e-3,"\u00e9\ud83d\udd14"]},"id":18446744073709551615})",
       R"({"action":"auth","token":"aaa.bbb.ccc","id":null})",
-      R"({"action":"publish","stream":"chat","data":null,"id":-0.0})",
+      R"({"action":"publish","stream":"chat","event":"note","data":[null,1.5e300],"id":-0.0,"echo":false})",
   };
   for (int i = 0; i < 20000; ++i) {
     std::string text = random.OneIn(8) ? random.Bytes(random.Below(80)) : random.Mutated(kSeeds[random.Below(4)]);
@@ -214,6 +253,9 @@ TEST(NativeParseTest, WhateverComesIsACommandWithAnEchoableId) {
           if constexpr (requires { kind.id; }) {
             ASSERT_TRUE(kind.id.empty() || wire::CheckJson(kind.id).ok()) << text;
             ASSERT_LE(kind.id.size(), 64u);
+          }
+          if constexpr (requires { kind.json; }) {
+            ASSERT_TRUE(wire::CheckJson(kind.json).ok()) << text;
           }
           if constexpr (requires { kind.echo; }) {
             ASSERT_TRUE(kind.echo.empty() || wire::CheckJson(kind.echo).ok()) << text;

@@ -54,6 +54,14 @@ TEST(NativeReplyTest, WelcomeTellsWhatAClientMustKnow) {
             R"("limits":{"max_message_bytes":65536,"max_subscriptions":1000},"server_time":1700000000042},"meta":{}})");
 }
 
+TEST(NativeReplyTest, APublishedMessageHasAnIdAndPerhapsAPosition) {
+  EXPECT_EQ(Reply(PublishDone{"7", "chat", "m-1", wire::Position{"e1", 42}}),
+            R"({"stream":"system","event":"published","data":{"stream":"chat","message_id":"m-1","epoch":"e1",)"
+            R"("offset":42},"meta":{},"id":7})");
+  EXPECT_EQ(Reply(PublishDone{"7", "chat", "m-1", {}}),
+            R"({"stream":"system","event":"published","data":{"stream":"chat","message_id":"m-1"},"meta":{},"id":7})");
+}
+
 TEST(NativeReplyTest, AnAnonymousSessionHasNoUser) {
   json::value reply = json::parse(Reply(Welcome{}));
 

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <boost/json.hpp>
+#include <map>
 
+#include "tests/support/apps.h"
 #include "tests/support/fake_session.h"
 #include "tests/support/make_token.h"
 #include "tests/support/test_node.h"
@@ -37,6 +39,13 @@ class CommandHandlerTest : public ::testing::Test {
     }
   }
 
+  // From the next command on.
+  void SetRules(std::vector<auth::StreamAccess> rules) {
+    auth::App app = test::DefaultApp();
+    app.catalogue = auth::Catalogue(std::move(rules));
+    apps_.Set(test::AppsOf(std::move(app)));
+  }
+
   // Says something and returns the one answer to it; null where there was none.
   json::value Say(std::string_view text, wire::Opcode opcode = wire::Opcode::kText) {
     size_t before = test::SplitFrames(session_->Written()).size();
@@ -58,7 +67,8 @@ class CommandHandlerTest : public ::testing::Test {
   uint32_t Listeners(std::string_view stream) { return node_.node().Find(StreamTopic(stream)).sessions; }
 
   test::TestNode node_;
-  CommandHandler handler_{std::make_shared<auth::Verifier>(test::SecretRules())};
+  auth::LiveApps apps_{test::AppsOf(test::DefaultApp())};
+  CommandHandler handler_{apps_};
   SessionState state_;
   std::unique_ptr<FakeSession> session_;
 };
@@ -78,6 +88,58 @@ TEST_F(CommandHandlerTest, WelcomeTakesTheStreamsAskedForAndRefusesTheRest) {
   EXPECT_EQ(data.at("refused").at(1).at("code").as_string(), "bad_stream");
   EXPECT_EQ(Listeners("chat"), 1u);
   EXPECT_EQ(Listeners("private-x"), 0u);
+}
+
+TEST_F(CommandHandlerTest, MessagesThatComeTooFastAreDroppedAndTheClientIsToldOnceASecond) {
+  FakeSession::Options options;
+  options.settings.messages_per_second = 1;
+  Begin(std::move(options));
+  auto began = std::chrono::steady_clock::now();
+  std::map<std::string, int> seen;
+  json::value told;
+  for (int i = 0; i < 200; ++i) {
+    json::value reply = Say(R"({"action":"ping"})");
+    ++seen[Kind(reply)];
+    if (Kind(reply) == "error:rate_limited") told = reply;
+  }
+  auto seconds = std::chrono::ceil<std::chrono::seconds>(std::chrono::steady_clock::now() - began).count();
+
+  EXPECT_GE(seen["pong"], 2);
+  EXPECT_LE(seen["pong"], 2 + seconds);
+  EXPECT_GE(seen["error:rate_limited"], 1);
+  EXPECT_LE(seen["error:rate_limited"], 1 + seconds);
+  EXPECT_EQ(seen["pong"] + seen["error:rate_limited"] + seen["nothing"], 200);
+  const json::object& data = told.at("data").as_object();
+  EXPECT_TRUE(data.at("temporary").as_bool());
+  EXPECT_GE(data.at("retry_after_ms").to_number<int>(), 1);
+  EXPECT_LE(data.at("retry_after_ms").to_number<int>(), 1000);
+  EXPECT_EQ(node_.node().shard(0).stats().rate_limited.value(), 200u - static_cast<uint64_t>(seen["pong"]));
+}
+
+TEST_F(CommandHandlerTest, WhoGoesOnTooFastIsClosed) {
+  FakeSession::Options options;
+  options.settings.messages_per_second = 1;
+  Begin(std::move(options));
+  for (int i = 0; i < 50; ++i) Say(R"({"action":"ping"})");
+  ASSERT_FALSE(session_->closed().has_value());
+
+  state_.too_fast_since -= std::chrono::seconds(10);
+  for (int i = 0; i < 50; ++i) Say(R"({"action":"ping"})");
+
+  EXPECT_THAT(session_->closed(), Optional(4102));
+}
+
+TEST_F(CommandHandlerTest, AMomentOfPeaceBeginsAnew) {
+  FakeSession::Options options;
+  options.settings.messages_per_second = 1;
+  Begin(std::move(options));
+  for (int i = 0; i < 50; ++i) Say(R"({"action":"ping"})");
+
+  state_.too_fast_since -= std::chrono::seconds(20);
+  state_.dropped_at -= std::chrono::seconds(2);
+  for (int i = 0; i < 50; ++i) Say(R"({"action":"ping"})");
+
+  EXPECT_FALSE(session_->closed().has_value());
 }
 
 TEST_F(CommandHandlerTest, SubscribeIsAnsweredStreamByStream) {
@@ -169,10 +231,84 @@ TEST_F(CommandHandlerTest, PingIsEchoed) {
   EXPECT_EQ(reply.at("id").as_int64(), 9);
 }
 
-TEST_F(CommandHandlerTest, PublishIsPolitelyRefused) {
-  Begin();
+// --- Rules of streams ------------------------------------------------------------------------------------------------
 
-  EXPECT_EQ(Kind(Say(R"({"action":"publish","stream":"a","data":1})")), "error:publish_unsupported");
+TEST_F(CommandHandlerTest, StreamsAreJudgedByTheirNameUnlessARuleSaysOtherwise) {
+  Begin();
+  auto outcome = [this](const std::string& stream) {
+    json::value reply = Say(R"({"action":"subscribe","streams":[")" + stream + R"("]})");
+    const json::array& refused = reply.at("data").at("refused").as_array();
+    return refused.empty() ? "taken" : std::string(refused[0].at("code").as_string());
+  };
+  EXPECT_EQ(outcome("chat"), "taken");
+  EXPECT_EQ(outcome("private-x"), "forbidden");
+  EXPECT_EQ(outcome("presence-x"), "forbidden");
+  EXPECT_EQ(outcome("system"), "bad_stream");
+  EXPECT_EQ(outcome("a b"), "bad_stream");
+  EXPECT_EQ(outcome(""), "bad_stream");
+
+  auth::StreamAccess open{.pattern = "private-open", .subscribe = {auth::Access::Who::kAnyone, {}, {}}};
+  auth::StreamAccess closed{.pattern = "chat", .subscribe = {auth::Access::Who::kNobody, {}, {}}};
+  auth::StreamAccess reserved{.pattern = "ssh", .reserved = true};
+  SetRules({open, closed, reserved});
+  EXPECT_EQ(outcome("private-open"), "taken");
+  EXPECT_EQ(outcome("private-x"), "forbidden");
+  EXPECT_EQ(outcome("ssh"), "stream_reserved");
+}
+
+TEST_F(CommandHandlerTest, WhoTriesTenDoorsIsClosed) {
+  Begin();
+  for (int i = 0; i < 9; ++i) Say(R"({"action":"subscribe","streams":["private-x","private-y"]})");
+  EXPECT_FALSE(session_->closed().has_value());
+  Say(R"({"action":"publish","stream":"chat","event":"note"})");
+  EXPECT_THAT(session_->closed(), Optional(4003));
+}
+
+TEST_F(CommandHandlerTest, WithoutARuleClientsPublishNothing) {
+  Begin({.user = "alice"});
+  EXPECT_EQ(Kind(Say(R"({"action":"publish","stream":"a","event":"note","data":1})")), "error:forbidden");
+  EXPECT_EQ(Kind(Say(R"({"action":"publish","event":"note"})")), "error:publish_unsupported");
+  EXPECT_EQ(Kind(Say(R"({"action":"publish","stream":"a b","event":"note"})")), "error:bad_stream");
+}
+
+TEST_F(CommandHandlerTest, AClientsMessageSaysWhoseItIs) {
+  SetRules({{.pattern = "chat", .publish = {auth::Access::Who::kAnyone, {}, {}}}});
+  Begin({.user = "alice"});
+  FakeSession other(node_, 0, {.streams = {"chat"}});
+
+  json::value reply = Say(R"({"action":"publish","stream":"chat","event":"note","data":{"a":1},"id":5})");
+  EXPECT_EQ(Kind(reply), "published");
+  EXPECT_EQ(Kind(Say(R"({"action":"publish","stream":"chat","event":"quiet"})")), "nothing");
+  node_.Settle();
+
+  ASSERT_THAT(other.Heard(), ::testing::ElementsAre("note", "quiet"));
+  json::value heard = json::parse(test::SplitFrames(other.Written()).front());
+  EXPECT_EQ(heard.at("data"), json::parse(R"({"a":1})"));
+  EXPECT_EQ(heard.at("meta").at("from"), "alice");
+  EXPECT_EQ(heard.at("meta").at("id"), reply.at("data").at("message_id"));
+  EXPECT_EQ(node_.node().shard(0).stats().published.value(), 2u);
+}
+
+TEST_F(CommandHandlerTest, PublishingHasItsEventsSizesAndRates) {
+  auth::StreamAccess rule{.pattern = "chat", .publish = {auth::Access::Who::kAnyone, {}, {}}};
+  rule.events = {{"typing.*", {5, std::chrono::hours(1)}}, {"note", {}}, {"presence.*", {}}};
+  rule.max_payload_bytes = 4;
+  SetRules({rule});
+  Begin();
+  auto publish = [this](const std::string& event, const std::string& data = "1") {
+    return Kind(Say(R"({"action":"publish","stream":"chat","id":1,"event":")" + event + R"(","data":)" + data + "}"));
+  };
+  EXPECT_EQ(publish("note"), "published");
+  EXPECT_EQ(publish("other"), "error:forbidden");
+  EXPECT_EQ(publish("presence.join"), "error:forbidden");
+  EXPECT_EQ(publish("note", "1234"), "published");
+  EXPECT_EQ(publish("note", "12345"), "error:too_big");
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(publish(i % 2 == 0 ? "typing.start" : "typing.stop"), "published");
+  EXPECT_EQ(publish("typing.start"), "error:rate_limited");
+  EXPECT_EQ(publish("note"), "published");
+  json::value told = Say(R"({"action":"publish","stream":"chat","event":"typing.start"})");
+  EXPECT_TRUE(told.at("data").at("temporary").as_bool());
+  EXPECT_GT(told.at("data").at("retry_after_ms").to_number<int>(), 3'500'000);
 }
 
 TEST_F(CommandHandlerTest, NonsenseIsAnsweredCountedAndForgiven) {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/support/apps.h"
+#include "tests/support/fake_session.h"
 #include "tests/support/test_node.h"
 
 namespace carillon::edge {
@@ -105,15 +107,52 @@ TEST_F(ConnectionLimitsTest, NewSettingsCountFromTheNextOneOn) {
   EXPECT_FALSE(limits->Enter(&one, &places[0]).has_value());  // is not counted
   EXPECT_EQ(Passed(*limits, "203.0.113.1", 1000), 1000);
 
-  limits->Set({.handshakes = 100, .handshakes_per_address = 1, .per_address = 1, .per_user = 1});
+  limits->Set({.handshakes = 100, .handshakes_per_address = 1, .per_address = 1});
   EXPECT_FALSE(limits->Enter(&one, &places[1]).has_value());
   EXPECT_TRUE(limits->Enter(&one, &places[2]).has_value());
   EXPECT_EQ(Passed(*limits, "203.0.113.1", 10), 2);
-  EXPECT_FALSE(limits->UserIsFull("nobody").has_value());
 
   limits->Set({});
   EXPECT_FALSE(limits->Enter(&one, &places[2]).has_value());
   EXPECT_EQ(Passed(*limits, "203.0.113.1", 1000), 1000);
+}
+
+TEST_F(ConnectionLimitsTest, AnAppAndAUserOfItHaveSoManySessions) {
+  auto limits = Make({});
+  auth::App shop = test::AppNamed(1, "shop");
+  auth::App blog = test::AppNamed(2, "blog");
+  auto full = [&](const auth::App& app) {
+    return std::string(limits->AppIsFull(app).has_value() ? "app " : "") +
+           (limits->UserIsFull(app, "alice").has_value() ? "user" : "");
+  };
+  test::FakeSession one(node_, 0, {.user = "alice", .app = 1});
+  test::FakeSession two(node_, 0, {.user = "bob", .app = 1});
+  EXPECT_EQ(full(shop), "");  // without a limit
+
+  shop.connections = blog.connections = 2;
+  shop.connections_per_user = blog.connections_per_user = 1;
+  EXPECT_EQ(full(shop), "app user");
+  EXPECT_EQ(full(blog), "");
+
+  shop.connections = 3;
+  shop.connections_per_user = 2;
+  EXPECT_EQ(full(shop), "");
+}
+
+TEST_F(ConnectionLimitsTest, AnAppHasSoManyStreams) {
+  auto limits = Make({});
+  auth::App shop = test::AppNamed(1, "shop");
+  shop.max_streams = 2;
+  test::FakeSession session(node_, 0, {.app = 1, .streams = {"a"}});
+  test::FakeSession elsewhere(node_, 0, {.app = 2, .streams = {"a", "b", "c"}});
+  EXPECT_FALSE(limits->StreamsAreFull(shop, "b").has_value());
+
+  session.Subscribe("b");
+  EXPECT_TRUE(limits->StreamsAreFull(shop, "c").has_value());
+  EXPECT_FALSE(limits->StreamsAreFull(shop, "b").has_value());  // is there already
+
+  session.Unsubscribe("a");
+  EXPECT_FALSE(limits->StreamsAreFull(shop, "c").has_value());
 }
 
 }  // namespace

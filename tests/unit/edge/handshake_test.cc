@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/make_token.h"
+#include "tests/support/apps.h"
 
 namespace carillon::edge {
 namespace {
@@ -24,8 +24,7 @@ std::string Token(std::string_view more = "") {
 class HandshakeTest : public ::testing::Test {
  protected:
   HandshakeTest() {
-    rules_.tokens = std::make_shared<auth::Verifier>(test::SecretRules());
-    rules_.origins = *auth::OriginRules::Parse({"https://app.example.com"});
+    app_.origins = *auth::OriginRules::Parse({"https://app.example.com"});
     endpoint().path = "/ws";
     endpoint().session.dialect = &dialect::Native();
     request_.method = "GET";
@@ -54,7 +53,7 @@ class HandshakeTest : public ::testing::Test {
 
   edge::Verdict Verdict() {
     bool unknown_key = false;
-    return Judge(request_, rules_, endpoint(), path_stream_, kNow, &unknown_key);
+    return Judge(request_, app_, endpoint(), path_stream_, kNow, &unknown_key);
   }
 
   Admission Admitted() {
@@ -78,7 +77,7 @@ class HandshakeTest : public ::testing::Test {
   }
 
   EndpointRules endpoint_;
-  AdmissionRules rules_;
+  auth::App app_ = test::DefaultApp();
   HttpRequest request_;
   std::string path_stream_;
 };
@@ -257,7 +256,7 @@ TEST_F(HandshakeTest, ATokenMayStandInTheQuery) {
 }
 
 TEST_F(HandshakeTest, ATokenMayComeInACookie) {
-  rules_.cookie = "sid";
+  app_.cookie = "sid";
   WithToken("");
   struct Case {
     std::string cookie;
@@ -284,13 +283,13 @@ TEST_F(HandshakeTest, ATokenMayComeInACookie) {
 
   SetHeader("cookie", "sid=" + Token());
   EXPECT_EQ(Admitted().identity->user_id, "alice");
-  rules_.cookie = "";
+  app_.cookie = "";
   EXPECT_EQ(Outcome(), "401 missing_token") << "no cookie is looked at";
 }
 
 // R13, as overruled: browsers always send both.
 TEST_F(HandshakeTest, R13ACookieMayStandBesideAToken) {
-  rules_.cookie = "sid";
+  app_.cookie = "sid";
   SetHeader("cookie", "sid=" + test::MakeToken(R"({"sub":"bob","exp":1700003600})"));
 
   EXPECT_EQ(Admitted().identity->user_id, "alice");
@@ -298,7 +297,7 @@ TEST_F(HandshakeTest, R13ACookieMayStandBesideAToken) {
 
 // R9, as overruled: API clients and EventSource of the same origin send no Origin.
 TEST_F(HandshakeTest, R9ACookieCountsUnlessAnotherSiteHasItsHandInIt) {
-  rules_.cookie = "sid";
+  app_.cookie = "sid";
   WithToken("");
   SetHeader("cookie", "sid=" + Token());
   struct Case {
@@ -332,7 +331,7 @@ TEST_F(HandshakeTest, R9ACookieCountsUnlessAnotherSiteHasItsHandInIt) {
 }
 
 TEST_F(HandshakeTest, WhereAnyoneMayConnectABadCookieIsNone) {
-  rules_.cookie = "sid";
+  app_.cookie = "sid";
   endpoint().anonymous = true;
   WithToken("");
   SetHeader("cookie", "sid=of-another-program");

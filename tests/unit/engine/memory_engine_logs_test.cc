@@ -496,5 +496,122 @@ TEST_F(MemoryEngineLogsTest, SnapshotsThatMakeNoSenseAreRefused) {
   EXPECT_TRUE(engine_->LoadSnapshot(path_).ok());
 }
 
+// --- Other rules -----------------------------------------------------------------------------------------------------
+
+TopicRule LogOf(size_t messages) {
+  TopicRule rule;
+  rule.log = {LogMode::kLog, messages, 1 << 20, std::chrono::hours(1), 50};
+  return rule;
+}
+
+TEST_F(MemoryEngineLogsTest, OtherRulesCountFromTheNextMessageOn) {
+  Subscribe(Stream("chat"));
+  Publish(Stream("chat"));
+  engine_->SetRules(StreamRules({{"chat", LogOf(10)}}, {}));
+  EXPECT_EQ(Publish(Stream("chat")).offset, 1u);
+
+  ASSERT_THAT(door_.deliveries, SizeIs(2));
+  EXPECT_FALSE(door_.deliveries[0].rule->logged());
+  EXPECT_TRUE(door_.deliveries[1].rule->logged());
+  EXPECT_THAT(OffsetsOf(Subscribe(Stream("chat"), test::Last(9)).replay.frames), ElementsAre(1));
+}
+
+TEST_F(MemoryEngineLogsTest, ALogIsCutToItsNewRuleAndGrowsByIt) {
+  for (int i = 0; i < 9; ++i) Publish(Stream("log-a"));
+  engine_->SetRules(StreamRules({{"log-*", LogOf(3)}}, {}));
+  EXPECT_THAT(OffsetsOf(Subscribe(Stream("log-a"), test::Last(9)).replay.frames), ElementsAre(7, 8, 9));
+  Publish(Stream("log-a"));
+  EXPECT_THAT(OffsetsOf(Subscribe(Stream("log-a"), test::Last(9)).replay.frames), ElementsAre(8, 9, 10));
+
+  engine_->SetRules(StreamRules({{"log-*", LogOf(5)}}, {}));
+  for (int i = 0; i < 3; ++i) Publish(Stream("log-a"));
+  EXPECT_THAT(OffsetsOf(Subscribe(Stream("log-a"), test::Last(9)).replay.frames), ElementsAre(9, 10, 11, 12, 13));
+}
+
+TEST_F(MemoryEngineLogsTest, ALogThatIsNotWantedIsForgottenWithItsMemory) {
+  size_t before = engine_->log_bytes();
+  wire::Position old = Publish(Stream("log-a"), "m", 10'000);
+  Publish({0, TopicKind::kUser, "alice"});
+  engine_->SetRules(StreamRules());
+  EXPECT_EQ(engine_->log_bytes(), before);
+  EXPECT_EQ(Subscribe(Stream("log-a"), test::Position(old.epoch, 0)).replay.recovery, Recovery::kDisabled);
+
+  // Should it be wanted again, nobody's position is taken for one of the new log's.
+  engine_->SetRules(StreamRules({{"log-*", LogOf(3)}}, {}));
+  EXPECT_EQ(Subscribe(Stream("log-a"), test::Position(old.epoch, 1)).replay.recovery, Recovery::kEpochChanged);
+  EXPECT_NE(Publish(Stream("log-a")).epoch, old.epoch);
+}
+
+TEST_F(MemoryEngineLogsTest, WhoIsCatchingUpIsToldThatTheLogIsAnother) {
+  wire::Position at = Publish(Stream("log-a"));
+  at.offset = 0;
+  engine_->SetRules(StreamRules());
+  EXPECT_TRUE(engine_->CatchUp(Stream("log-a"), at, 10).broken);
+}
+
+TEST_F(MemoryEngineLogsTest, TheSameRulesChangeNothing) {
+  wire::Position first = Publish(Stream("log-a"));
+  TopicRule log = LogOf(100);
+  engine_->SetRules(StreamRules({{"log-*", log}}, log.log));
+  EXPECT_EQ(Publish(Stream("log-a")), (wire::Position{first.epoch, 2}));
+}
+
+// --- Apps ------------------------------------------------------------------------------------------------------------
+
+TEST_F(MemoryEngineLogsTest, AppsHaveTheirOwnRulesAndLogs) {
+  std::vector<AppRules> apps;
+  apps.push_back({0, "default", StreamRules({{"*", LogOf(10)}}, {})});
+  apps.push_back({2, "blog", StreamRules({{"*", LogOf(10)}}, {})});
+  engine_->SetRules(RulesByApp(std::move(apps)));
+  TopicView in_default{0, TopicKind::kStream, "chat"};
+  TopicView in_blog{2, TopicKind::kStream, "chat"};
+
+  wire::Position first = Publish(in_default);
+  EXPECT_EQ(Publish(in_default).offset, 2u);
+  EXPECT_EQ(Publish(in_blog).offset, 1u);
+  EXPECT_NE(Publish(in_blog).epoch, first.epoch);
+  EXPECT_EQ(Publish({1, TopicKind::kStream, "chat"}), wire::Position{});
+  EXPECT_EQ(Publish({7, TopicKind::kStream, "chat"}), wire::Position{});
+}
+
+TEST_F(MemoryEngineLogsTest, ASnapshotKnowsAppsByTheirNames) {
+  auto rules = [](wire::AppId blog) {
+    std::vector<AppRules> apps;
+    apps.push_back({0, "default", StreamRules({{"*", LogOf(10)}}, {})});
+    apps.push_back({blog, "blog", StreamRules({{"*", LogOf(10)}}, {})});
+    return RulesByApp(std::move(apps));
+  };
+  engine_->SetRules(rules(1));
+  Publish({0, TopicKind::kStream, "chat"}, "of default");
+  wire::Position in_blog = Publish({1, TopicKind::kStream, "chat"}, "of blog");
+  ASSERT_TRUE(engine_->WriteSnapshot(path_).ok());
+
+  Start();
+  engine_->SetRules(rules(3));
+  auto loaded = engine_->LoadSnapshot(path_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->logs, 2u);
+  TopicView now{3, TopicKind::kStream, "chat"};
+  auto frames = Subscribe(now, test::Last(9)).replay.frames;
+  ASSERT_THAT(frames, SizeIs(1));
+  EXPECT_EQ(frames[0]->envelope().event(), "of blog");
+  EXPECT_EQ(Publish(now), (wire::Position{in_blog.epoch, 2}));
+}
+
+TEST_F(MemoryEngineLogsTest, LogsOfAnAppThatIsNotThereAreLeftOut) {
+  std::vector<AppRules> apps;
+  apps.push_back({0, "default", StreamRules()});
+  apps.push_back({1, "blog", StreamRules({{"*", LogOf(10)}}, {})});
+  engine_->SetRules(RulesByApp(std::move(apps)));
+  Publish({1, TopicKind::kStream, "chat"});
+  ASSERT_TRUE(engine_->WriteSnapshot(path_).ok());
+
+  Start();
+  auto loaded = engine_->LoadSnapshot(path_);
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->logs, 0u);
+  EXPECT_EQ(loaded->left_out, 1u);
+}
+
 }  // namespace
 }  // namespace carillon::engine

@@ -161,5 +161,46 @@ TEST_F(AnswersTest, SessionsMayVanishWhileTheyAreKicked) {
   EXPECT_EQ(node_.node().Find(StreamTopic("chat")).sessions, 0u);
 }
 
+TEST_F(AnswersTest, ASessionIsKnownInItsOwnAppOnly) {
+  FakeSession shop(node_, 0, {.user = "alice", .app = 1, .streams = {"chat"}});
+  std::string id = shop.id().ToString();
+  for (const wire::TopicView& topic :
+       {wire::TopicView{0, wire::TopicKind::kSession, id}, UserTopic("alice"), StreamTopic("chat"), test::Everyone()}) {
+    EXPECT_THAT(List(topic), IsEmpty());
+    EXPECT_EQ(Kick(topic), 0u);
+    wire::TopicView own = topic;
+    own.app = 1;
+    EXPECT_THAT(List(own), SizeIs(1));
+  }
+  EXPECT_EQ(Kick({1, wire::TopicKind::kSession, id}), 1u);
+}
+
+TEST_F(AnswersTest, AnAppIsClosedAlone) {
+  FakeSession shop(node_, 0, {.user = "alice", .app = 1});
+  FakeSession nobody(node_, 0, {.app = 1});
+  FakeSession other(node_, 0, {.user = "alice"});
+
+  uint32_t closed =
+      node_.On(0, [](Shard& shard) { return CloseApp(shard, 1, wire::CloseCode::kForbidden, "this app is gone"); });
+
+  EXPECT_EQ(closed, 2u);
+  EXPECT_THAT(shop.closed(), Optional(4003));
+  EXPECT_EQ(shop.reason(), "this app is gone");
+  EXPECT_THAT(nobody.closed(), Optional(4003));
+  EXPECT_FALSE(other.closed().has_value());
+}
+
+TEST_F(AnswersTest, WhoIsDeniedInAnAppStaysInAnother) {
+  FakeSession shop(node_, 0, {.user = "alice", .app = 1});
+  FakeSession other(node_, 0, {.user = "alice"});
+  auth::Denials denials;
+  EXPECT_TRUE(denials.BlockUser({"alice", auth::Denials::kForGood, "spam"}).ok());
+  for (const char* user : {"alice", ""}) {
+    node_.On(0, [&](Shard& shard) { return CloseDenied(shard, 1, user, denials, std::chrono::system_clock::now()); });
+    EXPECT_THAT(shop.closed(), Optional(4003));
+    EXPECT_FALSE(other.closed().has_value());
+  }
+}
+
 }  // namespace
 }  // namespace carillon::hub

@@ -55,11 +55,11 @@ TEST(ReloadTest, WhatReloadsIsTakenOverAndTheRestWaits) {
   EXPECT_THAT(Shown(reloaded->now),
               ElementsAre(R"(edge.allowed_origins: [] > ["https://a.example", "https://b.example"])",
                           "control.keys:  > ", "auth.hs256_secret:  > ", R"(auth.issuer: "old" > "new")",
-                          "auth.leeway: 30000ms > 5000ms", "log.level: info > warn"));
-  EXPECT_THAT(Shown(reloaded->after_restart), ElementsAre("hub.shards: 0 > 3", "streams:  > "));
+                          "auth.leeway: 30000ms > 5000ms", "log.level: info > warn", "streams[a-*]:  > new"));
+  EXPECT_THAT(Shown(reloaded->after_restart), ElementsAre("hub.shards: 0 > 3"));
   EXPECT_EQ(reloaded->config.auth().issuer(), "new");
   EXPECT_EQ(reloaded->config.hub().shards(), 0u);
-  EXPECT_EQ(reloaded->config.streams_size(), 0);
+  EXPECT_EQ(reloaded->config.streams_size(), 1);
 }
 
 TEST(ReloadTest, WhatIsUnsetAgainIsUnset) {
@@ -90,6 +90,28 @@ TEST(ReloadTest, WhatDoesNotFitTheSettingsThatStayIsRefused) {
 
   ASSERT_FALSE(reloaded.ok());
   EXPECT_THAT(MessageOf(reloaded.status()), HasSubstr("control"));
+}
+
+TEST(ReloadTest, OfAppsAndRulesItSaysWhichAndWhat) {
+  v1::Config before = Defaults();
+  for (const char* name : {"shop", "blog"}) before.add_apps()->set_name(name);
+  before.add_streams()->set_pattern("a-*");
+  v1::Config after = before;
+  after.mutable_apps(0)->mutable_auth()->set_hs256_secret("do not show me, whatever happens");
+  after.mutable_apps(0)->set_key("pk");
+  after.mutable_apps(1)->set_name("wiki");
+  after.mutable_streams(0)->set_description("x");
+
+  auto reloaded = Reload(before, before, after);
+
+  ASSERT_TRUE(reloaded.ok()) << MessageOf(reloaded.status());
+  EXPECT_THAT(Shown(reloaded->now),
+              ElementsAre(R"(streams[a-*].description: "" > "x")", "apps[blog]: there > gone",
+                          R"(apps[shop].key: "" > "pk")", "apps[shop].auth:  > ", "apps[wiki]:  > new"));
+
+  v1::Config turned = before;
+  turned.mutable_apps()->SwapElements(0, 1);
+  EXPECT_THAT(Shown(Reload(before, before, turned)->now), ElementsAre("apps:  > another order"));
 }
 
 }  // namespace

@@ -44,5 +44,21 @@ TEST(FilterTest, BothPartsMustHold) {
   EXPECT_FALSE(filter.Passes(Message("a", {{"room", "6"}})));
 }
 
+TEST(FilterTest, WhatIsImposedHoldsBesideWhatIsWanted) {
+  Filter filter{{}, {{"room", "5"}}, {{"workspace", "w1"}}};
+  EXPECT_TRUE(filter.Passes(Message("a", {{"room", "5"}, {"workspace", "w1"}})));
+  EXPECT_FALSE(filter.Passes(Message("a", {{"room", "5"}, {"workspace", "w2"}})));
+  EXPECT_FALSE(filter.Passes(Message("a", {{"workspace", "w1"}})));
+
+  // Wanting another value cannot undo it.
+  Filter other{{}, {{"workspace", "w2"}}, {{"workspace", "w1"}}};
+  EXPECT_FALSE(other.Passes(Message("a", {{"workspace", "w1"}})));
+  EXPECT_FALSE(other.Passes(Message("a", {{"workspace", "w2"}})));
+
+  Filter only{{}, {}, {{"workspace", "w1"}}};
+  EXPECT_FALSE(only.empty());
+  EXPECT_EQ(only.bytes(), 0u) << "it is not the subscriber's";
+}
+
 }  // namespace
 }  // namespace carillon::wire

@@ -9,14 +9,16 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class BlockUserRequest(_message.Message):
-    __slots__ = ["duration", "reason", "user_id"]
+    __slots__ = ["app", "duration", "reason", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     DURATION_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
     duration: _duration_pb2.Duration
     reason: str
     user_id: str
-    def __init__(self, user_id: _Optional[str] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, user_id: _Optional[str] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reason: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class BlockUserResponse(_message.Message):
     __slots__ = ["partial", "sessions"]
@@ -37,14 +39,16 @@ class BlockedUser(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., reason: _Optional[str] = ..., expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class BroadcastAllRequest(_message.Message):
-    __slots__ = ["event", "options", "stream"]
+    __slots__ = ["app", "event", "options", "stream"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    app: str
     event: _envelope_pb2.Event
     options: PublishOptions
     stream: str
-    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
 
 class BroadcastAllResponse(_message.Message):
     __slots__ = ["receipt"]
@@ -53,14 +57,16 @@ class BroadcastAllResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
 class BroadcastStreamRequest(_message.Message):
-    __slots__ = ["event", "options", "stream"]
+    __slots__ = ["app", "event", "options", "stream"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    app: str
     event: _envelope_pb2.Event
     options: PublishOptions
     stream: str
-    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
 
 class BroadcastStreamResponse(_message.Message):
     __slots__ = ["receipt"]
@@ -69,18 +75,20 @@ class BroadcastStreamResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
 class BroadcastToUserRequest(_message.Message):
-    __slots__ = ["any_session", "event", "options", "stream", "user_id"]
+    __slots__ = ["any_session", "app", "event", "options", "stream", "user_id"]
     ANY_SESSION_FIELD_NUMBER: _ClassVar[int]
+    APP_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     any_session: bool
+    app: str
     event: _envelope_pb2.Event
     options: PublishOptions
     stream: str
     user_id: str
-    def __init__(self, user_id: _Optional[str] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
+    def __init__(self, user_id: _Optional[str] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
 
 class BroadcastToUserResponse(_message.Message):
     __slots__ = ["receipt"]
@@ -89,18 +97,20 @@ class BroadcastToUserResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
 class BroadcastToUsersRequest(_message.Message):
-    __slots__ = ["any_session", "event", "options", "stream", "user_ids"]
+    __slots__ = ["any_session", "app", "event", "options", "stream", "user_ids"]
     ANY_SESSION_FIELD_NUMBER: _ClassVar[int]
+    APP_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_IDS_FIELD_NUMBER: _ClassVar[int]
     any_session: bool
+    app: str
     event: _envelope_pb2.Event
     options: PublishOptions
     stream: str
     user_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, user_ids: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
+    def __init__(self, user_ids: _Optional[_Iterable[str]] = ..., stream: _Optional[str] = ..., any_session: bool = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
 
 class BroadcastToUsersResponse(_message.Message):
     __slots__ = ["receipt", "users"]
@@ -111,12 +121,14 @@ class BroadcastToUsersResponse(_message.Message):
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ..., users: _Optional[int] = ...) -> None: ...
 
 class ClearMessagesRequest(_message.Message):
-    __slots__ = ["stream", "user_id"]
+    __slots__ = ["app", "stream", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
     stream: str
     user_id: str
-    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class ClearMessagesResponse(_message.Message):
     __slots__ = ["messages", "position"]
@@ -127,12 +139,14 @@ class ClearMessagesResponse(_message.Message):
     def __init__(self, messages: _Optional[int] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ...) -> None: ...
 
 class CountSubscribersRequest(_message.Message):
-    __slots__ = ["stream", "user_id"]
+    __slots__ = ["app", "stream", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
     stream: str
     user_id: str
-    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class CountSubscribersResponse(_message.Message):
     __slots__ = ["sessions"]
@@ -155,18 +169,20 @@ class DeliveryReport(_message.Message):
     def __init__(self, queued: _Optional[int] = ..., filtered: _Optional[int] = ..., dropped: _Optional[int] = ..., replaying: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
 class KickRequest(_message.Message):
-    __slots__ = ["code", "reason", "session_id", "stream", "user_id"]
+    __slots__ = ["app", "code", "reason", "session_id", "stream", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     CODE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
     code: int
     reason: str
     session_id: str
     stream: str
     user_id: str
-    def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., code: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., code: _Optional[int] = ..., reason: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class KickResponse(_message.Message):
     __slots__ = ["partial", "sessions"]
@@ -177,12 +193,14 @@ class KickResponse(_message.Message):
     def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
 class ListBlockedUsersRequest(_message.Message):
-    __slots__ = ["page_size", "page_token"]
+    __slots__ = ["app", "page_size", "page_token"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    app: str
     page_size: int
     page_token: str
-    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class ListBlockedUsersResponse(_message.Message):
     __slots__ = ["next_page_token", "users"]
@@ -193,18 +211,20 @@ class ListBlockedUsersResponse(_message.Message):
     def __init__(self, users: _Optional[_Iterable[_Union[BlockedUser, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListMessagesRequest(_message.Message):
-    __slots__ = ["after", "page_size", "page_token", "stream", "user_id"]
+    __slots__ = ["after", "app", "page_size", "page_token", "stream", "user_id"]
     AFTER_FIELD_NUMBER: _ClassVar[int]
+    APP_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     after: _envelope_pb2.Position
+    app: str
     page_size: int
     page_token: str
     stream: str
     user_id: str
-    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., after: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., after: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class ListMessagesResponse(_message.Message):
     __slots__ = ["messages", "next_page_token", "position"]
@@ -294,14 +314,16 @@ class Receipt(_message.Message):
     def __init__(self, message_id: _Optional[str] = ..., sessions: _Optional[int] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., duplicate: bool = ..., report: _Optional[_Union[DeliveryReport, _Mapping]] = ...) -> None: ...
 
 class RevokeTokensRequest(_message.Message):
-    __slots__ = ["issued_before", "token_id", "user_id"]
+    __slots__ = ["app", "issued_before", "token_id", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     ISSUED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
     issued_before: _timestamp_pb2.Timestamp
     token_id: str
     user_id: str
-    def __init__(self, user_id: _Optional[str] = ..., token_id: _Optional[str] = ..., issued_before: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    def __init__(self, user_id: _Optional[str] = ..., token_id: _Optional[str] = ..., issued_before: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
 
 class RevokeTokensResponse(_message.Message):
     __slots__ = ["partial", "sessions"]
@@ -329,16 +351,18 @@ class Selector(_message.Message):
     def __init__(self, labels: _Optional[_Mapping[str, str]] = ..., user_ids: _Optional[_Iterable[str]] = ..., roles: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SendToSessionRequest(_message.Message):
-    __slots__ = ["event", "options", "session_id", "stream"]
+    __slots__ = ["app", "event", "options", "session_id", "stream"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     EVENT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SESSION_ID_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
+    app: str
     event: _envelope_pb2.Event
     options: PublishOptions
     session_id: str
     stream: str
-    def __init__(self, session_id: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ...) -> None: ...
+    def __init__(self, session_id: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[_Union[_envelope_pb2.Event, _Mapping]] = ..., options: _Optional[_Union[PublishOptions, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
 
 class SendToSessionResponse(_message.Message):
     __slots__ = ["receipt"]
@@ -366,16 +390,18 @@ class Subscriber(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., connected_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class SubscribersRequest(_message.Message):
-    __slots__ = ["page_size", "page_token", "stream", "user_id"]
+    __slots__ = ["app", "page_size", "page_token", "stream", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
     page_size: int
     page_token: str
     stream: str
     user_id: str
-    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class SubscribersResponse(_message.Message):
     __slots__ = ["next_page_token", "partial", "subscribers"]
@@ -388,10 +414,12 @@ class SubscribersResponse(_message.Message):
     def __init__(self, subscribers: _Optional[_Iterable[_Union[Subscriber, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ...) -> None: ...
 
 class UnblockUserRequest(_message.Message):
-    __slots__ = ["user_id"]
+    __slots__ = ["app", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
     user_id: str
-    def __init__(self, user_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, user_id: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class UnblockUserResponse(_message.Message):
     __slots__ = ["was_blocked"]

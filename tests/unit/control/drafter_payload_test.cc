@@ -7,9 +7,10 @@
 #include <set>
 #include <thread>
 
-#include "control/requests.h"
+#include "control/drafter.h"
 #include "gateway/wire/envelope_json.h"
 #include "gateway/wire/json_check.h"
+#include "tests/support/apps.h"
 
 namespace carillon::control {
 namespace {
@@ -18,13 +19,13 @@ using ::testing::HasSubstr;
 
 constexpr size_t kMaxBytes = 1000;
 
-class RequestsPayloadTest : public ::testing::Test {
+class DrafterPayloadTest : public ::testing::Test {
  protected:
   StatusOr<Draft> Read(const v1::Event& event) {
     v1::BroadcastStreamRequest request;
     request.set_stream("chat");
     *request.mutable_event() = event;
-    return drafter_.Read(request);
+    return drafter_.Read(request, caller_);
   }
 
   static v1::Event Event(const std::string& text = "") {
@@ -44,14 +45,15 @@ class RequestsPayloadTest : public ::testing::Test {
     return json;
   }
 
+  Caller caller_{test::AnybodysKey(), test::ThreeApps()};
   Drafter drafter_{kMaxBytes};
 };
 
-TEST_F(RequestsPayloadTest, AnAbsentPayloadIsNull) {
+TEST_F(DrafterPayloadTest, AnAbsentPayloadIsNull) {
   EXPECT_EQ(Payload(Event()), "null");
 }
 
-TEST_F(RequestsPayloadTest, JsonIsCheckedAndKeptByteForByte) {
+TEST_F(DrafterPayloadTest, JsonIsCheckedAndKeptByteForByte) {
   EXPECT_EQ(Payload(Event(R"(json: '{ "b":1.0, "a":[ ] }')")), R"({ "b":1.0, "a":[ ] })");
   EXPECT_EQ(Payload(Event("json: ''")), "error: event.json");
   EXPECT_EQ(Payload(Event("json: '{'")), "error: event.json");
@@ -59,17 +61,17 @@ TEST_F(RequestsPayloadTest, JsonIsCheckedAndKeptByteForByte) {
   EXPECT_THAT(MessageOf(Read(Event("json: '[1,x]'")).status()), HasSubstr("byte 3"));
 }
 
-TEST_F(RequestsPayloadTest, JsonNests32Deep) {
+TEST_F(DrafterPayloadTest, JsonNests32Deep) {
   EXPECT_NE(Payload(Event("json: '" + std::string(32, '[') + std::string(32, ']') + "'")), "error: event.json");
   EXPECT_EQ(Payload(Event("json: '" + std::string(33, '[') + std::string(33, ']') + "'")), "error: event.json");
 }
 
-TEST_F(RequestsPayloadTest, BytesBecomeBase64) {
+TEST_F(DrafterPayloadTest, BytesBecomeBase64) {
   EXPECT_EQ(Payload(Event(R"(binary: "\000\377\376")")), R"("AP/+")");
   EXPECT_EQ(Payload(Event("binary: ''")), R"("")");
 }
 
-TEST_F(RequestsPayloadTest, ValuesBecomeJson) {
+TEST_F(DrafterPayloadTest, ValuesBecomeJson) {
   EXPECT_EQ(Payload(Event("value { null_value: NULL_VALUE }")), "null");
   EXPECT_EQ(Payload(Event("value { bool_value: true }")), "true");
   EXPECT_EQ(Payload(Event("value { number_value: 1 }")), "1");
@@ -81,7 +83,7 @@ TEST_F(RequestsPayloadTest, ValuesBecomeJson) {
             R"(["",{}])");
 }
 
-TEST_F(RequestsPayloadTest, LargeNumbersKeepTheirValue) {
+TEST_F(DrafterPayloadTest, LargeNumbersKeepTheirValue) {
   v1::Event event = Event();
   event.mutable_value()->set_number_value(1e20);
   EXPECT_EQ(std::stod(Payload(event)), 1e20);
@@ -90,7 +92,7 @@ TEST_F(RequestsPayloadTest, LargeNumbersKeepTheirValue) {
 }
 
 // protobuf writes these as nothing or as words; clients would get broken JSON.
-TEST_F(RequestsPayloadTest, ValuesThatAreNoJsonAreRefused) {
+TEST_F(DrafterPayloadTest, ValuesThatAreNoJsonAreRefused) {
   EXPECT_EQ(Payload(Event("value {}")), "error: event.value");
   EXPECT_EQ(Payload(Event("value { list_value { values {} } }")), "error: event.value");
   EXPECT_EQ(Payload(Event("value { struct_value { fields { key: 'a' value {} } } }")), "error: event.value");
@@ -103,7 +105,7 @@ TEST_F(RequestsPayloadTest, ValuesThatAreNoJsonAreRefused) {
   }
 }
 
-TEST_F(RequestsPayloadTest, ValuesNest32Deep) {
+TEST_F(DrafterPayloadTest, ValuesNest32Deep) {
   auto nested = [](int depth, bool leaf) {
     v1::Event event = Event();
     google::protobuf::Value* value = event.mutable_value();
@@ -118,11 +120,11 @@ TEST_F(RequestsPayloadTest, ValuesNest32Deep) {
   EXPECT_EQ(Payload(nested(90, true)), "error: event.value");
 }
 
-TEST_F(RequestsPayloadTest, TypedMessagesAreForLater) {
+TEST_F(DrafterPayloadTest, TypedMessagesAreForLater) {
   EXPECT_EQ(Read(Event("message {}")).status().code(), absl::StatusCode::kUnimplemented);
 }
 
-TEST_F(RequestsPayloadTest, SizeIsMeasuredAsClientsReceiveIt) {
+TEST_F(DrafterPayloadTest, SizeIsMeasuredAsClientsReceiveIt) {
   v1::Event event = Event();
   event.set_json('"' + std::string(kMaxBytes - 2, 'x') + '"');
   EXPECT_TRUE(Read(event).ok());
@@ -141,14 +143,14 @@ TEST_F(RequestsPayloadTest, SizeIsMeasuredAsClientsReceiveIt) {
   EXPECT_EQ(FieldOf(Read(event).status()), "event");
 }
 
-TEST_F(RequestsPayloadTest, AHugePayloadIsRefusedForItsSizeNotParsed) {
+TEST_F(DrafterPayloadTest, AHugePayloadIsRefusedForItsSizeNotParsed) {
   v1::Event event = Event();
   event.set_json(std::string(10'000'000, '['));
 
   EXPECT_EQ(FieldOf(Read(event).status()), "event");
 }
 
-TEST_F(RequestsPayloadTest, NamesHaveOneTo128Bytes) {
+TEST_F(DrafterPayloadTest, NamesHaveOneTo128Bytes) {
   v1::Event event = Event();
   for (const std::string& good : {std::string("a"), std::string(128, 'n'), std::string("Grüße 🔔 \"x\"")}) {
     event.set_name(good);
@@ -161,7 +163,7 @@ TEST_F(RequestsPayloadTest, NamesHaveOneTo128Bytes) {
   }
 }
 
-TEST_F(RequestsPayloadTest, MetaIsJudgedByTheTable) {
+TEST_F(DrafterPayloadTest, MetaIsJudgedByTheTable) {
   struct MetaCase {
     std::string key;
     size_t value_bytes;
@@ -196,7 +198,7 @@ TEST_F(RequestsPayloadTest, MetaIsJudgedByTheTable) {
   }
 }
 
-TEST_F(RequestsPayloadTest, MetaHas32EntriesAtMost) {
+TEST_F(DrafterPayloadTest, MetaHas32EntriesAtMost) {
   v1::Event event = Event();
   for (int i = 0; i < 32; ++i) (*event.mutable_meta())["k" + std::to_string(i)] = "v";
   EXPECT_TRUE(Read(event).ok());
@@ -205,7 +207,7 @@ TEST_F(RequestsPayloadTest, MetaHas32EntriesAtMost) {
   EXPECT_EQ(FieldOf(Read(event).status()), "event.meta");
 }
 
-TEST_F(RequestsPayloadTest, TheEnvelopeSaysWhatTheEventSaidAndWhen) {
+TEST_F(DrafterPayloadTest, TheEnvelopeSaysWhatTheEventSaidAndWhen) {
   auto before = std::chrono::system_clock::now();
   auto draft = Read(Event("name: 'note' json: '1' meta { key: 'by' value: 'bob' }"));
   auto after = std::chrono::system_clock::now();
@@ -220,7 +222,7 @@ TEST_F(RequestsPayloadTest, TheEnvelopeSaysWhatTheEventSaidAndWhen) {
   EXPECT_FALSE(envelope.has_position());
 }
 
-TEST_F(RequestsPayloadTest, MessageIdsAreUnique) {
+TEST_F(DrafterPayloadTest, MessageIdsAreUnique) {
   Drafter other(kMaxBytes);
   std::mutex mutex;
   std::set<std::string> ids;
@@ -228,7 +230,7 @@ TEST_F(RequestsPayloadTest, MessageIdsAreUnique) {
     v1::BroadcastAllRequest request;
     request.mutable_event()->set_name("x");
     for (int i = 0; i < 500; ++i) {
-      std::string id = drafter.Read(request)->frame->envelope().id();
+      std::string id = drafter.Read(request, caller_)->frame->envelope().id();
       std::lock_guard lock(mutex);
       EXPECT_TRUE(ids.insert(id).second) << id;
       EXPECT_LE(id.size(), 64u);

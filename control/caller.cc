@@ -1,0 +1,109 @@
+#include "control/caller.h"
+
+#include <grpcpp/server_context.h>
+
+#include <algorithm>
+#include <string_view>
+
+#include "gateway/wire/name_pattern.h"
+
+namespace carillon::control {
+namespace {
+
+// More than a name may have; of what is none, no more is shown.
+constexpr size_t kMaxShownBytes = 100;
+
+std::string_view BearerOf(const grpc::ServerContextBase& context) {
+  const auto& metadata = context.client_metadata();
+  auto it = metadata.find("authorization");
+  if (it == metadata.end()) return {};
+  std::string_view value(it->second.data(), it->second.size());
+  constexpr std::string_view kScheme = "Bearer ";
+  if (value.size() <= kScheme.size() || (value.substr(0, kScheme.size()) != kScheme && !value.starts_with("bearer "))) {
+    return {};
+  }
+  return value.substr(kScheme.size());
+}
+
+Status Unauthenticated() {
+  return absl::UnauthenticatedError("a valid API key is needed: authorization: Bearer KEY (config: control.keys)");
+}
+
+constexpr std::string_view NameOf(auth::Verb verb) {
+  switch (verb) {
+    case auth::Verb::kPublish:
+      return "publish";
+    case auth::Verb::kRead:
+      return "read";
+    case auth::Verb::kAdmin:
+      return "admin";
+  }
+  return "";
+}
+
+}  // namespace
+
+Caller::Caller(auth::ApiKeyPtr key, std::shared_ptr<const auth::Apps> apps)
+    : key_(std::move(key)), apps_(std::move(apps)) {}
+Caller::~Caller() = default;
+
+StatusOr<const auth::App*> Caller::AppOf(const std::string& named) const {
+  const std::vector<std::string>& own = key_->apps;
+  bool every = std::find(own.begin(), own.end(), "*") != own.end();
+  std::string name = named.substr(0, kMaxShownBytes);
+  if (name.empty()) name = own.front() == "*" ? std::string(wire::kDefaultAppName) : own.front();
+  // Whoever may not know of an app does not learn whether there is one.
+  if (!every && std::find(own.begin(), own.end(), name) == own.end()) {
+    return absl::PermissionDeniedError(
+        fmt::format("app: this key is not for the app \"{}\" (config: control.keys[].apps)", name));
+  }
+  const auth::App* app = apps_->FindByName(name);
+  if (app == nullptr) return absl::NotFoundError(fmt::format("app: there is no app \"{}\" (config: apps)", name));
+  return app;
+}
+
+Status Caller::CheckStreams(const std::string& stream) const {
+  const std::vector<std::string>& patterns = key_->streams;
+  bool named = patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+                 return wire::MatchesPattern(pattern, stream);
+               });
+  if (named) return absl::OkStatus();
+  std::string list;
+  for (const std::string& pattern : patterns) list += (list.empty() ? "" : ", ") + pattern;
+  return absl::PermissionDeniedError(
+      fmt::format("stream: this key is for the streams {} only (config: control.keys[].streams)", list));
+}
+
+Status Caller::CheckAllStreams() const {
+  return CheckStreams("");
+}
+
+StatusOr<wire::Topic> Caller::TopicOf(const std::string& app, wire::TopicKind kind, const std::string& name,
+                                      const std::string& stream) const {
+  ASSIGN_OR_RETURN(const auth::App* found, AppOf(app));
+  RETURN_IF_ERROR(CheckStreams(kind == wire::TopicKind::kStream ? name : stream));
+  return wire::Topic(found->id, kind, name);
+}
+
+StatusOr<std::unique_ptr<const Caller>> CheckCaller(const grpc::ServerContextBase& context,
+                                                    const auth::LiveApiKeys& keys, const auth::LiveApps& apps,
+                                                    auth::Verb verb) {
+  auth::ApiKeyPtr key = keys.Find(BearerOf(context));
+  if (key == nullptr) return Unauthenticated();
+  if (!key->May(verb)) {
+    return absl::PermissionDeniedError(
+        fmt::format("this key lacks the verb {} (config: control.keys[].verbs)", NameOf(verb)));
+  }
+  return std::make_unique<const Caller>(std::move(key), apps.Get());
+}
+
+Status CheckCaller(const grpc::ServerContextBase& context, const auth::LiveApiKeys& keys) {
+  return keys.Find(BearerOf(context)) != nullptr ? absl::OkStatus() : Unauthenticated();
+}
+
+std::string CallerName(const grpc::ServerContextBase& context, const auth::LiveApiKeys& keys) {
+  auth::ApiKeyPtr key = keys.Find(BearerOf(context));
+  return key == nullptr ? "" : key->name;
+}
+
+}  // namespace carillon::control

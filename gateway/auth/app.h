@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "gateway/auth/catalogue.h"
+#include "gateway/auth/origin.h"
+#include "gateway/auth/verifier.h"
+#include "gateway/base/live.h"
+#include "gateway/base/string_map.h"
+#include "gateway/wire/topic.h"
+
+namespace carillon::auth {
+
+// One tenant: who may connect to it, and how much of the gateway it may use. Immutable but for its verifier, which
+// outlives it: loaded again, the configuration describes the app anew, and who is kept out of it stays kept out.
+struct App {
+  wire::AppId id = wire::kDefaultApp;
+  std::string name{wire::kDefaultAppName};
+  std::string key{wire::kDefaultAppName};  // in the path, /app/{key}
+  OriginRules origins;
+  std::shared_ptr<Verifier> tokens;
+  std::string cookie;                 // that may carry a token; empty: none
+  uint32_t connections = 0;           // the most; 0: any number, as for those below
+  uint32_t connections_per_user = 0;  // sessions
+  uint32_t max_streams = 0;           // with subscribers
+  Catalogue catalogue;                // who may do what with its streams
+
+  bool is_default() const { return id == wire::kDefaultApp; }
+};
+
+// The apps that there are, the default one always. Immutable; what Find returns lives as long as this.
+class Apps {
+ public:
+  // INVARIANT: the default app is the first.
+  explicit Apps(std::vector<App> apps);
+
+  const App& Default() const { return apps_.front(); }
+
+  // Null where there is none.
+  const App* Find(wire::AppId id) const;
+  const App* FindByName(std::string_view name) const;
+  const App* FindByKey(std::string_view key) const;
+
+  const std::vector<App>& all() const { return apps_; }
+
+ private:
+  std::vector<App> apps_;
+  absl::flat_hash_map<wire::AppId, size_t> by_id_;
+  StringMap<size_t> by_name_;
+  StringMap<size_t> by_key_;
+};
+
+using LiveApps = Live<Apps>;
+
+}  // namespace carillon::auth
