@@ -6,6 +6,7 @@
 #include "control/caller.h"
 #include "control/denials.h"
 #include "control/history.h"
+#include "control/presence.h"
 #include "control/publish_stream.h"
 #include "control/requests.h"
 #include "control/status_mapping.h"
@@ -101,6 +102,13 @@ class Service final : public v1::ControlService::CallbackService {
       ASSIGN_OR_RETURN(wire::Topic topic, ReadCount(*request, caller));
       response->set_sessions(context_.node.Find(topic).sessions);
       return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* GetPresence(CallbackServerContext* call, const v1::GetPresenceRequest* request,
+                                  v1::GetPresenceResponse* response) override {
+    return Answer(call, auth::Verb::kRead, [&](const Caller& caller) {
+      return control::GetPresence(context_.node.engine(), caller, *request, response);
     });
   }
 

@@ -29,6 +29,12 @@ StatusOr<wire::Topic> ReadTarget(const Request& request, const Caller& caller, s
   }
 }
 
+// The page token that continues after a user.
+Status ReadUserToken(const std::string& token, std::string* after) {
+  if (token.empty() || absl::WebSafeBase64Unescape(token, after)) return absl::OkStatus();
+  return FieldError("page_token", "not a next_page_token of this call");
+}
+
 }  // namespace
 
 // --- Questions and orders --------------------------------------------------------------------------------------------
@@ -76,6 +82,18 @@ std::string PageToken(SessionId last) {
 StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request, const Caller& caller) {
   if (request.target_case() != v1::CountSubscribersRequest::TARGET_NOT_SET) return ReadTarget(request, caller, "");
   return caller.TopicOf(request.app(), wire::TopicKind::kEveryone, "");
+}
+
+// --- Members ---------------------------------------------------------------------------------------------------------
+
+StatusOr<PresenceOrder> ReadGetPresence(const v1::GetPresenceRequest& request, const Caller& caller) {
+  PresenceOrder order;
+  RETURN_IF_ERROR(CheckStream("stream", request.stream()));
+  ASSIGN_OR_RETURN(order.stream, caller.TopicOf(request.app(), wire::TopicKind::kStream, request.stream()));
+  ASSIGN_OR_RETURN(order.page_size, ReadPageSize(request.page_size()));
+  if (request.count_only()) order.page_size = 0;
+  RETURN_IF_ERROR(ReadUserToken(request.page_token(), &order.after));
+  return order;
 }
 
 // --- Logs ------------------------------------------------------------------------------------------------------------
@@ -184,9 +202,7 @@ StatusOr<BlockedOrder> ReadListBlockedUsers(const v1::ListBlockedUsersRequest& r
   BlockedOrder order;
   ASSIGN_OR_RETURN(order.app, AppForOrders(request.app(), caller));
   ASSIGN_OR_RETURN(order.page_size, ReadPageSize(request.page_size()));
-  if (!request.page_token().empty() && !absl::WebSafeBase64Unescape(request.page_token(), &order.after)) {
-    return FieldError("page_token", "not a next_page_token of this call");
-  }
+  RETURN_IF_ERROR(ReadUserToken(request.page_token(), &order.after));
   return order;
 }
 

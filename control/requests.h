@@ -36,6 +36,13 @@ StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request, cons
 // The page token that continues after a session.
 std::string PageToken(SessionId last);
 
+struct PresenceOrder {
+  wire::Topic stream;
+  std::string after;
+  size_t page_size;  // 0: the count alone
+};
+StatusOr<PresenceOrder> ReadGetPresence(const v1::GetPresenceRequest& request, const Caller& caller);
+
 struct ReadOrder {
   wire::Topic topic;
   std::optional<wire::Position> after;

@@ -24,7 +24,7 @@ constexpr Row kReasons[] = {
 
 }  // namespace
 
-std::string_view ReasonOf(absl::StatusCode code) {
+std::string_view UsualReason(absl::StatusCode code) {
   for (const Row& row : kReasons) {
     if (row.code == code) return row.reason;
   }
@@ -40,7 +40,8 @@ grpc::Status ToGrpc(const Status& status) {
 
   google::rpc::ErrorInfo info;
   info.set_domain("carillon");
-  info.set_reason(std::string(ReasonOf(status.code())));
+  std::string own = ReasonOf(status);
+  info.set_reason(own.empty() ? std::string(UsualReason(status.code())) : own);
   details.add_details()->PackFrom(info);
   if (std::string field = FieldOf(status); !field.empty()) {
     google::rpc::BadRequest bad;

@@ -15,7 +15,7 @@ namespace carillon::control {
 // adds RetryInfo.
 grpc::Status ToGrpc(const Status& status);
 
-// The ErrorInfo reason of a status code.
-std::string_view ReasonOf(absl::StatusCode code);
+// The ErrorInfo reason of a status code, where the status does not say another (WithReason).
+std::string_view UsualReason(absl::StatusCode code);
 
 }  // namespace carillon::control

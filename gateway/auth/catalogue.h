@@ -51,6 +51,7 @@ struct StreamAccess {
   Access publish{Access::Who::kNobody, {}, {}};
   std::vector<ClientEventRule> events;  // empty: anything
   size_t max_payload_bytes = 16 << 10;
+  Rate moods{5, std::chrono::seconds(10)};  // how often a session may set its user's
 
   // The annotations that messages must have for a session; nothing where its token does not say one of them.
   std::optional<std::map<std::string, std::string>> FilterFor(const Identity* identity) const;

@@ -1,7 +1,9 @@
 #include "gateway/auth/claims.h"
 
+#include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "gateway/wire/json_check.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::auth {
@@ -11,6 +13,9 @@ namespace json = boost::json;
 
 constexpr size_t kMaxListEntries = 100;
 constexpr size_t kMaxTextBytes = 256;
+
+// Every member's goes to everybody in a stream.
+constexpr size_t kMaxInfoBytes = 1024;
 
 // By the name as it stands, else by the path.
 const json::value* Find(const json::object& claims, std::string_view name) {
@@ -87,6 +92,13 @@ StatusOr<Identity> IdentityOf(const json::object& claims, const ClaimRules& rule
     return absl::UnauthenticatedError(fmt::format("the token's \"{}\" is missing or not a user id", rules.user));
   }
   identity.name = TextOf(Find(claims, rules.name)).value_or("").substr(0, kMaxTextBytes);
+  if (const json::value* info = rules.info.empty() ? nullptr : Find(claims, rules.info); info != nullptr) {
+    identity.info = json::serialize(*info);
+    if (identity.info.size() > kMaxInfoBytes || !wire::CheckJson(identity.info).ok()) {
+      return absl::UnauthenticatedError(fmt::format(
+          "the token's \"{}\" has more than {} bytes, or a number that is too large", rules.info, kMaxInfoBytes));
+    }
+  }
   ASSIGN_OR_RETURN(identity.roles, ListClaim(claims, rules.roles));
   ASSIGN_OR_RETURN(identity.streams, ListClaim(claims, rules.streams));
   if (const json::value* only = rules.stream.empty() ? nullptr : Find(claims, rules.stream); only != nullptr) {

@@ -15,6 +15,7 @@ namespace carillon::auth {
 struct ClaimRules {
   std::string user = "sub";
   std::string name = "name";
+  std::string info;  // any JSON; empty: there is none
   std::string roles = "roles";
   std::string streams = "streams";
   std::string stream = "stream";              // of a token for one stream; empty: there are none

@@ -17,6 +17,7 @@ inline constexpr size_t kMaxTokenIdBytes = 256;
 struct Identity {
   std::string user_id;
   std::string name;  // may be empty
+  std::string info;  // JSON for the members of streams; empty: nothing
   std::vector<std::string> roles;
   std::map<std::string, std::string> labels;          // what Subscribers shows of the session, and selectors look at
   std::vector<std::string> streams;                   // granted to it, and subscribed at connect

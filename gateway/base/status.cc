@@ -6,6 +6,12 @@ namespace carillon {
 namespace {
 
 constexpr char kFieldPayload[] = "carillon/field";
+constexpr char kReasonPayload[] = "carillon/reason";
+
+std::string PayloadOf(const Status& status, const char* name) {
+  auto payload = status.GetPayload(name);
+  return payload.has_value() ? std::string(*payload) : std::string();
+}
 
 }  // namespace
 
@@ -16,8 +22,16 @@ Status FieldError(std::string_view field, std::string_view description) {
 }
 
 std::string FieldOf(const Status& status) {
-  auto payload = status.GetPayload(kFieldPayload);
-  return payload.has_value() ? std::string(*payload) : std::string();
+  return PayloadOf(status, kFieldPayload);
+}
+
+Status WithReason(Status status, std::string_view reason) {
+  status.SetPayload(kReasonPayload, absl::Cord(std::string(reason)));
+  return status;
+}
+
+std::string ReasonOf(const Status& status) {
+  return PayloadOf(status, kReasonPayload);
 }
 
 }  // namespace carillon

@@ -34,6 +34,12 @@ Status ResourceExhausted(fmt::format_string<Args...> format, Args&&... args) {
 // InvalidArgument that names the request's field, in its message and for the BadRequest detail.
 Status FieldError(std::string_view field, std::string_view description);
 
+// The status with a reason for programs (google.rpc.ErrorInfo), where its code alone does not say which one it is.
+Status WithReason(Status status, std::string_view reason);
+
+// The reason that WithReason gave, or "".
+std::string ReasonOf(const Status& status);
+
 // The field that FieldError named, or "".
 std::string FieldOf(const Status& status);
 

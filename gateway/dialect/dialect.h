@@ -13,6 +13,7 @@
 #include "gateway/base/string_map.h"
 #include "gateway/wire/filter.h"
 #include "gateway/wire/frame.h"
+#include "gateway/wire/member.h"
 #include "gateway/wire/position.h"
 #include "gateway/wire/skip.h"
 #include "gateway/wire/ws_frame.h"
@@ -70,6 +71,19 @@ struct Publish {
   std::string json;       // the payload, as text
   bool to_sender = true;  // it hears the message as well
 };
+// Who is in a stream: the users after one of them, or from the first on.
+struct ListMembers {
+  RequestId id;
+  std::string stream;
+  std::string after;
+  size_t limit = 100;
+};
+// What the user says of themselves; in all streams where none is named.
+struct SetMood {
+  RequestId id;
+  std::string stream;
+  wire::Mood mood;
+};
 // Send this back as it is.
 struct Echo {
   wire::Opcode opcode;
@@ -86,7 +100,8 @@ struct Refused {
   wire::CloseCode code;
 };
 
-using Command = std::variant<Subscribe, Unsubscribe, Ping, Auth, Publish, Echo, Nonsense, Refused>;
+using Command =
+    std::variant<Subscribe, Unsubscribe, Ping, Auth, Publish, ListMembers, SetMood, Echo, Nonsense, Refused>;
 
 // --- What the gateway answers ----------------------------------------------------------------------------------------
 
@@ -152,6 +167,18 @@ struct PublishDone {
   std::string message_id;
   std::optional<wire::Position> position;  // where a log keeps it
 };
+struct Members {
+  RequestId id;
+  std::string stream;
+  size_t count = 0;          // of all
+  bool counts_only = false;  // they are too many to be told one by one
+  std::vector<wire::Member> members;
+  std::string next;  // ask for those after this one; empty: that was all
+};
+struct MoodSet {
+  RequestId id;
+  std::vector<std::string> streams;
+};
 struct Pong {
   RequestId id;
   std::string echo;
@@ -176,8 +203,8 @@ struct Restart {
   uint32_t retry_after_ms = 0;
 };
 
-using Reply = std::variant<Welcome, Subscribed, Unsubscribed, PublishDone, Pong, Authenticated, Error, TokenExpiring,
-                           Restart, wire::Skip>;
+using Reply = std::variant<Welcome, Subscribed, Unsubscribed, PublishDone, Members, MoodSet, Pong, Authenticated, Error,
+                           TokenExpiring, Restart, wire::Skip>;
 
 // --- The language itself ---------------------------------------------------------------------------------------------
 

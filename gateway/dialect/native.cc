@@ -26,6 +26,9 @@ constexpr size_t kMaxIdBytes = 64;
 constexpr size_t kMaxEchoBytes = 1024;
 constexpr size_t kMaxEventBytes = 128;
 
+// Some 360 KB where every one of them says as much as it may.
+constexpr size_t kMaxMembersPerPage = 200;
+
 template <class... Kinds>
 struct Overloaded : Kinds... {
   using Kinds::operator()...;
@@ -186,14 +189,19 @@ Status ReadTokens(const json::object& object, StringMap<std::string>* tokens) {
   return absl::OkStatus();
 }
 
+// Reads the name of a stream; it is judged later.
+bool ReadStream(const json::object& object, std::string* stream) {
+  const json::value* value = object.if_contains("stream");
+  if (value == nullptr) return true;
+  const json::string* name = value->if_string();
+  if (name != nullptr) stream->assign(name->data(), name->size());
+  return name != nullptr;
+}
+
 // {"action":"publish","stream":"chat","event":"message","data":…,"echo":false}
 Command ParsePublish(const json::object& object, RequestId id) {
   Publish publish;
-  if (const json::value* stream = object.if_contains("stream")) {
-    const json::string* name = stream->if_string();
-    if (name == nullptr) return Bad(std::move(id), "bad_stream", "\"stream\" must be a string");
-    publish.stream.assign(name->data(), name->size());
-  }
+  if (!ReadStream(object, &publish.stream)) return Bad(std::move(id), "bad_stream", "\"stream\" must be a string");
   const json::value* event = object.if_contains("event");
   const json::string* name = event == nullptr ? nullptr : event->if_string();
   bool sound = name != nullptr && !name->empty() && name->size() <= kMaxEventBytes &&
@@ -215,6 +223,54 @@ Command ParsePublish(const json::object& object, RequestId id) {
   }
   publish.id = std::move(id);
   return publish;
+}
+
+// {"action":"members","stream":"presence-room","after":"u1","limit":100}
+Command ParseMembers(const json::object& object, RequestId id) {
+  ListMembers list;
+  if (!ReadStream(object, &list.stream)) return Bad(std::move(id), "bad_stream", "\"stream\" must be a string");
+  if (const json::value* after = object.if_contains("after"); after != nullptr && !after->is_null()) {
+    const json::string* user = after->if_string();
+    if (user == nullptr)
+      return Bad(std::move(id), "bad_after", "\"after\" must be a user's id: \"next\" of the page before");
+    list.after.assign(user->data(), user->size());
+  }
+  if (const json::value* limit = object.if_contains("limit"); limit != nullptr && !limit->is_null()) {
+    uint64_t count = 0;
+    if (!ReadCount(limit, &count) || count == 0) {
+      return Bad(std::move(id), "bad_limit",
+                 fmt::format("\"limit\" must be a number from 1 to {}", kMaxMembersPerPage));
+    }
+    list.limit = static_cast<size_t>(std::min<uint64_t>(count, kMaxMembersPerPage));
+  }
+  list.id = std::move(id);
+  return list;
+}
+
+// {"action":"presence","status":"away","text":"lunch","stream":"presence-room"}
+Command ParsePresence(const json::object& object, RequestId id) {
+  SetMood set;
+  if (!ReadStream(object, &set.stream)) return Bad(std::move(id), "bad_stream", "\"stream\" must be a string");
+  using wire::Availability;
+  const json::value* value = object.if_contains("status");
+  const json::string* status = value == nullptr ? nullptr : value->if_string();
+  bool known = value == nullptr;
+  for (Availability each : {Availability::kOnline, Availability::kAway, Availability::kBusy}) {
+    if (status == nullptr || std::string_view(status->data(), status->size()) != wire::NameOf(each)) continue;
+    set.mood.availability = each;
+    known = true;
+  }
+  if (!known) return Bad(std::move(id), "bad_status", "\"status\" must be \"online\", \"away\" or \"busy\"");
+  if (const json::value* text = object.if_contains("text"); text != nullptr && !text->is_null()) {
+    const json::string* words = text->if_string();
+    if (words == nullptr || words->size() > wire::Mood::kMaxTextBytes) {
+      return Bad(std::move(id), "bad_text",
+                 fmt::format("\"text\" must be a string of at most {} bytes", wire::Mood::kMaxTextBytes));
+    }
+    set.mood.text.assign(words->data(), words->size());
+  }
+  set.id = std::move(id);
+  return set;
 }
 
 Command ParseObject(const json::object& object) {
@@ -271,7 +327,10 @@ Command ParseObject(const json::object& object) {
     return auth;
   }
   if (*action == "publish") return ParsePublish(object, std::move(id));
-  return Bad(std::move(id), "unknown_action", "unknown \"action\": try subscribe, unsubscribe, ping, auth or publish");
+  if (*action == "members") return ParseMembers(object, std::move(id));
+  if (*action == "presence") return ParsePresence(object, std::move(id));
+  return Bad(std::move(id), "unknown_action",
+             "unknown \"action\": try subscribe, unsubscribe, ping, auth, publish, members or presence");
 }
 
 // --- Gateway to client -----------------------------------------------------------------------------------------------
@@ -413,6 +472,29 @@ void AppendData(std::string& out, const PublishDone& reply) {
   out.push_back('}');
 }
 
+void AppendData(std::string& out, const Members& reply) {
+  out.append(R"({"stream":)");
+  AppendJsonString(out, reply.stream);
+  fmt::format_to(std::back_inserter(out), R"(,"count":{},"counts_only":{},"members":[)", reply.count,
+                 reply.counts_only);
+  for (size_t i = 0; i < reply.members.size(); ++i) {
+    if (i > 0) out.push_back(',');
+    wire::AppendMemberJson(out, reply.members[i]);
+  }
+  out.push_back(']');
+  if (!reply.next.empty()) {
+    out.append(R"(,"next":)");
+    AppendJsonString(out, reply.next);
+  }
+  out.push_back('}');
+}
+
+void AppendData(std::string& out, const MoodSet& reply) {
+  out.append(R"({"streams":)");
+  AppendStreams(out, reply.streams);
+  out.push_back('}');
+}
+
 void AppendData(std::string& out, const Pong& reply) {
   out.append(reply.echo.empty() ? "{}" : R"({"echo":)");
   if (!reply.echo.empty()) out.append(reply.echo).push_back('}');
@@ -468,6 +550,8 @@ std::string_view EventOf(const Reply& reply) {
                         [](const Subscribed&) -> std::string_view { return "subscribed"; },
                         [](const Unsubscribed&) -> std::string_view { return "unsubscribed"; },
                         [](const PublishDone&) -> std::string_view { return "published"; },
+                        [](const Members&) -> std::string_view { return "members"; },
+                        [](const MoodSet&) -> std::string_view { return "presence"; },
                         [](const Pong&) -> std::string_view { return "pong"; },
                         [](const Authenticated&) -> std::string_view { return "authenticated"; },
                         [](const Error&) -> std::string_view { return "error"; },

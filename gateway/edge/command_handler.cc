@@ -5,6 +5,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "gateway/base/log.h"
 #include "gateway/edge/handshake.h"
+#include "gateway/edge/presence_commands.h"
 #include "gateway/hub/answers.h"
 #include "gateway/hub/shard.h"
 #include "gateway/wire/new_envelope.h"
@@ -13,6 +14,7 @@ namespace carillon::edge {
 namespace {
 
 constexpr char kAppIsGone[] = "this app is gone";
+constexpr char kAuthFirst[] = "send {\"action\":\"auth\",\"token\":…} first";
 
 // The same whether there is such a stream or not.
 constexpr char kForbidden[] = "this session may not";
@@ -315,8 +317,7 @@ bool CommandHandler::ComesInTime(hub::Session& session, SessionState& state) {
 }
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Subscribe& command) const {
-  if (state.owes_auth)
-    return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
+  if (state.owes_auth) return Refuse(session, command.id, {"auth_required", kAuthFirst});
   if (command.wanted.streams.contains(wire::kInboxLog)) {
     return Refuse(session, command.id,
                   {"bad_recover", "\"@user\" is recovered when the session begins: by ?recover= or with \"auth\""});
@@ -337,8 +338,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
 }
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Unsubscribe& command) const {
-  if (state.owes_auth)
-    return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
+  if (state.owes_auth) return Refuse(session, command.id, {"auth_required", kAuthFirst});
   for (const std::string& stream : command.streams) session.shard().Unsubscribe(session, StreamTopic(session, stream));
   session.Reply(dialect::Unsubscribed{command.id, command.streams});
 }
@@ -399,8 +399,7 @@ void CommandHandler::CountForbidden(hub::Session& session, SessionState& state) 
 }
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::Publish& command) const {
-  if (state.owes_auth)
-    return Refuse(session, command.id, {"auth_required", "send {\"action\":\"auth\",\"token\":…} first"});
+  if (state.owes_auth) return Refuse(session, command.id, {"auth_required", kAuthFirst});
   if (command.stream.empty()) {
     return Refuse(session, command.id, {"publish_unsupported", "\"stream\" is missing: say where to publish"});
   }
@@ -465,6 +464,19 @@ void CommandHandler::Send(hub::Session& session, const dialect::Publish& command
   session.shard().stats().published.Add();
   done.position = published->position;
   if (!command.id.empty()) session.Reply(done);
+}
+
+void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::ListMembers& command) const {
+  if (state.owes_auth) return Refuse(session, command.id, {"auth_required", kAuthFirst});
+  AnswerMembers(session, command);
+}
+
+void CommandHandler::On(hub::Session& session, SessionState& state, const dialect::SetMood& command) const {
+  if (state.owes_auth) return Refuse(session, command.id, {"auth_required", kAuthFirst});
+  auto apps = apps_.Get();
+  const auth::App* app = apps->Find(session.app());
+  if (app == nullptr) return session.Close(wire::CloseCode::kForbidden, kAppIsGone);
+  AnswerMood(session, state, *app, command);
 }
 
 void CommandHandler::On(hub::Session& session, SessionState&, const dialect::Echo& command) const {

@@ -63,6 +63,8 @@ class CommandHandler {
   void On(hub::Session& session, SessionState& state, const dialect::Ping& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Auth& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Publish& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::ListMembers& command) const;
+  void On(hub::Session& session, SessionState& state, const dialect::SetMood& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Echo& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Nonsense& command) const;
   void On(hub::Session& session, SessionState& state, const dialect::Refused& command) const;

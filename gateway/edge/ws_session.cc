@@ -376,7 +376,8 @@ void WsSession::OnBeastClose(uint16_t code) {
       break;
   }
   if (phase_ == State::kOpen) phase_ = State::kClosing;
-  session_.BeginClosing();
+  // A goodbye without a code is answered with 1000.
+  session_.BeginClosing(wire::IsGoodbye(answer ? static_cast<uint16_t>(ws_.reason().code) : code));
   deadline_ = shard_.now() + kCloseTimeout;
   ArmTimer();
 }

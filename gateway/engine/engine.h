@@ -11,6 +11,7 @@
 #include "gateway/base/ids.h"
 #include "gateway/base/status.h"
 #include "gateway/engine/interest.h"
+#include "gateway/engine/presence.h"
 #include "gateway/engine/recovery.h"
 #include "gateway/engine/request_ids.h"
 #include "gateway/engine/stream_rules.h"
@@ -154,6 +155,11 @@ class Engine {
 
   // Forgets the log's messages, under a new epoch. FAILED_PRECONDITION: there is no log.
   virtual StatusOr<Cleared> Clear(const wire::TopicView& topic) = 0;
+
+  // How a topic is treated now; lives as long as the process.
+  virtual const TopicRule& RuleOf(const wire::TopicView& topic) = 0;
+
+  virtual Presence& presence() = 0;
 };
 
 }  // namespace carillon::engine

@@ -32,7 +32,14 @@ Status NoLog(const wire::TopicView& topic) {
 }  // namespace
 
 MemoryEngine::MemoryEngine(Door& door, MemoryEngineOptions options)
-    : door_(door), options_(std::move(options)), request_ids_(options_.request_ids) {
+    : door_(door),
+      options_(std::move(options)),
+      request_ids_(options_.request_ids),
+      presence_([this](const wire::TopicView& stream, wire::FramePtr frame) {
+        Publication publication{stream, std::move(frame)};
+        publication.skip_history = true;  // a log of comings and goings would soon hold nothing else
+        return Publish(publication).ok();
+      }) {
   auto rules = std::make_shared<const RulesByApp>(options_.rules);
   for (Stripe& stripe : stripes_) stripe.rules = rules;
   BeginEra();
@@ -212,6 +219,12 @@ StatusOr<Cleared> MemoryEngine::Clear(const wire::TopicView& topic) {
   return cleared;
 }
 
+const TopicRule& MemoryEngine::RuleOf(const wire::TopicView& topic) {
+  Stripe& stripe = StripeOf(topic);
+  std::lock_guard lock(stripe.mutex);
+  return stripe.rules->Find(topic);
+}
+
 Log* MemoryEngine::FindLog(Stripe& stripe, const wire::TopicView& topic) {
   auto it = stripe.logs.find(topic);
   return it == stripe.logs.end() ? nullptr : it->get();
@@ -378,6 +391,7 @@ void MemoryEngine::SetRules(RulesByApp rules) {
     if (!unwanted.empty() && !std::exchange(erased, true)) BeginEra();
     for (Log* log : unwanted) Erase(stripe, *log);
   }
+  presence_.SetRules([&](const wire::TopicView& topic) -> const TopicRule& { return shared->Find(topic); });
   TrimToBudget();
 }
 
@@ -398,6 +412,7 @@ void MemoryEngine::Sweep() {
 // --- Metrics ---------------------------------------------------------------------------------------------------------
 
 void MemoryEngine::Collect(MetricsWriter& writer) const {
+  presence_.Collect(writer);
   size_t logs = 0;
   size_t messages = 0;
   for (const Stripe& stripe : stripes_) {

@@ -12,6 +12,7 @@
 #include "gateway/base/metrics.h"
 #include "gateway/engine/engine.h"
 #include "gateway/engine/log.h"
+#include "gateway/engine/memory_presence.h"
 
 namespace carillon::engine {
 
@@ -24,7 +25,7 @@ struct MemoryEngineOptions {
 
 // The embedded engine: one node, logs in memory. A topic's sequencer is the stripe that its hash chooses; a stripe's
 // counter serves all its topics, so that topics without a log need no state of their own and empty ones vanish.
-// Lock order: trimming_, a stripe, then the door's and the request ids' own, and era_mutex_.
+// Lock order: presence's, trimming_, a stripe, then the door's and the request ids' own, and era_mutex_.
 class MemoryEngine : public Engine {
  public:
   // The door must outlive the engine.
@@ -38,6 +39,8 @@ class MemoryEngine : public Engine {
   CaughtUp CatchUp(const wire::TopicView& topic, const wire::Position& at, size_t limit) override;
   StatusOr<Page> List(const wire::TopicView& topic, const wire::Position* after, size_t limit, size_t bytes) override;
   StatusOr<Cleared> Clear(const wire::TopicView& topic) override;
+  const TopicRule& RuleOf(const wire::TopicView& topic) override;
+  Presence& presence() override { return presence_; }
 
   // Treats topics by other rules: from the next message and subscription on, and logs at once. Those that the rules no
   // longer want are forgotten. Any thread.
@@ -45,6 +48,9 @@ class MemoryEngine : public Engine {
 
   // Forgets messages that are too old, in logs that nobody uses; a part of them each time. Any thread, now and then.
   void Sweep();
+
+  // See MemoryPresence::Sweep.
+  void SweepPresence() { presence_.Sweep(); }
 
   // What was written and read.
   struct SnapshotCounts {
@@ -134,6 +140,7 @@ class MemoryEngine : public Engine {
   Door& door_;
   const MemoryEngineOptions options_;
   RequestIds request_ids_;
+  MemoryPresence presence_;
   std::array<Stripe, kStripes> stripes_;
   std::atomic<size_t> log_bytes_{0};
   std::atomic<size_t> empty_bytes_{0};  // of these, those of logs without messages

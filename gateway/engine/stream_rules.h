@@ -10,7 +10,8 @@
 
 #include "gateway/wire/topic.h"
 
-// How topics are treated: what is kept of them, and what becomes of their messages for slow readers. From
+// How topics are treated: what is kept of them, what becomes of their messages for slow readers, and whether it is
+// known who is there. From
 // config.proto's StreamRule and LogRule, which say what each one means.
 namespace carillon::engine {
 
@@ -28,11 +29,29 @@ struct LogRule {
 
 enum class SlowPolicy : uint8_t { kDisconnect, kDropOldest, kDropNewest, kConflate };
 
+struct PresenceRule {
+  enum class Mode : uint8_t { kByName, kOn, kOff };
+
+  Mode mode = Mode::kByName;
+  std::chrono::milliseconds grace{10'000};
+  size_t max_members = 200;
+
+  bool operator==(const PresenceRule&) const = default;
+};
+
 struct TopicRule {
   LogRule log;
   SlowPolicy slow = SlowPolicy::kDisconnect;
+  PresenceRule presence{};
 
   bool logged() const { return log.mode != LogMode::kNone; }
+
+  // Whether it is known who is there.
+  bool KeepsPresence(const wire::TopicView& topic) const {
+    if (topic.kind != wire::TopicKind::kStream) return false;
+    if (presence.mode != PresenceRule::Mode::kByName) return presence.mode == PresenceRule::Mode::kOn;
+    return topic.name.starts_with(wire::kPresencePrefix);
+  }
 
   bool operator==(const TopicRule&) const = default;
 };

@@ -200,13 +200,14 @@ void Session::Reply(const dialect::Reply& reply) {
 
 void Session::Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) {
   if (closing_) return;
-  BeginClosing();
+  BeginClosing(wire::IsForGood(cause));
   transport_.Close(code, reason, cause);
 }
 
-void Session::BeginClosing() {
+void Session::BeginClosing(bool for_good) {
   if (closing_) return;
   closing_ = true;
+  gone_for_good_ = for_good;
   shard_.Retire(*this);
 }
 

@@ -103,8 +103,9 @@ class Session {
   // For a goodbye with a code of the backend's choice, which says nothing of its cause.
   void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause);
 
-  // The transport is ending by itself: the session leaves its topics and hears nothing more.
-  void BeginClosing();
+  // The transport is ending by itself: the session leaves its topics and hears nothing more. `for_good`: the client
+  // said that it will not be back.
+  void BeginClosing(bool for_good = false);
   bool closing() const { return closing_; }
 
   // True where the session subscribes to a stream of its app.
@@ -158,6 +159,7 @@ class Session {
   bool dirty_ = false;              // in the shard's list of sessions to flush
   bool admitted_ = false;           // is in its topics
   bool closing_ = false;            // a goodbye is on its way: hears nothing more
+  bool gone_for_good_ = false;      // and the client will not be back, or may not
   Clock::time_point over_since_{};  // since when more messages wait than allowed
   bool owing_ = false;              // in the shard's list of sessions that owe markers
   bool pulling_ = false;            // in the shard's list of sessions that can take more of a log

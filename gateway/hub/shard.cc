@@ -355,6 +355,11 @@ void Shard::LeaveTopics(Session& session) {
   std::vector<Subscription>& subscriptions = session.subscriptions();
   while (!subscriptions.empty()) {
     wire::TopicView topic = subscriptions.back().topic->interest->topic();
+    // Members are known by what was; so while the name is there.
+    if (topic.kind == wire::TopicKind::kStream && session.identity() != nullptr) {
+      engine_->presence().Leave(topic, session.id(), session.identity()->user_id,
+                                session.gone_for_good_ ? engine::Leaving::kForGood : engine::Leaving::kPerhaps);
+    }
     bool last = index_of_topics_.Leave(subscriptions, static_cast<uint32_t>(subscriptions.size() - 1));
     engine_->Unsubscribe(topic, index_, last);
   }
@@ -383,7 +388,7 @@ SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic,
       Catching(session).SetFilter(*local, std::move(wish.filter));
       return {};
     }
-    Unsubscribe(session, topic);
+    Drop(session, topic);
     local = index_of_topics_.Find(topic);
   }
   engine::Subscribed subscribed = engine_->Subscribe(topic, index_, wish.since);
@@ -392,11 +397,43 @@ SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic,
   engine::Recovery recovery = subscribed.replay.recovery;
   stats_.recoveries[static_cast<size_t>(recovery)].Add();
   SubscribeAnswer answer{true, recovery, subscribed.replay.from, subscribed.top};
+  const engine::TopicRule& rule = *subscribed.rule;
   Catching(session).Begin(*local, std::move(wish), std::move(subscribed));
+  Enter(session, topic, rule);
   return answer;
 }
 
+void Shard::Enter(Session& session, const wire::TopicView& stream, const engine::TopicRule& rule) {
+  const auth::Identity* identity = session.identity().get();
+  if (identity == nullptr || !rule.KeepsPresence(stream)) return;
+  engine_->presence().Enter(stream, rule, session.id(), {identity->user_id, identity->name, identity->info});
+}
+
+void Shard::EnterAll(Session& session) {
+  if (session.identity() == nullptr) return;
+  for (const Subscription& subscription : session.subscriptions()) {
+    wire::TopicView topic = subscription.topic->interest->topic();
+    if (topic.kind == wire::TopicKind::kStream) Enter(session, topic, engine_->RuleOf(topic));
+  }
+}
+
+void Shard::EnterAll() {
+  CARILLON_DCHECK(home_.Check());
+  ForEachSession([this](Session& session) {
+    if (!session.closing()) EnterAll(session);
+  });
+}
+
 bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
+  if (!Drop(session, topic)) return false;
+  if (topic.kind == wire::TopicKind::kStream && session.identity() != nullptr) {
+    engine_->presence().Leave(topic, session.id(), session.identity()->user_id, engine::Leaving::kForGood);
+  }
+  return true;
+}
+
+// Without a word to the members: the session may be back in a moment.
+bool Shard::Drop(Session& session, const wire::TopicView& topic) {
   CARILLON_DCHECK(home_.Check());
   const LocalTopic* local = index_of_topics_.Find(topic);
   std::vector<Subscription>& subscriptions = session.subscriptions();
@@ -411,6 +448,7 @@ bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
 
 SubscribeAnswer Shard::Identify(Session& session, auth::IdentityPtr identity, const engine::Since& inbox) {
   session.identity_ = std::move(identity);
+  EnterAll(session);
   return session.admitted_ ? SubscribeToUser(session, inbox) : Admit(session, inbox);
 }
 

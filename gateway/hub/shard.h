@@ -82,6 +82,9 @@ class Shard {
 
   // Idempotent, but where something of the log is asked for: then the session begins anew.
   SubscribeAnswer Subscribe(Session& session, const wire::TopicView& topic, SubscribeWish wish = {});
+  // The rules of streams are others: who has been in a stream that now keeps presence is known from here on.
+  void EnterAll();
+
   // Idempotent; false where the session did not listen.
   bool Unsubscribe(Session& session, const wire::TopicView& topic);
 
@@ -148,6 +151,9 @@ class Shard {
   void Tick();
   bool FlushDirty();
   void LeaveTopics(Session& session);
+  bool Drop(Session& session, const wire::TopicView& topic);
+  void Enter(Session& session, const wire::TopicView& stream, const engine::TopicRule& rule);
+  void EnterAll(Session& session);
 
   const ShardIndex index_;
   engine::Engine* engine_ = nullptr;

@@ -28,6 +28,9 @@ using Clock = std::chrono::steady_clock;
 // A wall clock that jumps by more than this is worth a line: tokens live by it.
 constexpr std::chrono::seconds kClockJump{5};
 
+// By so much may a user stay longer than the grace.
+constexpr std::chrono::milliseconds kSweepPresence{100};
+
 std::chrono::nanoseconds WallAhead() {
   return std::chrono::system_clock::now().time_since_epoch() - Clock::now().time_since_epoch();
 }
@@ -107,6 +110,7 @@ Status Application::Start() {
   admin_.SetReady(true);
   wall_ahead_ = WallAhead();
   EverySecond();
+  SweepPresence();
   log::Info("server", "ready",
             {{"version", kVersion},
              {"edge", edge_.address()},
@@ -169,6 +173,7 @@ void Application::OnHangup() {
   engine_.SetRules(StreamRulesOf(current_, apps));  // before anybody gets to a new app
   apps_.Set(std::move(apps));
   edge_.SetRules(AdmissionRulesOf(current_));
+  node_.Tell(node_.all_shards(), [](hub::Shard& shard) { shard.EnterAll(); });
   for (wire::AppId app : registry_.gone()) CloseApp(app);
   edge_.SetLimits(ConnectionLimitsOf(current_));
   control_.SetKeys(ApiKeysOf(current_));
@@ -265,6 +270,14 @@ void Application::EverySecond() {
   every_second_.expires_after(std::chrono::seconds(1));
   every_second_.async_wait([this](const boost::system::error_code& error) {
     if (!error) EverySecond();
+  });
+}
+
+void Application::SweepPresence() {
+  engine_.SweepPresence();
+  sweep_.expires_after(kSweepPresence);
+  sweep_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) SweepPresence();
   });
 }
 

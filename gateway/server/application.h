@@ -57,6 +57,7 @@ class Application {
   size_t TokenKeys() const;
   Status LoadSnapshot();
   void EverySecond();
+  void SweepPresence();
   void WatchClock();
 
   const v1::Config config_;  // of the start
@@ -67,6 +68,7 @@ class Application {
   boost::asio::io_context io_{1};
   boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGUSR1};
   boost::asio::steady_timer every_second_{io_};
+  boost::asio::steady_timer sweep_{io_};
   std::chrono::nanoseconds wall_ahead_{};  // of the steady clock, when last looked at
   Metrics metrics_;
   AppRegistry registry_;

@@ -65,11 +65,29 @@ engine::SlowPolicy SlowPolicyOf(v1::SlowPolicy policy) {
   }
 }
 
+engine::PresenceRule PresenceRuleOf(const v1::StreamRule& from) {
+  using Mode = engine::PresenceRule::Mode;
+  engine::PresenceRule rule;
+  switch (from.presence().mode()) {
+    case v1::PRESENCE_MODE_ON:
+      rule.mode = Mode::kOn;
+      break;
+    case v1::PRESENCE_MODE_OFF:
+      rule.mode = Mode::kOff;
+      break;
+    default:
+      rule.mode = from.subscribe().filter().empty() ? Mode::kByName : Mode::kOff;
+  }
+  rule.grace = ToMilliseconds(from.presence().grace());
+  rule.max_members = from.presence().max_members();
+  return rule;
+}
+
 engine::StreamRules RulesOf(const google::protobuf::RepeatedPtrField<v1::StreamRule>& streams,
                             const v1::LogRule& inbox) {
   std::vector<engine::StreamRules::Rule> rules;
   for (const v1::StreamRule& rule : streams) {
-    rules.push_back({rule.pattern(), {LogRuleOf(rule.log()), SlowPolicyOf(rule.slow())}});
+    rules.push_back({rule.pattern(), {LogRuleOf(rule.log()), SlowPolicyOf(rule.slow()), PresenceRuleOf(rule)}});
   }
   return {std::move(rules), LogRuleOf(inbox)};
 }
@@ -212,6 +230,7 @@ auth::Catalogue CatalogueOf(const google::protobuf::RepeatedPtrField<v1::StreamR
     for (const v1::ClientEvent& event : rule.publish().events()) {
       access.events.push_back({event.event(), auth::Rate::Parse(event.rate()).value_or(auth::Rate())});
     }
+    access.moods = auth::Rate::Parse(rule.presence().updates()).value_or(auth::Rate());
     access.max_payload_bytes = std::min(rule.publish().max_payload_bytes(), most);
   }
   return auth::Catalogue(std::move(list));

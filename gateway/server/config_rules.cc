@@ -168,6 +168,8 @@ bool IsMetaKey(std::string_view key) {
          });
 }
 
+constexpr char kBadRate[] = "must look like 5/5s or 100/1m: how many in how long, at most a day";
+
 void CheckAccess(const v1::StreamRule& rule, const std::string& at, const Problem& problem) {
   CheckWho(rule.subscribe(), at + ".subscribe", problem);
   CheckWho(rule.publish(), at + ".publish", problem);
@@ -186,6 +188,12 @@ void CheckAccess(const v1::StreamRule& rule, const std::string& at, const Proble
     std::string why = auth::PatternProblem(filter[i].value());
     if (!why.empty() || filter[i].value().empty()) problem(here + ".value", why.empty() ? "is missing" : why);
   }
+  if (rule.presence().mode() == v1::PRESENCE_MODE_ON && !filter.empty()) {
+    problem(at + ".presence.mode", "cannot be on beside subscribe.filter: members would see those who are filtered");
+  }
+  if (!rule.presence().updates().empty() && !auth::Rate::Parse(rule.presence().updates()).has_value()) {
+    problem(at + ".presence.updates", kBadRate);
+  }
   if (rule.publish().events_size() > kMaxClientEvents) {
     problem(at + ".publish.events", fmt::format("at most {}", kMaxClientEvents));
   }
@@ -197,7 +205,7 @@ void CheckAccess(const v1::StreamRule& rule, const std::string& at, const Proble
       problem(here + ".event", "needs a name, or the beginning of names and a * at its end");
     }
     if (!event.rate().empty() && !auth::Rate::Parse(event.rate()).has_value()) {
-      problem(here + ".rate", "must look like 5/5s or 100/1m: how many in how long, at most a day");
+      problem(here + ".rate", kBadRate);
     }
   }
 }

@@ -109,6 +109,7 @@ auth::TokenRules RulesWithoutKeys(const v1::AuthConfig& config) {
   const v1::ClaimsConfig& claims = config.claims();
   rules.claims.user = claims.user();
   rules.claims.name = claims.name();
+  rules.claims.info = claims.info();
   rules.claims.roles = claims.roles();
   rules.claims.streams = claims.streams();
   rules.claims.stream = claims.stream();

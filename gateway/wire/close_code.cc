@@ -49,6 +49,15 @@ size_t RowOf(CloseCode code) {
   return static_cast<size_t>(&InfoOf(code) - std::begin(kTable));
 }
 
+bool IsForGood(CloseCode code) {
+  auto number = static_cast<uint16_t>(code);
+  return number >= 4000 && number <= 4099;
+}
+
+bool IsGoodbye(uint16_t code) {
+  return code == static_cast<uint16_t>(CloseCode::kNormal) || code == static_cast<uint16_t>(CloseCode::kNoStatus);
+}
+
 bool IsKickCode(uint32_t code) {
   return code == 1000 || code == 1008 || (code >= 3000 && code <= 4999);
 }

@@ -51,6 +51,13 @@ std::span<const CloseInfo> CloseTable();
 const CloseInfo& InfoOf(CloseCode code);
 size_t RowOf(CloseCode code);
 
+// True where the client may not come back.
+bool IsForGood(CloseCode code);
+
+// True for the codes with which a client leaves of its own accord: 1000, and 1005 where it said none. A page that is
+// left or loaded again says 1001.
+bool IsGoodbye(uint16_t code);
+
 // True for the codes that a backend may send with Kick: 1000, 1008 and 3000 to 4999.
 bool IsKickCode(uint32_t code);
 

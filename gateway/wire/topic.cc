@@ -62,7 +62,7 @@ Status CheckUserId(std::string_view id) {
 }
 
 bool NeedsIdentity(std::string_view stream) {
-  return stream.starts_with("private-") || stream.starts_with("presence-");
+  return stream.starts_with("private-") || stream.starts_with(kPresencePrefix);
 }
 
 }  // namespace carillon::wire

@@ -68,6 +68,9 @@ inline constexpr std::string_view kAllStream = "@all";
 // What clients call the log of their own inbox: as the stream.
 inline constexpr std::string_view kInboxLog = kUserStream;
 
+// Streams whose names begin so know who is there, unless a rule says otherwise.
+inline constexpr std::string_view kPresencePrefix = "presence-";
+
 inline constexpr size_t kMaxStreamBytes = 128;
 inline constexpr size_t kMaxUserIdBytes = 256;
 

@@ -40,6 +40,18 @@ void Answer(const Publish& command) {
   FUZZ_EXPECT(!command.event.empty());
   ExpectValid(PublishDone{command.id, command.stream, command.event, {}});
 }
+void Answer(const ListMembers& command) {
+  FUZZ_EXPECT(command.limit > 0);
+  carillon::wire::Member member;
+  member.user_id = member.name = command.after;
+  ExpectValid(Members{command.id, command.stream, command.limit, false, {member}, command.after});
+}
+void Answer(const SetMood& command) {
+  carillon::wire::Member member;
+  member.mood = command.mood;
+  ExpectValid(Members{command.id, command.stream, 1, false, {member}, ""});
+  ExpectValid(MoodSet{command.id, {command.stream}});
+}
 void Answer(const Nonsense& command) {
   ExpectValid(Error{command.id, {command.code, command.message}});
 }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import time
 from collections.abc import Callable
@@ -14,7 +13,6 @@ import pytest
 from support.control import Control, event, pb
 from support.gateway import JWT_SECRET, Gateway, clean_environment, merged, sign, token
 from support.http import RawConnection, request_bytes, upgrade_headers
-from support.patience import eventually
 from support.ws import TEXT, Browser, WebSocket, frame_bytes, with_query
 
 SHOP_SECRET = "the-secret-of-the-shop-0123456789abcdef"
@@ -355,15 +353,6 @@ def test_a_users_sessions_are_counted_in_their_app(start_gateway: Start, keep: K
 # --- Loading again, and starting again ---
 
 
-def load(gateway: Gateway, apps: list[dict[str, Any]], **more: Any) -> None:
-    said = "SIGHUP: loaded the configuration"
-    before = gateway.log_text().count(said)
-    config = json.loads(gateway.file.read_text())
-    gateway.file.write_text(json.dumps(merged(config, {"apps": apps, **more})))
-    gateway.process.send_signal(signal.SIGHUP)
-    eventually(lambda: gateway.log_text().count(said), lambda count: count > before, "the reload")
-
-
 def test_apps_come_and_go(start_gateway: Start, keep: Keep) -> None:
     """One that goes closes its sessions, and nobody else's; one that comes back is the one that it was."""
     gateway = start_gateway({"apps": [SHOP]})
@@ -373,7 +362,7 @@ def test_apps_come_and_go(start_gateway: Start, keep: Keep) -> None:
     control.call("BlockUser", pb.BlockUserRequest(user_id="eve", app="shop"))
     assert handshake(gateway, "/app/blog") == (404, "app")
 
-    load(gateway, [BLOG])
+    gateway.reload({"apps": [BLOG]})
     assert [tab.receive_close() for tab in in_shop] == [(4003, "this app is gone")] * 5
     assert handshake(gateway, "/app/pk_shop") == (404, "app")
     assert control.refused("BroadcastAll", pb.BroadcastAllRequest(event=event(), app="shop")).code.name == "NOT_FOUND"
@@ -382,7 +371,7 @@ def test_apps_come_and_go(start_gateway: Start, keep: Keep) -> None:
     assert in_blog.receive()["event"] == "hello"
     assert stays.ask("ping")["event"] == "pong"
 
-    load(gateway, [BLOG, SHOP])
+    gateway.reload({"apps": [BLOG, SHOP]})
     assert handshake(gateway, "/app/pk_shop", Authorization=f"Bearer {shop_token('eve')}") == (403, "blocked")
     assert handshake(gateway, "/app/pk_shop", Authorization=f"Bearer {shop_token('alice')}") == (101, "")
     assert in_blog.ask("ping")["event"] == "pong"
@@ -404,20 +393,20 @@ def test_stream_rules_are_loaded_again(start_gateway: Start, keep: Keep) -> None
         return [message.event for message in answer.messages]
 
     assert not publish("0")
-    load(gateway, [BLOG], streams=[{"pattern": "chat", "log": {"mode": "log"}}])
+    gateway.reload({"apps": [BLOG], "streams": [{"pattern": "chat", "log": {"mode": "log"}}]})
     assert all(publish(str(number)) for number in range(1, 6))
     assert kept() == ["1", "2", "3", "4", "5"]
 
-    load(gateway, [BLOG], streams=[{"pattern": "chat", "log": {"mode": "log", "messages": 2}}])
+    gateway.reload({"apps": [BLOG], "streams": [{"pattern": "chat", "log": {"mode": "log", "messages": 2}}]})
     assert kept() == ["4", "5"]
     assert publish("6")
     assert kept() == ["5", "6"]
 
-    load(gateway, [BLOG], streams=[])
+    gateway.reload({"apps": [BLOG], "streams": []})
     assert not publish("7")
     assert control.refused("ListMessages", pb.ListMessagesRequest(stream="chat")).code.name == "FAILED_PRECONDITION"
 
-    load(gateway, [BLOG], streams=[{"pattern": "chat", "log": {"mode": "log"}}])
+    gateway.reload({"apps": [BLOG], "streams": [{"pattern": "chat", "log": {"mode": "log"}}]})
     assert kept() == []
     late = keep(Browser(gateway.edge, "/ws?streams=chat&since=last:9"))
     assert publish("8") and late.receive()["event"] == "8"

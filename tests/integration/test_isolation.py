@@ -18,7 +18,8 @@ from support.ws import Browser, with_query
 
 APPS = ("default", "red", "blue")
 USERS = ("", "alice", "bob")  # "": anonymous
-STREAMS = ("chat", "news", "private-a")
+STREAMS = ("chat", "news", "private-a", "presence-room")
+ROOM = "presence-room"
 STEPS = 1500
 
 
@@ -28,7 +29,10 @@ def secret(app: str) -> str:
 
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
-    logs = {"streams": [{"pattern": "news", "log": {"mode": "log"}}], "inbox": {"mode": "log"}}
+    logs = {
+        "streams": [{"pattern": "news", "log": {"mode": "log"}}, {"pattern": ROOM, "presence": {"grace": "0s"}}],
+        "inbox": {"mode": "log"},
+    }
     return {
         "auth": {"hs256_secret": secret("default")},
         **logs,
@@ -48,12 +52,15 @@ class Client:
         self.browser = Browser(gateway.edge, target)
         self.streams: set[str] = set()
         self.due: list[str] = []
+        self.forbidden = 0  # with ten a minute it would be closed
 
     def check(self) -> None:
         """Everything that was due has come, in its order, and nothing else."""
         heard = []
         while len(heard) < len(self.due):
-            heard.append(self.browser.receive()["event"])
+            message = self.browser.receive()
+            who = message["event"].startswith("presence.") and f" {message['data']['user']['id']} {message['data']['count']}"
+            heard.append(message["event"] + (who or ""))
         assert heard == self.due, (self.app, self.user)
         self.due.clear()
         assert self.browser.ask("ping")["event"] == "pong"
@@ -73,6 +80,23 @@ class World:
     def of(self, app: str, good: Callable[[Client], bool] = lambda _: True) -> list[Client]:
         return [client for client in self.clients if client.app == app and good(client)]
 
+    # --- Who is in the room ---
+
+    def members(self, app: str) -> set[str]:
+        return {client.user for client in self.of(app, lambda client: ROOM in client.streams)}
+
+    def tell_members(self, app: str, what: str) -> None:
+        for client in self.of(app, lambda client: ROOM in client.streams):
+            client.due.append(f"{what} {len(self.members(app))}")
+
+    def gone(self, clients: list[Client]) -> None:
+        """Sessions of one user have ended."""
+        for client in clients:
+            known = self.members(client.app)
+            self.clients.remove(client)
+            if self.members(client.app) != known:
+                self.tell_members(client.app, f"presence.leave {client.user}")
+
     # --- What may happen ---
 
     def join(self, app: str) -> None:
@@ -83,27 +107,34 @@ class World:
         for client in self.of(app)[:1]:
             client.check()
             client.browser.close()
-            self.clients.remove(client)
+            self.gone([client])
             eventually(
                 lambda: self.control.count(app=app), lambda count: count == len(self.of(app)), "the session's end"
             )
 
     def subscribe(self, app: str) -> None:
         for client in self.dice.sample(self.of(app), min(1, len(self.of(app)))):
-            stream = self.dice.choice(STREAMS)
+            stream = self.dice.choice(STREAMS if client.forbidden < 8 else STREAMS[:2])
             reply = client.browser.ask("subscribe", streams=[stream])
-            if stream.startswith("private-") and not client.user:
+            if stream.startswith("p") and not client.user:
                 assert reply["data"]["refused"]
+                client.forbidden += 1
             else:
                 assert reply["data"]["streams"] == [stream]
+                known = self.members(app)
                 client.streams.add(stream)
+                if self.members(app) != known:
+                    self.tell_members(app, f"presence.join {client.user}")
 
     def unsubscribe(self, app: str) -> None:
         for client in self.dice.sample(self.of(app), min(1, len(self.of(app)))):
             if client.streams:
                 stream = self.dice.choice(sorted(client.streams))
+                known = self.members(app)
                 client.browser.unsubscribe(stream)
                 client.streams.discard(stream)
+                if self.members(app) != known:
+                    self.tell_members(app, f"presence.leave {client.user}")
 
     def to_stream(self, app: str) -> None:
         stream = self.dice.choice(STREAMS)
@@ -146,7 +177,7 @@ class World:
             answer = self.control.kick(session_id=client.browser.session, app=app)
             assert answer.sessions == (1 if client.app == app else 0)
             if client.app == app:
-                self.clients.remove(client)
+                self.gone([client])
                 client.browser.close()
 
     def block(self, app: str) -> None:
@@ -154,8 +185,8 @@ class World:
         victims = self.of(app, lambda client: client.user == user)
         answer = self.control.call("BlockUser", pb.BlockUserRequest(user_id=user, app=app))
         assert answer.sessions == len(victims)
+        self.gone(victims)
         for client in victims:
-            self.clients.remove(client)
             client.browser.close()
         self.control.call("UnblockUser", pb.UnblockUserRequest(user_id=user, app=app))
 
@@ -165,6 +196,11 @@ class World:
             assert self.control.count(stream=stream, app=app) == len(hearers)
             listed = {each.session_id for each in self.control.page(stream=stream, app=app).subscribers}
             assert listed == {client.browser.session for client in hearers}
+        there = self.control.call("GetPresence", pb.GetPresenceRequest(stream=ROOM, app=app))
+        assert [member.user_id for member in there.members] == sorted(self.members(app))
+        for member in there.members:
+            mine = self.of(app, lambda client, user=member.user_id: client.user == user and ROOM in client.streams)
+            assert member.sessions == len(mine)
         for user in USERS[1:]:
             mine = self.of(app, lambda client, user=user: client.user == user)
             assert self.control.count(user_id=user, app=app) == len(mine)
@@ -199,4 +235,5 @@ def test_nothing_of_an_app_is_heard_or_counted_in_another(gateway: Gateway, cont
         world.history(app)
     for client in world.clients:
         client.check()
+    for client in world.clients:
         client.browser.close()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from support.control import Control, pb, stream_item
-from support.gateway import JWT_SECRET, Gateway, merged, sign, token
+from support.gateway import JWT_SECRET, LOADED, REFUSED, Gateway, merged, sign, token
 from support.http import RawConnection, request_bytes, upgrade_headers
 from support.jose import Key
 from support.patience import eventually
@@ -33,24 +33,6 @@ def said(gateway: Gateway, message: str) -> list[dict[str, Any]]:
     return [line for line in lines(gateway) if line["msg"].startswith(message)]
 
 
-def hang_up(gateway: Gateway, outcome: str) -> None:
-    """SIGHUP, and waits for what the log says of it."""
-    before = len(said(gateway, outcome))
-    gateway.process.send_signal(signal.SIGHUP)
-    eventually(lambda: len(said(gateway, outcome)), lambda count: count > before, "the reload")
-
-
-LOADED = "SIGHUP: loaded the configuration"
-REFUSED = "SIGHUP: the configuration is refused, and everything stays as it was"
-
-
-def change(gateway: Gateway, changes: dict[str, Any], outcome: str = LOADED) -> None:
-    """Writes a changed file and loads it."""
-    config = json.loads(gateway.file.read_text())
-    gateway.file.write_text(json.dumps(merged(config, changes)))
-    hang_up(gateway, outcome)
-
-
 def status(gateway: Gateway, text: str = "", **headers: str) -> int:
     """What a handshake is answered with."""
     connection = RawConnection(gateway.edge)
@@ -64,7 +46,7 @@ def status(gateway: Gateway, text: str = "", **headers: str) -> int:
 
 def test_nothing_has_changed(start_gateway: Start) -> None:
     gateway = start_gateway()
-    hang_up(gateway, LOADED)
+    gateway.hang_up()
     (line,) = said(gateway, LOADED)
     assert (line["changed"], line["need_restart"]) == (0, 0)
 
@@ -76,7 +58,7 @@ def test_a_new_secret_counts_for_new_tokens(start_gateway: Start, keep: Keep) ->
     fresh = sign({"sub": "alice", "exp": 4_000_000_000}, NEW_SECRET)
     assert status(gateway, fresh) == 401
 
-    change(gateway, {"auth": {"hs256_secret": NEW_SECRET, "max_lifetime": "0s"}})
+    gateway.reload({"auth": {"hs256_secret": NEW_SECRET, "max_lifetime": "0s"}})
 
     assert status(gateway, fresh) == 101
     assert status(gateway, token("alice")) == 401
@@ -99,7 +81,7 @@ def test_a_file_of_keys_is_read_again(start_gateway: Start, tmp_path: Path) -> N
     assert [status(gateway, key.sign(claims)) for key in (old, new)] == [101, 401]
 
     pem.write_text(new.pem())
-    hang_up(gateway, LOADED)
+    gateway.hang_up()
 
     assert [status(gateway, key.sign(claims)) for key in (old, new)] == [401, 101]
 
@@ -111,7 +93,7 @@ def test_origins_cookies_and_keys_of_backends(start_gateway: Start) -> None:
     with Control(gateway.control, KEY) as backend:
         assert backend.count(user_id="alice") == 0
 
-        change(gateway, {
+        gateway.reload({
             "edge": {"allowed_origins": ["https://new.example.com"]},
             "auth": {"cookie": "sid"},
             "control": {"keys": [{"name": "second", "secret": KEY + "-2"}]},
@@ -127,7 +109,7 @@ def test_the_log_level(start_gateway: Start) -> None:
     gateway = start_gateway({"log": {"level": "warn"}})
     config = json.loads(gateway.file.read_text())
     gateway.file.write_text(json.dumps(merged(config, {"log": {"level": "info"}})))
-    hang_up(gateway, LOADED)
+    gateway.hang_up()
     (line,) = said(gateway, "a setting has changed")
     assert (line["setting"], line["from"], line["to"]) == ("log.level", "warn", "info")
 
@@ -139,7 +121,7 @@ def test_a_wrong_file_changes_nothing(start_gateway: Start) -> None:
     good = gateway.file.read_text()
     wrong = merged(config, {"auth": {"hs256_secret": NEW_SECRET, "leeway": "1h"}, "edge": {"nonsense": 1}})
     gateway.file.write_text(json.dumps(wrong))
-    hang_up(gateway, REFUSED)
+    gateway.hang_up(REFUSED)
     eventually(lambda: len(said(gateway, REFUSED)), lambda count: count == 2, "both problems")
     whys = [line["why"] for line in said(gateway, REFUSED)]
     assert any("auth.leeway" in why for why in whys) and any("edge.nonsense" in why for why in whys)
@@ -147,19 +129,19 @@ def test_a_wrong_file_changes_nothing(start_gateway: Start) -> None:
     assert status(gateway, token("alice")) == 101
 
     gateway.file.write_text("{")
-    hang_up(gateway, REFUSED)
+    gateway.hang_up(REFUSED)
     gateway.file.unlink()
-    hang_up(gateway, REFUSED)
+    gateway.hang_up(REFUSED)
     assert status(gateway, token("alice")) == 101
     gateway.file.write_text(good)
-    hang_up(gateway, LOADED)
+    gateway.hang_up()
 
 
 def test_what_needs_a_restart_is_named(start_gateway: Start) -> None:
     """Each time, until the restart; the rest of the file counts."""
     gateway = start_gateway(PRIVATE)
     for issuer in ("one", "two"):
-        change(gateway, {"hub": {"shards": 2}, "auth": {"issuer": issuer}})
+        gateway.reload({"hub": {"shards": 2}, "auth": {"issuer": issuer}})
         assert status(gateway, token("alice", iss=issuer)) == 101
     waiting = said(gateway, "a setting has changed that needs a restart")
     assert [(line["setting"], line["to"]) for line in waiting] == [("hub.shards", "2")] * 2
@@ -169,7 +151,7 @@ def test_what_needs_a_restart_is_named(start_gateway: Start) -> None:
 def test_the_control_port_stays_closed_to_strangers(start_gateway: Start) -> None:
     """It stays where it is until the restart: a file that would only be safe with another address is refused."""
     gateway = start_gateway({"control": {"listen": "0.0.0.0:0", "keys": [{"name": "a", "secret": KEY}]}})
-    change(gateway, {"control": {"listen": "127.0.0.1:0", "keys": []}}, REFUSED)
+    gateway.reload({"control": {"listen": "127.0.0.1:0", "keys": []}}, REFUSED)
     with Control("127.0.0.1:" + gateway.control.rpartition(":")[2]) as backend:
         assert backend.refused("CountSubscribers", COUNT).code.name == "UNAUTHENTICATED"
 
@@ -178,10 +160,10 @@ def test_a_file_that_is_being_written_changes_nothing(start_gateway: Start) -> N
     """Empty, or without the keys that keep strangers out."""
     gateway = start_gateway(merged(PRIVATE, {"control": {"keys": [{"name": "a", "secret": KEY}]}}))
     gateway.file.write_text("")
-    hang_up(gateway, REFUSED)
+    gateway.hang_up(REFUSED)
     change_to = json.dumps({"edge": {"endpoints": [{"path": "/ws", "anonymous": True}]}})
     gateway.file.write_text(change_to)
-    hang_up(gateway, REFUSED)
+    gateway.hang_up(REFUSED)
     assert "control.keys are gone" in said(gateway, REFUSED)[-1]["why"]
     with Control(gateway.control) as stranger:
         assert stranger.refused("CountSubscribers", COUNT).code.name == "UNAUTHENTICATED"
@@ -194,7 +176,7 @@ def test_a_stream_of_publishes_ends_with_its_key(start_gateway: Start) -> None:
         goes, stays = first.publisher(), second.publisher()
         for publisher in (goes, stays):
             publisher.wait_acked(publisher.send([stream_item("chat")]))
-        change(gateway, {"control": {"keys": keys[1:]}})
+        gateway.reload({"control": {"keys": keys[1:]}})
         stays.wait_acked(stays.send([stream_item("chat")]))
         goes.send([stream_item("chat")])
         assert goes.refused().code.name == "UNAUTHENTICATED"
@@ -203,7 +185,7 @@ def test_a_stream_of_publishes_ends_with_its_key(start_gateway: Start) -> None:
 
 def test_variables_still_beat_the_file(start_gateway: Start) -> None:
     gateway = start_gateway(PRIVATE, environment={"CARILLON_AUTH_HS256_SECRET": NEW_SECRET})
-    change(gateway, {"auth": {"hs256_secret": JWT_SECRET, "max_lifetime": "0s"}})
+    gateway.reload({"auth": {"hs256_secret": JWT_SECRET, "max_lifetime": "0s"}})
     assert status(gateway, sign({"sub": "alice", "exp": 4_000_000_000}, NEW_SECRET)) == 101
     assert status(gateway, token("alice")) == 401
 
@@ -215,5 +197,5 @@ def test_loading_again_and_again(start_gateway: Start) -> None:
     for _ in range(50):
         gateway.process.send_signal(signal.SIGHUP)
         assert status(gateway, text) == 101
-    hang_up(gateway, LOADED)
+    gateway.hang_up()
     assert not said(gateway, REFUSED)

@@ -23,6 +23,10 @@ from support.patience import PATIENCE, eventually
 
 JWT_SECRET = "a-secret-of-the-tests-0123456789abcdef"
 
+#: What the log says of a SIGHUP.
+LOADED = "SIGHUP: loaded the configuration"
+REFUSED = "SIGHUP: the configuration is refused, and everything stays as it was"
+
 _SAMPLE = re.compile(r"^([a-z_]+)(?:\{(.*)\})? (\S+)$")
 _LABEL = re.compile(r'([a-z_]+)="([^"]*)"')
 
@@ -135,6 +139,19 @@ class Gateway:
     def log_text(self) -> str:
         """Standard error so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
+
+    # --- Its configuration ---
+
+    def hang_up(self, outcome: str = LOADED) -> None:
+        """SIGHUP, and waits for what the log says of it."""
+        before = self.log_text().count(outcome)
+        self.process.send_signal(signal.SIGHUP)
+        eventually(lambda: self.log_text().count(outcome), lambda count: count > before, "the reload")
+
+    def reload(self, changes: Mapping[str, Any], outcome: str = LOADED) -> None:
+        """Writes a changed file and loads it; see merged."""
+        self.file.write_text(json.dumps(merged(json.loads(self.file.read_text()), changes)))
+        self.hang_up(outcome)
 
     # --- Its end ---
 

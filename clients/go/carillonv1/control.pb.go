@@ -25,6 +25,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a user says of themselves in a stream.
+type PresenceStatus int32
+
+const (
+	// Never sent.
+	PresenceStatus_PRESENCE_STATUS_UNSPECIFIED PresenceStatus = 0
+	// Here; so is everybody who has not said anything.
+	PresenceStatus_PRESENCE_STATUS_ONLINE PresenceStatus = 1
+	// Not at the moment.
+	PresenceStatus_PRESENCE_STATUS_AWAY PresenceStatus = 2
+	// Not to be disturbed.
+	PresenceStatus_PRESENCE_STATUS_BUSY PresenceStatus = 3
+)
+
+// Enum value maps for PresenceStatus.
+var (
+	PresenceStatus_name = map[int32]string{
+		0: "PRESENCE_STATUS_UNSPECIFIED",
+		1: "PRESENCE_STATUS_ONLINE",
+		2: "PRESENCE_STATUS_AWAY",
+		3: "PRESENCE_STATUS_BUSY",
+	}
+	PresenceStatus_value = map[string]int32{
+		"PRESENCE_STATUS_UNSPECIFIED": 0,
+		"PRESENCE_STATUS_ONLINE":      1,
+		"PRESENCE_STATUS_AWAY":        2,
+		"PRESENCE_STATUS_BUSY":        3,
+	}
+)
+
+func (x PresenceStatus) Enum() *PresenceStatus {
+	p := new(PresenceStatus)
+	*p = x
+	return p
+}
+
+func (x PresenceStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PresenceStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_carillon_v1_control_proto_enumTypes[0].Descriptor()
+}
+
+func (PresenceStatus) Type() protoreflect.EnumType {
+	return &file_carillon_v1_control_proto_enumTypes[0]
+}
+
+func (x PresenceStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PresenceStatus.Descriptor instead.
+func (PresenceStatus) EnumDescriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{0}
+}
+
 // What became of one message.
 type Receipt struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1871,6 +1928,262 @@ func (x *CountSubscribersResponse) GetSessions() uint64 {
 	return 0
 }
 
+// Whose members to list.
+type GetPresenceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The stream.
+	Stream string `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Optional. How many members a page may hold. Default 100, at most 1,000; a larger number means 1,000, a negative one is
+	// INVALID_ARGUMENT.
+	PageSize int32 `protobuf:"varint,2,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// Optional. next_page_token of the page before.
+	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Optional. True: the count alone.
+	CountOnly bool `protobuf:"varint,4,opt,name=count_only,json=countOnly,proto3" json:"count_only,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPresenceRequest) Reset() {
+	*x = GetPresenceRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPresenceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPresenceRequest) ProtoMessage() {}
+
+func (x *GetPresenceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPresenceRequest.ProtoReflect.Descriptor instead.
+func (*GetPresenceRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *GetPresenceRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *GetPresenceRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *GetPresenceRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *GetPresenceRequest) GetCountOnly() bool {
+	if x != nil {
+		return x.CountOnly
+	}
+	return false
+}
+
+func (x *GetPresenceRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+// A user who is in a stream.
+type PresenceMember struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// What to call the user, as the newest token says it. May be empty.
+	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	// What else that token says (auth.claims.info), as JSON text. Empty: nothing.
+	Info string `protobuf:"bytes,3,opt,name=info,proto3" json:"info,omitempty"`
+	// What the user says.
+	Status PresenceStatus `protobuf:"varint,4,opt,name=status,proto3,enum=carillon.v1.PresenceStatus" json:"status,omitempty"`
+	// And in words; at most 256 bytes.
+	Text string `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// When the first of the user's sessions came.
+	JoinTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=join_time,json=joinTime,proto3" json:"join_time,omitempty"`
+	// How many sessions of the user are there. 0: the last connection broke, and the grace has not passed.
+	Sessions      uint32 `protobuf:"varint,7,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PresenceMember) Reset() {
+	*x = PresenceMember{}
+	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PresenceMember) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PresenceMember) ProtoMessage() {}
+
+func (x *PresenceMember) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PresenceMember.ProtoReflect.Descriptor instead.
+func (*PresenceMember) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *PresenceMember) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *PresenceMember) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PresenceMember) GetInfo() string {
+	if x != nil {
+		return x.Info
+	}
+	return ""
+}
+
+func (x *PresenceMember) GetStatus() PresenceStatus {
+	if x != nil {
+		return x.Status
+	}
+	return PresenceStatus_PRESENCE_STATUS_UNSPECIFIED
+}
+
+func (x *PresenceMember) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PresenceMember) GetJoinTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.JoinTime
+	}
+	return nil
+}
+
+func (x *PresenceMember) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+// A page of members.
+type GetPresenceResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The page, in the order of user ids. Also where subscribers are told counts only.
+	Members []*PresenceMember `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
+	// How many members there are in all.
+	Count uint32 `protobuf:"varint,2,opt,name=count,proto3" json:"count,omitempty"`
+	// The next page. Empty: this was the last one.
+	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// True where there are too many for subscribers to be told who comes and goes (streams[].presence.max_members).
+	CountsOnly    bool `protobuf:"varint,4,opt,name=counts_only,json=countsOnly,proto3" json:"counts_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPresenceResponse) Reset() {
+	*x = GetPresenceResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPresenceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPresenceResponse) ProtoMessage() {}
+
+func (x *GetPresenceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPresenceResponse.ProtoReflect.Descriptor instead.
+func (*GetPresenceResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetPresenceResponse) GetMembers() []*PresenceMember {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *GetPresenceResponse) GetCount() uint32 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *GetPresenceResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *GetPresenceResponse) GetCountsOnly() bool {
+	if x != nil {
+		return x.CountsOnly
+	}
+	return false
+}
+
 // Whose log to read.
 type ListMessagesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1898,7 +2211,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	mi := &file_carillon_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1910,7 +2223,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	mi := &file_carillon_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1923,7 +2236,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListMessagesRequest) GetTarget() isListMessagesRequest_Target {
@@ -2013,7 +2326,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	mi := &file_carillon_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +2338,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	mi := &file_carillon_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +2351,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*Envelope {
@@ -2080,7 +2393,7 @@ type ClearMessagesRequest struct {
 
 func (x *ClearMessagesRequest) Reset() {
 	*x = ClearMessagesRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2092,7 +2405,7 @@ func (x *ClearMessagesRequest) String() string {
 func (*ClearMessagesRequest) ProtoMessage() {}
 
 func (x *ClearMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2105,7 +2418,7 @@ func (x *ClearMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ClearMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ClearMessagesRequest) GetTarget() isClearMessagesRequest_Target {
@@ -2171,7 +2484,7 @@ type ClearMessagesResponse struct {
 
 func (x *ClearMessagesResponse) Reset() {
 	*x = ClearMessagesResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[27]
+	mi := &file_carillon_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2183,7 +2496,7 @@ func (x *ClearMessagesResponse) String() string {
 func (*ClearMessagesResponse) ProtoMessage() {}
 
 func (x *ClearMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[27]
+	mi := &file_carillon_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2196,7 +2509,7 @@ func (x *ClearMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ClearMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ClearMessagesResponse) GetMessages() uint64 {
@@ -2235,7 +2548,7 @@ type RevokeTokensRequest struct {
 
 func (x *RevokeTokensRequest) Reset() {
 	*x = RevokeTokensRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[28]
+	mi := &file_carillon_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +2560,7 @@ func (x *RevokeTokensRequest) String() string {
 func (*RevokeTokensRequest) ProtoMessage() {}
 
 func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[28]
+	mi := &file_carillon_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +2573,7 @@ func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokensRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *RevokeTokensRequest) GetTarget() isRevokeTokensRequest_Target {
@@ -2334,7 +2647,7 @@ type RevokeTokensResponse struct {
 
 func (x *RevokeTokensResponse) Reset() {
 	*x = RevokeTokensResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	mi := &file_carillon_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2346,7 +2659,7 @@ func (x *RevokeTokensResponse) String() string {
 func (*RevokeTokensResponse) ProtoMessage() {}
 
 func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	mi := &file_carillon_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2359,7 +2672,7 @@ func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokensResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RevokeTokensResponse) GetSessions() uint32 {
@@ -2394,7 +2707,7 @@ type BlockUserRequest struct {
 
 func (x *BlockUserRequest) Reset() {
 	*x = BlockUserRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[30]
+	mi := &file_carillon_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2406,7 +2719,7 @@ func (x *BlockUserRequest) String() string {
 func (*BlockUserRequest) ProtoMessage() {}
 
 func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[30]
+	mi := &file_carillon_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2419,7 +2732,7 @@ func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserRequest.ProtoReflect.Descriptor instead.
 func (*BlockUserRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *BlockUserRequest) GetUserId() string {
@@ -2464,7 +2777,7 @@ type BlockUserResponse struct {
 
 func (x *BlockUserResponse) Reset() {
 	*x = BlockUserResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[31]
+	mi := &file_carillon_v1_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2476,7 +2789,7 @@ func (x *BlockUserResponse) String() string {
 func (*BlockUserResponse) ProtoMessage() {}
 
 func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[31]
+	mi := &file_carillon_v1_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2489,7 +2802,7 @@ func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserResponse.ProtoReflect.Descriptor instead.
 func (*BlockUserResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BlockUserResponse) GetSessions() uint32 {
@@ -2519,7 +2832,7 @@ type UnblockUserRequest struct {
 
 func (x *UnblockUserRequest) Reset() {
 	*x = UnblockUserRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[32]
+	mi := &file_carillon_v1_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2531,7 +2844,7 @@ func (x *UnblockUserRequest) String() string {
 func (*UnblockUserRequest) ProtoMessage() {}
 
 func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[32]
+	mi := &file_carillon_v1_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2544,7 +2857,7 @@ func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserRequest.ProtoReflect.Descriptor instead.
 func (*UnblockUserRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{32}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *UnblockUserRequest) GetUserId() string {
@@ -2572,7 +2885,7 @@ type UnblockUserResponse struct {
 
 func (x *UnblockUserResponse) Reset() {
 	*x = UnblockUserResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[33]
+	mi := &file_carillon_v1_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2584,7 +2897,7 @@ func (x *UnblockUserResponse) String() string {
 func (*UnblockUserResponse) ProtoMessage() {}
 
 func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[33]
+	mi := &file_carillon_v1_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2597,7 +2910,7 @@ func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserResponse.ProtoReflect.Descriptor instead.
 func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{33}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *UnblockUserResponse) GetWasBlocked() bool {
@@ -2623,7 +2936,7 @@ type ListBlockedUsersRequest struct {
 
 func (x *ListBlockedUsersRequest) Reset() {
 	*x = ListBlockedUsersRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[34]
+	mi := &file_carillon_v1_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2635,7 +2948,7 @@ func (x *ListBlockedUsersRequest) String() string {
 func (*ListBlockedUsersRequest) ProtoMessage() {}
 
 func (x *ListBlockedUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[34]
+	mi := &file_carillon_v1_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2648,7 +2961,7 @@ func (x *ListBlockedUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlockedUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListBlockedUsersRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{34}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListBlockedUsersRequest) GetPageSize() int32 {
@@ -2687,7 +3000,7 @@ type BlockedUser struct {
 
 func (x *BlockedUser) Reset() {
 	*x = BlockedUser{}
-	mi := &file_carillon_v1_control_proto_msgTypes[35]
+	mi := &file_carillon_v1_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2699,7 +3012,7 @@ func (x *BlockedUser) String() string {
 func (*BlockedUser) ProtoMessage() {}
 
 func (x *BlockedUser) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[35]
+	mi := &file_carillon_v1_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2712,7 +3025,7 @@ func (x *BlockedUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockedUser.ProtoReflect.Descriptor instead.
 func (*BlockedUser) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{35}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BlockedUser) GetUserId() string {
@@ -2749,7 +3062,7 @@ type ListBlockedUsersResponse struct {
 
 func (x *ListBlockedUsersResponse) Reset() {
 	*x = ListBlockedUsersResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[36]
+	mi := &file_carillon_v1_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2761,7 +3074,7 @@ func (x *ListBlockedUsersResponse) String() string {
 func (*ListBlockedUsersResponse) ProtoMessage() {}
 
 func (x *ListBlockedUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[36]
+	mi := &file_carillon_v1_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2774,7 +3087,7 @@ func (x *ListBlockedUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlockedUsersResponse.ProtoReflect.Descriptor instead.
 func (*ListBlockedUsersResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{36}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ListBlockedUsersResponse) GetUsers() []*BlockedUser {
@@ -2806,7 +3119,7 @@ type PublishStreamResponse_Failure struct {
 
 func (x *PublishStreamResponse_Failure) Reset() {
 	*x = PublishStreamResponse_Failure{}
-	mi := &file_carillon_v1_control_proto_msgTypes[38]
+	mi := &file_carillon_v1_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2818,7 +3131,7 @@ func (x *PublishStreamResponse_Failure) String() string {
 func (*PublishStreamResponse_Failure) ProtoMessage() {}
 
 func (x *PublishStreamResponse_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[38]
+	mi := &file_carillon_v1_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2994,7 +3307,29 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
 	"\x06target\"6\n" +
 	"\x18CountSubscribersResponse\x12\x1a\n" +
-	"\bsessions\x18\x01 \x01(\x04R\bsessions\"\xcf\x01\n" +
+	"\bsessions\x18\x01 \x01(\x04R\bsessions\"\x99\x01\n" +
+	"\x12GetPresenceRequest\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x1b\n" +
+	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x03 \x01(\tR\tpageToken\x12\x1d\n" +
+	"\n" +
+	"count_only\x18\x04 \x01(\bR\tcountOnly\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"\xef\x01\n" +
+	"\x0ePresenceMember\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x12\n" +
+	"\x04info\x18\x03 \x01(\tR\x04info\x123\n" +
+	"\x06status\x18\x04 \x01(\x0e2\x1b.carillon.v1.PresenceStatusR\x06status\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x127\n" +
+	"\tjoin_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\x12\x1a\n" +
+	"\bsessions\x18\a \x01(\rR\bsessions\"\xab\x01\n" +
+	"\x13GetPresenceResponse\x125\n" +
+	"\amembers\x18\x01 \x03(\v2\x1b.carillon.v1.PresenceMemberR\amembers\x12\x14\n" +
+	"\x05count\x18\x02 \x01(\rR\x05count\x12&\n" +
+	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12\x1f\n" +
+	"\vcounts_only\x18\x04 \x01(\bR\n" +
+	"countsOnly\"\xcf\x01\n" +
 	"\x13ListMessagesRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12+\n" +
@@ -3051,7 +3386,12 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"expireTime\"r\n" +
 	"\x18ListBlockedUsersResponse\x12.\n" +
 	"\x05users\x18\x01 \x03(\v2\x18.carillon.v1.BlockedUserR\x05users\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken2\xa7\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\x81\x01\n" +
+	"\x0ePresenceStatus\x12\x1f\n" +
+	"\x1bPRESENCE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
+	"\x16PRESENCE_STATUS_ONLINE\x10\x01\x12\x18\n" +
+	"\x14PRESENCE_STATUS_AWAY\x10\x02\x12\x18\n" +
+	"\x14PRESENCE_STATUS_BUSY\x10\x032\xf9\n" +
 	"\n" +
 	"\x0eControlService\x12\\\n" +
 	"\x0fBroadcastToUser\x12#.carillon.v1.BroadcastToUserRequest\x1a$.carillon.v1.BroadcastToUserResponse\x12_\n" +
@@ -3062,7 +3402,8 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\rPublishStream\x12!.carillon.v1.PublishStreamRequest\x1a\".carillon.v1.PublishStreamResponse(\x010\x01\x12;\n" +
 	"\x04Kick\x12\x18.carillon.v1.KickRequest\x1a\x19.carillon.v1.KickResponse\x12P\n" +
 	"\vSubscribers\x12\x1f.carillon.v1.SubscribersRequest\x1a .carillon.v1.SubscribersResponse\x12_\n" +
-	"\x10CountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponse\x12S\n" +
+	"\x10CountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponse\x12P\n" +
+	"\vGetPresence\x12\x1f.carillon.v1.GetPresenceRequest\x1a .carillon.v1.GetPresenceResponse\x12S\n" +
 	"\fListMessages\x12 .carillon.v1.ListMessagesRequest\x1a!.carillon.v1.ListMessagesResponse\x12V\n" +
 	"\rClearMessages\x12!.carillon.v1.ClearMessagesRequest\x1a\".carillon.v1.ClearMessagesResponse\x12S\n" +
 	"\fRevokeTokens\x12 .carillon.v1.RevokeTokensRequest\x1a!.carillon.v1.RevokeTokensResponse\x12J\n" +
@@ -3083,130 +3424,140 @@ func file_carillon_v1_control_proto_rawDescGZIP() []byte {
 	return file_carillon_v1_control_proto_rawDescData
 }
 
-var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_carillon_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_carillon_v1_control_proto_goTypes = []any{
-	(*Receipt)(nil),                       // 0: carillon.v1.Receipt
-	(*DeliveryReport)(nil),                // 1: carillon.v1.DeliveryReport
-	(*PublishOptions)(nil),                // 2: carillon.v1.PublishOptions
-	(*Selector)(nil),                      // 3: carillon.v1.Selector
-	(*BroadcastToUserRequest)(nil),        // 4: carillon.v1.BroadcastToUserRequest
-	(*BroadcastToUserResponse)(nil),       // 5: carillon.v1.BroadcastToUserResponse
-	(*BroadcastToUsersRequest)(nil),       // 6: carillon.v1.BroadcastToUsersRequest
-	(*BroadcastToUsersResponse)(nil),      // 7: carillon.v1.BroadcastToUsersResponse
-	(*BroadcastStreamRequest)(nil),        // 8: carillon.v1.BroadcastStreamRequest
-	(*BroadcastStreamResponse)(nil),       // 9: carillon.v1.BroadcastStreamResponse
-	(*BroadcastAllRequest)(nil),           // 10: carillon.v1.BroadcastAllRequest
-	(*BroadcastAllResponse)(nil),          // 11: carillon.v1.BroadcastAllResponse
-	(*SendToSessionRequest)(nil),          // 12: carillon.v1.SendToSessionRequest
-	(*SendToSessionResponse)(nil),         // 13: carillon.v1.SendToSessionResponse
-	(*PublishItem)(nil),                   // 14: carillon.v1.PublishItem
-	(*PublishStreamRequest)(nil),          // 15: carillon.v1.PublishStreamRequest
-	(*PublishStreamResponse)(nil),         // 16: carillon.v1.PublishStreamResponse
-	(*KickRequest)(nil),                   // 17: carillon.v1.KickRequest
-	(*KickResponse)(nil),                  // 18: carillon.v1.KickResponse
-	(*SubscribersRequest)(nil),            // 19: carillon.v1.SubscribersRequest
-	(*Subscriber)(nil),                    // 20: carillon.v1.Subscriber
-	(*SubscribersResponse)(nil),           // 21: carillon.v1.SubscribersResponse
-	(*CountSubscribersRequest)(nil),       // 22: carillon.v1.CountSubscribersRequest
-	(*CountSubscribersResponse)(nil),      // 23: carillon.v1.CountSubscribersResponse
-	(*ListMessagesRequest)(nil),           // 24: carillon.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),          // 25: carillon.v1.ListMessagesResponse
-	(*ClearMessagesRequest)(nil),          // 26: carillon.v1.ClearMessagesRequest
-	(*ClearMessagesResponse)(nil),         // 27: carillon.v1.ClearMessagesResponse
-	(*RevokeTokensRequest)(nil),           // 28: carillon.v1.RevokeTokensRequest
-	(*RevokeTokensResponse)(nil),          // 29: carillon.v1.RevokeTokensResponse
-	(*BlockUserRequest)(nil),              // 30: carillon.v1.BlockUserRequest
-	(*BlockUserResponse)(nil),             // 31: carillon.v1.BlockUserResponse
-	(*UnblockUserRequest)(nil),            // 32: carillon.v1.UnblockUserRequest
-	(*UnblockUserResponse)(nil),           // 33: carillon.v1.UnblockUserResponse
-	(*ListBlockedUsersRequest)(nil),       // 34: carillon.v1.ListBlockedUsersRequest
-	(*BlockedUser)(nil),                   // 35: carillon.v1.BlockedUser
-	(*ListBlockedUsersResponse)(nil),      // 36: carillon.v1.ListBlockedUsersResponse
-	nil,                                   // 37: carillon.v1.Selector.LabelsEntry
-	(*PublishStreamResponse_Failure)(nil), // 38: carillon.v1.PublishStreamResponse.Failure
-	nil,                                   // 39: carillon.v1.Subscriber.LabelsEntry
-	(*Position)(nil),                      // 40: carillon.v1.Position
-	(*durationpb.Duration)(nil),           // 41: google.protobuf.Duration
-	(*Event)(nil),                         // 42: carillon.v1.Event
-	(*timestamppb.Timestamp)(nil),         // 43: google.protobuf.Timestamp
-	(*Envelope)(nil),                      // 44: carillon.v1.Envelope
+	(PresenceStatus)(0),                   // 0: carillon.v1.PresenceStatus
+	(*Receipt)(nil),                       // 1: carillon.v1.Receipt
+	(*DeliveryReport)(nil),                // 2: carillon.v1.DeliveryReport
+	(*PublishOptions)(nil),                // 3: carillon.v1.PublishOptions
+	(*Selector)(nil),                      // 4: carillon.v1.Selector
+	(*BroadcastToUserRequest)(nil),        // 5: carillon.v1.BroadcastToUserRequest
+	(*BroadcastToUserResponse)(nil),       // 6: carillon.v1.BroadcastToUserResponse
+	(*BroadcastToUsersRequest)(nil),       // 7: carillon.v1.BroadcastToUsersRequest
+	(*BroadcastToUsersResponse)(nil),      // 8: carillon.v1.BroadcastToUsersResponse
+	(*BroadcastStreamRequest)(nil),        // 9: carillon.v1.BroadcastStreamRequest
+	(*BroadcastStreamResponse)(nil),       // 10: carillon.v1.BroadcastStreamResponse
+	(*BroadcastAllRequest)(nil),           // 11: carillon.v1.BroadcastAllRequest
+	(*BroadcastAllResponse)(nil),          // 12: carillon.v1.BroadcastAllResponse
+	(*SendToSessionRequest)(nil),          // 13: carillon.v1.SendToSessionRequest
+	(*SendToSessionResponse)(nil),         // 14: carillon.v1.SendToSessionResponse
+	(*PublishItem)(nil),                   // 15: carillon.v1.PublishItem
+	(*PublishStreamRequest)(nil),          // 16: carillon.v1.PublishStreamRequest
+	(*PublishStreamResponse)(nil),         // 17: carillon.v1.PublishStreamResponse
+	(*KickRequest)(nil),                   // 18: carillon.v1.KickRequest
+	(*KickResponse)(nil),                  // 19: carillon.v1.KickResponse
+	(*SubscribersRequest)(nil),            // 20: carillon.v1.SubscribersRequest
+	(*Subscriber)(nil),                    // 21: carillon.v1.Subscriber
+	(*SubscribersResponse)(nil),           // 22: carillon.v1.SubscribersResponse
+	(*CountSubscribersRequest)(nil),       // 23: carillon.v1.CountSubscribersRequest
+	(*CountSubscribersResponse)(nil),      // 24: carillon.v1.CountSubscribersResponse
+	(*GetPresenceRequest)(nil),            // 25: carillon.v1.GetPresenceRequest
+	(*PresenceMember)(nil),                // 26: carillon.v1.PresenceMember
+	(*GetPresenceResponse)(nil),           // 27: carillon.v1.GetPresenceResponse
+	(*ListMessagesRequest)(nil),           // 28: carillon.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),          // 29: carillon.v1.ListMessagesResponse
+	(*ClearMessagesRequest)(nil),          // 30: carillon.v1.ClearMessagesRequest
+	(*ClearMessagesResponse)(nil),         // 31: carillon.v1.ClearMessagesResponse
+	(*RevokeTokensRequest)(nil),           // 32: carillon.v1.RevokeTokensRequest
+	(*RevokeTokensResponse)(nil),          // 33: carillon.v1.RevokeTokensResponse
+	(*BlockUserRequest)(nil),              // 34: carillon.v1.BlockUserRequest
+	(*BlockUserResponse)(nil),             // 35: carillon.v1.BlockUserResponse
+	(*UnblockUserRequest)(nil),            // 36: carillon.v1.UnblockUserRequest
+	(*UnblockUserResponse)(nil),           // 37: carillon.v1.UnblockUserResponse
+	(*ListBlockedUsersRequest)(nil),       // 38: carillon.v1.ListBlockedUsersRequest
+	(*BlockedUser)(nil),                   // 39: carillon.v1.BlockedUser
+	(*ListBlockedUsersResponse)(nil),      // 40: carillon.v1.ListBlockedUsersResponse
+	nil,                                   // 41: carillon.v1.Selector.LabelsEntry
+	(*PublishStreamResponse_Failure)(nil), // 42: carillon.v1.PublishStreamResponse.Failure
+	nil,                                   // 43: carillon.v1.Subscriber.LabelsEntry
+	(*Position)(nil),                      // 44: carillon.v1.Position
+	(*durationpb.Duration)(nil),           // 45: google.protobuf.Duration
+	(*Event)(nil),                         // 46: carillon.v1.Event
+	(*timestamppb.Timestamp)(nil),         // 47: google.protobuf.Timestamp
+	(*Envelope)(nil),                      // 48: carillon.v1.Envelope
 }
 var file_carillon_v1_control_proto_depIdxs = []int32{
-	40, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
-	1,  // 1: carillon.v1.Receipt.report:type_name -> carillon.v1.DeliveryReport
-	41, // 2: carillon.v1.PublishOptions.ttl:type_name -> google.protobuf.Duration
-	41, // 3: carillon.v1.PublishOptions.deliver_within:type_name -> google.protobuf.Duration
-	40, // 4: carillon.v1.PublishOptions.expected_position:type_name -> carillon.v1.Position
-	3,  // 5: carillon.v1.PublishOptions.selector:type_name -> carillon.v1.Selector
-	37, // 6: carillon.v1.Selector.labels:type_name -> carillon.v1.Selector.LabelsEntry
-	42, // 7: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
-	2,  // 8: carillon.v1.BroadcastToUserRequest.options:type_name -> carillon.v1.PublishOptions
-	0,  // 9: carillon.v1.BroadcastToUserResponse.receipt:type_name -> carillon.v1.Receipt
-	42, // 10: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
-	2,  // 11: carillon.v1.BroadcastToUsersRequest.options:type_name -> carillon.v1.PublishOptions
-	0,  // 12: carillon.v1.BroadcastToUsersResponse.receipt:type_name -> carillon.v1.Receipt
-	42, // 13: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
-	2,  // 14: carillon.v1.BroadcastStreamRequest.options:type_name -> carillon.v1.PublishOptions
-	0,  // 15: carillon.v1.BroadcastStreamResponse.receipt:type_name -> carillon.v1.Receipt
-	42, // 16: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
-	2,  // 17: carillon.v1.BroadcastAllRequest.options:type_name -> carillon.v1.PublishOptions
-	0,  // 18: carillon.v1.BroadcastAllResponse.receipt:type_name -> carillon.v1.Receipt
-	42, // 19: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
-	2,  // 20: carillon.v1.SendToSessionRequest.options:type_name -> carillon.v1.PublishOptions
-	0,  // 21: carillon.v1.SendToSessionResponse.receipt:type_name -> carillon.v1.Receipt
-	8,  // 22: carillon.v1.PublishItem.broadcast_stream:type_name -> carillon.v1.BroadcastStreamRequest
-	4,  // 23: carillon.v1.PublishItem.broadcast_to_user:type_name -> carillon.v1.BroadcastToUserRequest
-	6,  // 24: carillon.v1.PublishItem.broadcast_to_users:type_name -> carillon.v1.BroadcastToUsersRequest
-	10, // 25: carillon.v1.PublishItem.broadcast_all:type_name -> carillon.v1.BroadcastAllRequest
-	12, // 26: carillon.v1.PublishItem.send_to_session:type_name -> carillon.v1.SendToSessionRequest
-	14, // 27: carillon.v1.PublishStreamRequest.items:type_name -> carillon.v1.PublishItem
-	38, // 28: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
-	43, // 29: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
-	39, // 30: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
-	20, // 31: carillon.v1.SubscribersResponse.subscribers:type_name -> carillon.v1.Subscriber
-	40, // 32: carillon.v1.ListMessagesRequest.after:type_name -> carillon.v1.Position
-	44, // 33: carillon.v1.ListMessagesResponse.messages:type_name -> carillon.v1.Envelope
-	40, // 34: carillon.v1.ListMessagesResponse.position:type_name -> carillon.v1.Position
-	40, // 35: carillon.v1.ClearMessagesResponse.position:type_name -> carillon.v1.Position
-	43, // 36: carillon.v1.RevokeTokensRequest.issued_before:type_name -> google.protobuf.Timestamp
-	41, // 37: carillon.v1.BlockUserRequest.duration:type_name -> google.protobuf.Duration
-	43, // 38: carillon.v1.BlockedUser.expire_time:type_name -> google.protobuf.Timestamp
-	35, // 39: carillon.v1.ListBlockedUsersResponse.users:type_name -> carillon.v1.BlockedUser
-	4,  // 40: carillon.v1.ControlService.BroadcastToUser:input_type -> carillon.v1.BroadcastToUserRequest
-	6,  // 41: carillon.v1.ControlService.BroadcastToUsers:input_type -> carillon.v1.BroadcastToUsersRequest
-	8,  // 42: carillon.v1.ControlService.BroadcastStream:input_type -> carillon.v1.BroadcastStreamRequest
-	10, // 43: carillon.v1.ControlService.BroadcastAll:input_type -> carillon.v1.BroadcastAllRequest
-	12, // 44: carillon.v1.ControlService.SendToSession:input_type -> carillon.v1.SendToSessionRequest
-	15, // 45: carillon.v1.ControlService.PublishStream:input_type -> carillon.v1.PublishStreamRequest
-	17, // 46: carillon.v1.ControlService.Kick:input_type -> carillon.v1.KickRequest
-	19, // 47: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
-	22, // 48: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
-	24, // 49: carillon.v1.ControlService.ListMessages:input_type -> carillon.v1.ListMessagesRequest
-	26, // 50: carillon.v1.ControlService.ClearMessages:input_type -> carillon.v1.ClearMessagesRequest
-	28, // 51: carillon.v1.ControlService.RevokeTokens:input_type -> carillon.v1.RevokeTokensRequest
-	30, // 52: carillon.v1.ControlService.BlockUser:input_type -> carillon.v1.BlockUserRequest
-	32, // 53: carillon.v1.ControlService.UnblockUser:input_type -> carillon.v1.UnblockUserRequest
-	34, // 54: carillon.v1.ControlService.ListBlockedUsers:input_type -> carillon.v1.ListBlockedUsersRequest
-	5,  // 55: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
-	7,  // 56: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
-	9,  // 57: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
-	11, // 58: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
-	13, // 59: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
-	16, // 60: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
-	18, // 61: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
-	21, // 62: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
-	23, // 63: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
-	25, // 64: carillon.v1.ControlService.ListMessages:output_type -> carillon.v1.ListMessagesResponse
-	27, // 65: carillon.v1.ControlService.ClearMessages:output_type -> carillon.v1.ClearMessagesResponse
-	29, // 66: carillon.v1.ControlService.RevokeTokens:output_type -> carillon.v1.RevokeTokensResponse
-	31, // 67: carillon.v1.ControlService.BlockUser:output_type -> carillon.v1.BlockUserResponse
-	33, // 68: carillon.v1.ControlService.UnblockUser:output_type -> carillon.v1.UnblockUserResponse
-	36, // 69: carillon.v1.ControlService.ListBlockedUsers:output_type -> carillon.v1.ListBlockedUsersResponse
-	55, // [55:70] is the sub-list for method output_type
-	40, // [40:55] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	44, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
+	2,  // 1: carillon.v1.Receipt.report:type_name -> carillon.v1.DeliveryReport
+	45, // 2: carillon.v1.PublishOptions.ttl:type_name -> google.protobuf.Duration
+	45, // 3: carillon.v1.PublishOptions.deliver_within:type_name -> google.protobuf.Duration
+	44, // 4: carillon.v1.PublishOptions.expected_position:type_name -> carillon.v1.Position
+	4,  // 5: carillon.v1.PublishOptions.selector:type_name -> carillon.v1.Selector
+	41, // 6: carillon.v1.Selector.labels:type_name -> carillon.v1.Selector.LabelsEntry
+	46, // 7: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
+	3,  // 8: carillon.v1.BroadcastToUserRequest.options:type_name -> carillon.v1.PublishOptions
+	1,  // 9: carillon.v1.BroadcastToUserResponse.receipt:type_name -> carillon.v1.Receipt
+	46, // 10: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
+	3,  // 11: carillon.v1.BroadcastToUsersRequest.options:type_name -> carillon.v1.PublishOptions
+	1,  // 12: carillon.v1.BroadcastToUsersResponse.receipt:type_name -> carillon.v1.Receipt
+	46, // 13: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
+	3,  // 14: carillon.v1.BroadcastStreamRequest.options:type_name -> carillon.v1.PublishOptions
+	1,  // 15: carillon.v1.BroadcastStreamResponse.receipt:type_name -> carillon.v1.Receipt
+	46, // 16: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
+	3,  // 17: carillon.v1.BroadcastAllRequest.options:type_name -> carillon.v1.PublishOptions
+	1,  // 18: carillon.v1.BroadcastAllResponse.receipt:type_name -> carillon.v1.Receipt
+	46, // 19: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
+	3,  // 20: carillon.v1.SendToSessionRequest.options:type_name -> carillon.v1.PublishOptions
+	1,  // 21: carillon.v1.SendToSessionResponse.receipt:type_name -> carillon.v1.Receipt
+	9,  // 22: carillon.v1.PublishItem.broadcast_stream:type_name -> carillon.v1.BroadcastStreamRequest
+	5,  // 23: carillon.v1.PublishItem.broadcast_to_user:type_name -> carillon.v1.BroadcastToUserRequest
+	7,  // 24: carillon.v1.PublishItem.broadcast_to_users:type_name -> carillon.v1.BroadcastToUsersRequest
+	11, // 25: carillon.v1.PublishItem.broadcast_all:type_name -> carillon.v1.BroadcastAllRequest
+	13, // 26: carillon.v1.PublishItem.send_to_session:type_name -> carillon.v1.SendToSessionRequest
+	15, // 27: carillon.v1.PublishStreamRequest.items:type_name -> carillon.v1.PublishItem
+	42, // 28: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
+	47, // 29: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
+	43, // 30: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
+	21, // 31: carillon.v1.SubscribersResponse.subscribers:type_name -> carillon.v1.Subscriber
+	0,  // 32: carillon.v1.PresenceMember.status:type_name -> carillon.v1.PresenceStatus
+	47, // 33: carillon.v1.PresenceMember.join_time:type_name -> google.protobuf.Timestamp
+	26, // 34: carillon.v1.GetPresenceResponse.members:type_name -> carillon.v1.PresenceMember
+	44, // 35: carillon.v1.ListMessagesRequest.after:type_name -> carillon.v1.Position
+	48, // 36: carillon.v1.ListMessagesResponse.messages:type_name -> carillon.v1.Envelope
+	44, // 37: carillon.v1.ListMessagesResponse.position:type_name -> carillon.v1.Position
+	44, // 38: carillon.v1.ClearMessagesResponse.position:type_name -> carillon.v1.Position
+	47, // 39: carillon.v1.RevokeTokensRequest.issued_before:type_name -> google.protobuf.Timestamp
+	45, // 40: carillon.v1.BlockUserRequest.duration:type_name -> google.protobuf.Duration
+	47, // 41: carillon.v1.BlockedUser.expire_time:type_name -> google.protobuf.Timestamp
+	39, // 42: carillon.v1.ListBlockedUsersResponse.users:type_name -> carillon.v1.BlockedUser
+	5,  // 43: carillon.v1.ControlService.BroadcastToUser:input_type -> carillon.v1.BroadcastToUserRequest
+	7,  // 44: carillon.v1.ControlService.BroadcastToUsers:input_type -> carillon.v1.BroadcastToUsersRequest
+	9,  // 45: carillon.v1.ControlService.BroadcastStream:input_type -> carillon.v1.BroadcastStreamRequest
+	11, // 46: carillon.v1.ControlService.BroadcastAll:input_type -> carillon.v1.BroadcastAllRequest
+	13, // 47: carillon.v1.ControlService.SendToSession:input_type -> carillon.v1.SendToSessionRequest
+	16, // 48: carillon.v1.ControlService.PublishStream:input_type -> carillon.v1.PublishStreamRequest
+	18, // 49: carillon.v1.ControlService.Kick:input_type -> carillon.v1.KickRequest
+	20, // 50: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
+	23, // 51: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
+	25, // 52: carillon.v1.ControlService.GetPresence:input_type -> carillon.v1.GetPresenceRequest
+	28, // 53: carillon.v1.ControlService.ListMessages:input_type -> carillon.v1.ListMessagesRequest
+	30, // 54: carillon.v1.ControlService.ClearMessages:input_type -> carillon.v1.ClearMessagesRequest
+	32, // 55: carillon.v1.ControlService.RevokeTokens:input_type -> carillon.v1.RevokeTokensRequest
+	34, // 56: carillon.v1.ControlService.BlockUser:input_type -> carillon.v1.BlockUserRequest
+	36, // 57: carillon.v1.ControlService.UnblockUser:input_type -> carillon.v1.UnblockUserRequest
+	38, // 58: carillon.v1.ControlService.ListBlockedUsers:input_type -> carillon.v1.ListBlockedUsersRequest
+	6,  // 59: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
+	8,  // 60: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
+	10, // 61: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
+	12, // 62: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
+	14, // 63: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
+	17, // 64: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
+	19, // 65: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
+	22, // 66: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
+	24, // 67: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
+	27, // 68: carillon.v1.ControlService.GetPresence:output_type -> carillon.v1.GetPresenceResponse
+	29, // 69: carillon.v1.ControlService.ListMessages:output_type -> carillon.v1.ListMessagesResponse
+	31, // 70: carillon.v1.ControlService.ClearMessages:output_type -> carillon.v1.ClearMessagesResponse
+	33, // 71: carillon.v1.ControlService.RevokeTokens:output_type -> carillon.v1.RevokeTokensResponse
+	35, // 72: carillon.v1.ControlService.BlockUser:output_type -> carillon.v1.BlockUserResponse
+	37, // 73: carillon.v1.ControlService.UnblockUser:output_type -> carillon.v1.UnblockUserResponse
+	40, // 74: carillon.v1.ControlService.ListBlockedUsers:output_type -> carillon.v1.ListBlockedUsersResponse
+	59, // [59:75] is the sub-list for method output_type
+	43, // [43:59] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_control_proto_init() }
@@ -3235,15 +3586,15 @@ func file_carillon_v1_control_proto_init() {
 		(*CountSubscribersRequest_Stream)(nil),
 		(*CountSubscribersRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[24].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[27].OneofWrappers = []any{
 		(*ListMessagesRequest_Stream)(nil),
 		(*ListMessagesRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[26].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[29].OneofWrappers = []any{
 		(*ClearMessagesRequest_Stream)(nil),
 		(*ClearMessagesRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[28].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[31].OneofWrappers = []any{
 		(*RevokeTokensRequest_UserId)(nil),
 		(*RevokeTokensRequest_TokenId)(nil),
 	}
@@ -3252,13 +3603,14 @@ func file_carillon_v1_control_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_control_proto_rawDesc), len(file_carillon_v1_control_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   40,
+			NumEnums:      1,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_carillon_v1_control_proto_goTypes,
 		DependencyIndexes: file_carillon_v1_control_proto_depIdxs,
+		EnumInfos:         file_carillon_v1_control_proto_enumTypes,
 		MessageInfos:      file_carillon_v1_control_proto_msgTypes,
 	}.Build()
 	File_carillon_v1_control_proto = out.File

@@ -30,6 +30,7 @@ const (
 	ControlService_Kick_FullMethodName             = "/carillon.v1.ControlService/Kick"
 	ControlService_Subscribers_FullMethodName      = "/carillon.v1.ControlService/Subscribers"
 	ControlService_CountSubscribers_FullMethodName = "/carillon.v1.ControlService/CountSubscribers"
+	ControlService_GetPresence_FullMethodName      = "/carillon.v1.ControlService/GetPresence"
 	ControlService_ListMessages_FullMethodName     = "/carillon.v1.ControlService/ListMessages"
 	ControlService_ClearMessages_FullMethodName    = "/carillon.v1.ControlService/ClearMessages"
 	ControlService_RevokeTokens_FullMethodName     = "/carillon.v1.ControlService/RevokeTokens"
@@ -52,7 +53,8 @@ const (
 //	                    the request is larger than 1 MiB, and trying again is of no use
 //	ALREADY_EXISTS      options.request_id was used for another message
 //	ABORTED             the log does not stand where the caller thought
-//	FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
+//	FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept; or members, where it is not
+//	                    known who is there
 //	UNAVAILABLE         the gateway is shutting down
 //
 // each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -81,6 +83,10 @@ type ControlServiceClient interface {
 	Subscribers(ctx context.Context, in *SubscribersRequest, opts ...grpc.CallOption) (*SubscribersResponse, error)
 	// Counts sessions: of a stream, a user, or all. Costs one look-up. Verb: read.
 	CountSubscribers(ctx context.Context, in *CountSubscribersRequest, opts ...grpc.CallOption) (*CountSubscribersResponse, error)
+	// Lists who is in a stream: users, however many sessions each has, in the order of their ids, a page at a time. Those
+	// who come or go between two pages may be missed; none is listed twice. FAILED_PRECONDITION where the stream's rule
+	// keeps no presence. Verb: read.
+	GetPresence(ctx context.Context, in *GetPresenceRequest, opts ...grpc.CallOption) (*GetPresenceResponse, error)
 	// Reads a log, from the oldest message that is kept, a page at a time. FAILED_PRECONDITION where the stream, or users,
 	// have no log. Verb: read.
 	ListMessages(ctx context.Context, in *ListMessagesRequest, opts ...grpc.CallOption) (*ListMessagesResponse, error)
@@ -203,6 +209,16 @@ func (c *controlServiceClient) CountSubscribers(ctx context.Context, in *CountSu
 	return out, nil
 }
 
+func (c *controlServiceClient) GetPresence(ctx context.Context, in *GetPresenceRequest, opts ...grpc.CallOption) (*GetPresenceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPresenceResponse)
+	err := c.cc.Invoke(ctx, ControlService_GetPresence_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *controlServiceClient) ListMessages(ctx context.Context, in *ListMessagesRequest, opts ...grpc.CallOption) (*ListMessagesResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListMessagesResponse)
@@ -277,7 +293,8 @@ func (c *controlServiceClient) ListBlockedUsers(ctx context.Context, in *ListBlo
 //	                    the request is larger than 1 MiB, and trying again is of no use
 //	ALREADY_EXISTS      options.request_id was used for another message
 //	ABORTED             the log does not stand where the caller thought
-//	FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
+//	FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept; or members, where it is not
+//	                    known who is there
 //	UNAVAILABLE         the gateway is shutting down
 //
 // each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -306,6 +323,10 @@ type ControlServiceServer interface {
 	Subscribers(context.Context, *SubscribersRequest) (*SubscribersResponse, error)
 	// Counts sessions: of a stream, a user, or all. Costs one look-up. Verb: read.
 	CountSubscribers(context.Context, *CountSubscribersRequest) (*CountSubscribersResponse, error)
+	// Lists who is in a stream: users, however many sessions each has, in the order of their ids, a page at a time. Those
+	// who come or go between two pages may be missed; none is listed twice. FAILED_PRECONDITION where the stream's rule
+	// keeps no presence. Verb: read.
+	GetPresence(context.Context, *GetPresenceRequest) (*GetPresenceResponse, error)
 	// Reads a log, from the oldest message that is kept, a page at a time. FAILED_PRECONDITION where the stream, or users,
 	// have no log. Verb: read.
 	ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error)
@@ -361,6 +382,9 @@ func (UnimplementedControlServiceServer) Subscribers(context.Context, *Subscribe
 }
 func (UnimplementedControlServiceServer) CountSubscribers(context.Context, *CountSubscribersRequest) (*CountSubscribersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method CountSubscribers not implemented")
+}
+func (UnimplementedControlServiceServer) GetPresence(context.Context, *GetPresenceRequest) (*GetPresenceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPresence not implemented")
 }
 func (UnimplementedControlServiceServer) ListMessages(context.Context, *ListMessagesRequest) (*ListMessagesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListMessages not implemented")
@@ -552,6 +576,24 @@ func _ControlService_CountSubscribers_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ControlService_GetPresence_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPresenceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).GetPresence(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_GetPresence_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).GetPresence(ctx, req.(*GetPresenceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _ControlService_ListMessages_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListMessagesRequest)
 	if err := dec(in); err != nil {
@@ -698,6 +740,10 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "CountSubscribers",
 			Handler:    _ControlService_CountSubscribers_Handler,
+		},
+		{
+			MethodName: "GetPresence",
+			Handler:    _ControlService_GetPresence_Handler,
 		},
 		{
 			MethodName: "ListMessages",

@@ -40,6 +40,19 @@ TEST(ClaimsTest, ANameGoesBeforeAPath) {
   EXPECT_EQ(Read(R"({"a.b":"name","a":{"b":"path"}})", rules)->user_id, "name");
 }
 
+TEST(ClaimsTest, InfoIsAnyJsonOfAKibibyte) {
+  ClaimRules rules;
+  EXPECT_EQ(Read(R"({"sub":"a","info":{}})", rules)->info, "");
+  rules.info = "profile.public";
+  EXPECT_EQ(Read(R"({"sub":"a"})", rules)->info, "");
+  EXPECT_EQ(Read(R"({"sub":"a","profile":{"public":{"avatar":[1,"b"]}}})", rules)->info, R"({"avatar":[1,"b"]})");
+  rules.info = "info";
+  EXPECT_EQ(Read(R"({"sub":"a","info":null})", rules)->info, "null");
+  EXPECT_EQ(Read(R"({"sub":"a","info":")" + std::string(1022, 'x') + R"("})", rules)->info.size(), 1024u);
+  EXPECT_THAT(MessageOf(Read(R"({"sub":"a","info":")" + std::string(1023, 'x') + R"("})", rules).status()),
+              HasSubstr("\"info\" has more than 1024 bytes"));
+}
+
 TEST(ClaimsTest, NumbersAreIdsToo) {
   EXPECT_EQ(Read(R"({"sub":17})", {})->user_id, "17");
   EXPECT_FALSE(Read(R"({"sub":1.5})", {}).ok());

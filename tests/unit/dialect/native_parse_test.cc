@@ -97,6 +97,44 @@ TEST(NativeParseTest, WhatCannotBePublished) {
   for (const auto& [text, code] : kCases) EXPECT_EQ(ParseAs<Nonsense>(text).code, code) << text;
 }
 
+TEST(NativeParseTest, MembersAreAskedForInPages) {
+  auto command = ParseAs<ListMembers>(R"({"action":"members","id":1,"stream":"presence-a","after":"ann","limit":5})");
+  EXPECT_EQ(command.id, "1");
+  EXPECT_EQ(command.stream, "presence-a");
+  EXPECT_EQ(command.after, "ann");
+  EXPECT_EQ(command.limit, 5u);
+
+  EXPECT_EQ(ParseAs<ListMembers>(R"({"action":"members","stream":"a","after":null,"limit":null})").limit, 100u);
+  EXPECT_EQ(ParseAs<ListMembers>(R"({"action":"members","stream":"a","limit":9007199254740992})").limit, 200u);
+}
+
+TEST(NativeParseTest, UsersSayHowTheyAre) {
+  auto command =
+      ParseAs<SetMood>(R"({"action":"presence","id":2,"stream":"presence-a","status":"busy","text":"soon"})");
+  EXPECT_EQ(command.id, "2");
+  EXPECT_EQ(command.stream, "presence-a");
+  EXPECT_EQ(command.mood, (wire::Mood{wire::Availability::kBusy, "soon"}));
+
+  EXPECT_EQ(ParseAs<SetMood>(R"({"action":"presence","status":"away"})").mood.availability, wire::Availability::kAway);
+  EXPECT_EQ(ParseAs<SetMood>(R"({"action":"presence","text":null})").mood, wire::Mood());
+}
+
+TEST(NativeParseTest, WhatIsNoMood) {
+  const std::pair<std::string, std::string_view> kCases[] = {
+      {R"({"action":"members","stream":1})", "bad_stream"},
+      {R"({"action":"members","stream":"a","after":1})", "bad_after"},
+      {R"({"action":"members","stream":"a","limit":0})", "bad_limit"},
+      {R"({"action":"members","stream":"a","limit":-1})", "bad_limit"},
+      {R"({"action":"members","stream":"a","limit":1.5})", "bad_limit"},
+      {R"({"action":"presence","status":"Online"})", "bad_status"},
+      {R"({"action":"presence","status":null})", "bad_status"},
+      {R"({"action":"presence","text":")" + std::string(257, 't') + R"("})", "bad_text"},
+      {R"({"action":"presence","text":{}})", "bad_text"},
+      {R"({"action":"presence","stream":[]})", "bad_stream"},
+  };
+  for (const auto& [text, code] : kCases) EXPECT_EQ(ParseAs<Nonsense>(text).code, code) << text;
+}
+
 TEST(NativeParseTest, TokensAreForStreams) {
   auto command = ParseAs<Subscribe>(R"({"action":"subscribe","streams":["a"],"tokens":{"a":"x.y.z"}})");
   EXPECT_EQ(command.tokens.at("a"), "x.y.z");

@@ -62,6 +62,20 @@ TEST(NativeReplyTest, APublishedMessageHasAnIdAndPerhapsAPosition) {
             R"({"stream":"system","event":"published","data":{"stream":"chat","message_id":"m-1"},"meta":{},"id":7})");
 }
 
+TEST(NativeReplyTest, MembersSayWhereToGoOn) {
+  wire::Member member;
+  member.user_id = "ann";
+  EXPECT_EQ(Reply(Members{"7", "presence-a", 2, false, {member}, "ann"}),
+            R"({"stream":"system","event":"members","data":{"stream":"presence-a","count":2,"counts_only":false,)"
+            R"("members":[{"user":{"id":"ann","name":""},"status":"online","text":"","since":0}],"next":"ann"},)"
+            R"("meta":{},"id":7})");
+  EXPECT_EQ(Reply(Members{"", "presence-a", 500, true, {}, ""}),
+            R"({"stream":"system","event":"members","data":{"stream":"presence-a","count":500,"counts_only":true,)"
+            R"("members":[]},"meta":{}})");
+  EXPECT_EQ(Reply(MoodSet{"7", {"presence-a"}}),
+            R"({"stream":"system","event":"presence","data":{"streams":["presence-a"]},"meta":{},"id":7})");
+}
+
 TEST(NativeReplyTest, AnAnonymousSessionHasNoUser) {
   json::value reply = json::parse(Reply(Welcome{}));
 

@@ -141,6 +141,12 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {std::string(kSecret) + "streams { pattern: 'a' publish { who: STREAM_ACCESS_ANYONE roles: 'x' } }",
        "streams[0].publish.who: admits those"},
       {std::string(kSecret) + "streams { pattern: 'a' subscribe { filter { key: 'w' value: '{workspace}' } } }", ""},
+      {std::string(kSecret) + "streams { pattern: 'a' presence { mode: PRESENCE_MODE_ON updates: '3/10s' } }", ""},
+      {std::string(kSecret) + "streams { pattern: 'a' presence { updates: 'often' } }",
+       "streams[0].presence.updates: must look like"},
+      {std::string(kSecret) + "streams { pattern: 'a' presence { mode: PRESENCE_MODE_ON } subscribe { filter { key: "
+                              "'w' value: '{w}' } } }",
+       "streams[0].presence.mode: cannot be on"},
       {std::string(kSecret) + "streams { pattern: 'a' subscribe { filter { value: '{workspace}' } } }",
        "streams[0].subscribe.filter[0].key: needs"},
       {std::string(kSecret) + "streams { pattern: 'a' subscribe { filter { key: 'from' value: '{user}' } } }",

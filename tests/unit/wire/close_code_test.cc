@@ -37,6 +37,14 @@ TEST(CloseCodeTest, ACodeThatABackendChoseCountsAsKicked) {
   EXPECT_EQ(InfoOf(static_cast<CloseCode>(4999)).name, "kicked");
 }
 
+TEST(CloseCodeTest, SomeEndingsAreForGood) {
+  for (const CloseInfo& info : CloseTable()) {
+    auto number = static_cast<uint16_t>(info.code);
+    EXPECT_EQ(IsForGood(info.code), number >= 4000 && number < 4100) << number;
+    EXPECT_EQ(IsGoodbye(number), number == 1000 || number == 1005) << number;
+  }
+}
+
 struct RangeCase {
   uint32_t first;
   uint32_t last;

@@ -2,11 +2,16 @@ from . import envelope_pb2 as _envelope_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+PRESENCE_STATUS_AWAY: PresenceStatus
+PRESENCE_STATUS_BUSY: PresenceStatus
+PRESENCE_STATUS_ONLINE: PresenceStatus
+PRESENCE_STATUS_UNSPECIFIED: PresenceStatus
 
 class BlockUserRequest(_message.Message):
     __slots__ = ["app", "duration", "reason", "user_id"]
@@ -168,6 +173,32 @@ class DeliveryReport(_message.Message):
     replaying: int
     def __init__(self, queued: _Optional[int] = ..., filtered: _Optional[int] = ..., dropped: _Optional[int] = ..., replaying: _Optional[int] = ..., partial: bool = ...) -> None: ...
 
+class GetPresenceRequest(_message.Message):
+    __slots__ = ["app", "count_only", "page_size", "page_token", "stream"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    COUNT_ONLY_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    count_only: bool
+    page_size: int
+    page_token: str
+    stream: str
+    def __init__(self, stream: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., count_only: bool = ..., app: _Optional[str] = ...) -> None: ...
+
+class GetPresenceResponse(_message.Message):
+    __slots__ = ["count", "counts_only", "members", "next_page_token"]
+    COUNTS_ONLY_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    count: int
+    counts_only: bool
+    members: _containers.RepeatedCompositeFieldContainer[PresenceMember]
+    next_page_token: str
+    def __init__(self, members: _Optional[_Iterable[_Union[PresenceMember, _Mapping]]] = ..., count: _Optional[int] = ..., next_page_token: _Optional[str] = ..., counts_only: bool = ...) -> None: ...
+
 class KickRequest(_message.Message):
     __slots__ = ["app", "code", "reason", "session_id", "stream", "user_id"]
     APP_FIELD_NUMBER: _ClassVar[int]
@@ -235,6 +266,24 @@ class ListMessagesResponse(_message.Message):
     next_page_token: str
     position: _envelope_pb2.Position
     def __init__(self, messages: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ...) -> None: ...
+
+class PresenceMember(_message.Message):
+    __slots__ = ["info", "join_time", "name", "sessions", "status", "text", "user_id"]
+    INFO_FIELD_NUMBER: _ClassVar[int]
+    JOIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    info: str
+    join_time: _timestamp_pb2.Timestamp
+    name: str
+    sessions: int
+    status: PresenceStatus
+    text: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., name: _Optional[str] = ..., info: _Optional[str] = ..., status: _Optional[_Union[PresenceStatus, str]] = ..., text: _Optional[str] = ..., join_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ...) -> None: ...
 
 class PublishItem(_message.Message):
     __slots__ = ["broadcast_all", "broadcast_stream", "broadcast_to_user", "broadcast_to_users", "send_to_session"]
@@ -426,3 +475,6 @@ class UnblockUserResponse(_message.Message):
     WAS_BLOCKED_FIELD_NUMBER: _ClassVar[int]
     was_blocked: bool
     def __init__(self, was_blocked: bool = ...) -> None: ...
+
+class PresenceStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []

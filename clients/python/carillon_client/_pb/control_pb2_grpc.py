@@ -16,7 +16,8 @@ class ControlServiceStub(object):
     the request is larger than 1 MiB, and trying again is of no use
     ALREADY_EXISTS      options.request_id was used for another message
     ABORTED             the log does not stand where the caller thought
-    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
+    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept; or members, where it is not
+    known who is there
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -75,6 +76,11 @@ class ControlServiceStub(object):
                 request_serializer=carillon_dot_v1_dot_control__pb2.CountSubscribersRequest.SerializeToString,
                 response_deserializer=carillon_dot_v1_dot_control__pb2.CountSubscribersResponse.FromString,
                 )
+        self.GetPresence = channel.unary_unary(
+                '/carillon.v1.ControlService/GetPresence',
+                request_serializer=carillon_dot_v1_dot_control__pb2.GetPresenceRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.GetPresenceResponse.FromString,
+                )
         self.ListMessages = channel.unary_unary(
                 '/carillon.v1.ControlService/ListMessages',
                 request_serializer=carillon_dot_v1_dot_control__pb2.ListMessagesRequest.SerializeToString,
@@ -118,7 +124,8 @@ class ControlServiceServicer(object):
     the request is larger than 1 MiB, and trying again is of no use
     ALREADY_EXISTS      options.request_id was used for another message
     ABORTED             the log does not stand where the caller thought
-    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
+    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept; or members, where it is not
+    known who is there
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -188,6 +195,15 @@ class ControlServiceServicer(object):
 
     def CountSubscribers(self, request, context):
         """Counts sessions: of a stream, a user, or all. Costs one look-up. Verb: read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetPresence(self, request, context):
+        """Lists who is in a stream: users, however many sessions each has, in the order of their ids, a page at a time. Those
+        who come or go between two pages may be missed; none is listed twice. FAILED_PRECONDITION where the stream's rule
+        keeps no presence. Verb: read.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -290,6 +306,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     request_deserializer=carillon_dot_v1_dot_control__pb2.CountSubscribersRequest.FromString,
                     response_serializer=carillon_dot_v1_dot_control__pb2.CountSubscribersResponse.SerializeToString,
             ),
+            'GetPresence': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetPresence,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.GetPresenceRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.GetPresenceResponse.SerializeToString,
+            ),
             'ListMessages': grpc.unary_unary_rpc_method_handler(
                     servicer.ListMessages,
                     request_deserializer=carillon_dot_v1_dot_control__pb2.ListMessagesRequest.FromString,
@@ -338,7 +359,8 @@ class ControlService(object):
     the request is larger than 1 MiB, and trying again is of no use
     ALREADY_EXISTS      options.request_id was used for another message
     ABORTED             the log does not stand where the caller thought
-    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept
+    FAILED_PRECONDITION a position was given, or a log was asked for, where no log is kept; or members, where it is not
+    known who is there
     UNAVAILABLE         the gateway is shutting down
 
     each with a google.rpc.ErrorInfo detail whose reason is stable, for programs.
@@ -496,6 +518,23 @@ class ControlService(object):
         return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/CountSubscribers',
             carillon_dot_v1_dot_control__pb2.CountSubscribersRequest.SerializeToString,
             carillon_dot_v1_dot_control__pb2.CountSubscribersResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetPresence(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/GetPresence',
+            carillon_dot_v1_dot_control__pb2.GetPresenceRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.GetPresenceResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
