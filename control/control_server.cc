@@ -4,6 +4,8 @@
 #include <grpc/health/v1/health.grpc.pb.h>
 #include <grpc/support/log.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
@@ -31,6 +33,9 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 // notice in time; what reaches gRPC after that is CANCELLED without a reason.
 constexpr std::chrono::milliseconds kGoodbye{200};
 
+// How often the files of TLS are looked at, in seconds.
+constexpr unsigned kLookAtFiles = 10;
+
 constexpr char kControlName[] = "carillon.v1.ControlService";
 constexpr char kHealthName[] = "grpc.health.v1.Health";
 
@@ -46,16 +51,31 @@ void LogFromProtobuf(google::protobuf::LogLevel, const char*, int, const std::st
   if (sampler.Allow(&suppressed)) log::Warn("grpc", message, {{"suppressed", suppressed}});
 }
 
+std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const ControlTlsFiles& files) {
+  if (files.certificate.empty()) return grpc::InsecureServerCredentials();
+  namespace tls = grpc::experimental;
+  tls::TlsServerCredentialsOptions options(std::make_shared<tls::FileWatcherCertificateProvider>(
+      files.key, files.certificate, files.client_authorities, kLookAtFiles));
+  options.watch_identity_key_cert_pairs();
+  if (!files.client_authorities.empty()) {
+    options.watch_root_certs();
+    options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
+  }
+  return tls::TlsServerCredentials(options);
+}
+
 }  // namespace
 
 struct ControlServer::Impl {
   Impl(ControlOptions options, hub::Node& node, const auth::LiveApps& apps)
       : listen(std::move(options.listen)),
         reflection(options.reflection),
+        tls(std::move(options.tls)),
         context(node, apps, std::move(options.keys), options.max_publish_bytes) {}
 
   std::string listen;
   bool reflection;
+  ControlTlsFiles tls;
   ControlContext context;
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> server;
@@ -83,7 +103,7 @@ Status ControlServer::Start() {
 
   grpc::ServerBuilder builder;
   int port = 0;
-  builder.AddListeningPort(impl_->listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(impl_->listen, CredentialsOf(impl_->tls), &port);
   builder.SetMaxReceiveMessageSize(kMaxReceiveBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);

@@ -8,11 +8,19 @@
 
 namespace carillon::control {
 
+// Files, as PEM; see config.proto's ControlTls.
+struct ControlTlsFiles {
+  std::string certificate;  // empty: no TLS
+  std::string key;
+  std::string client_authorities;  // empty: callers need no certificate
+};
+
 struct ControlOptions {
   std::string listen;
   bool reflection = true;
   size_t max_publish_bytes = 512 << 10;
   auth::ApiKeys keys;
+  ControlTlsFiles tls;
 };
 
 // The gRPC server of the control plane: ControlService, health and reflection.

@@ -35,9 +35,9 @@ Status GetPresence(engine::Engine& engine, const Caller& caller, const v1::GetPr
                    v1::GetPresenceResponse* response) {
   ASSIGN_OR_RETURN(PresenceOrder order, ReadGetPresence(request, caller));
   if (!engine.RuleOf(order.stream).KeepsPresence(order.stream)) {
-    return WithReason(FailedPrecondition("it is not known who is in the stream {} (config: streams[].presence)",
-                                         order.stream.name),
-                      "NO_PRESENCE");
+    return WithReason(
+        FailedPrecondition("it is not known who is in the stream {} (config: streams[].presence)", order.stream.name),
+        "NO_PRESENCE");
   }
   engine::Members members = engine.presence().List(order.stream, order.after, order.page_size, true);
   for (const wire::Member& member : members.page) Fill(member, response->add_members());

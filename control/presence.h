@@ -7,8 +7,8 @@
 
 namespace carillon::control {
 
-// Who is in a stream, for backends. Errors as Caller's, INVALID_ARGUMENT naming the field, and FAILED_PRECONDITION where
-// it is not known. Any thread.
+// Who is in a stream, for backends. Errors as Caller's, INVALID_ARGUMENT naming the field, and FAILED_PRECONDITION
+// where it is not known. Any thread.
 Status GetPresence(engine::Engine& engine, const Caller& caller, const v1::GetPresenceRequest& request,
                    v1::GetPresenceResponse* response);
 

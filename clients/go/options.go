@@ -39,7 +39,7 @@ func WithTimeout(timeout time.Duration) Option {
 	return func(o *options) { o.timeout = timeout }
 }
 
-// WithTLS speaks TLS, where a proxy in front of the gateway does. The zero config trusts what the system trusts.
+// WithTLS speaks TLS, where the gateway does (control.tls), or a proxy in front of it. The zero config trusts what the system trusts.
 func WithTLS(config *tls.Config) Option {
 	return func(o *options) { o.tls = config }
 }

@@ -27,7 +27,7 @@ void AdminServer::OnAccept(int descriptor) {
     ::close(descriptor);
     return;
   }
-  std::make_shared<HttpConnection>(std::move(socket), timeouts_, handler_, on_refusal_)->Start();
+  std::make_shared<HttpConnection>(Link(std::move(socket)), timeouts_, handler_, on_refusal_)->Start();
 }
 
 void AdminServer::OnRequest(const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request) {

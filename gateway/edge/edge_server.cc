@@ -19,10 +19,12 @@ HttpError Draining() {
 
 }  // namespace
 
-EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node)
+EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node,
+                       TlsContextPtr tls)
     : options_(std::move(options)),
       apps_(apps),
       rules_(std::move(rules)),
+      tls_(std::move(tls)),
       node_(node),
       limits_(std::make_shared<ConnectionLimits>(options_.limits, node)),
       commands_(apps, limits_),
@@ -63,7 +65,13 @@ void EdgeServer::OnAccept(int descriptor) {
       ::close(descriptor);
       return;
     }
-    std::make_shared<HttpConnection>(std::move(socket), options_.timeouts, handlers_[index], on_refusal_, slot)
+    std::unique_ptr<TlsChannel> channel;
+    if (TlsContextPtr tls = *tls_.Get()) {
+      channel = tls->NewChannel();
+      if (channel == nullptr) return;
+    }
+    std::make_shared<HttpConnection>(Link(std::move(socket), std::move(channel)), options_.timeouts, handlers_[index],
+                                     on_refusal_, slot)
         ->Start();
   };
   // The listener runs on shard 0: its own connections need no hop.
@@ -154,8 +162,8 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
     }
   }
   if (auto refused = limits_->Enter(counts ? &address : nullptr, &admission.place)) return connection->Refuse(*refused);
-  auto [socket, unread] = connection->Release();
-  BeginWsSession(shard, commands_, std::move(socket), std::move(unread), admission);
+  auto [link, unread] = connection->Release();
+  BeginWsSession(shard, commands_, std::move(link), std::move(unread), admission);
 }
 
 void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connection) {
@@ -204,6 +212,10 @@ void EdgeServer::Collect(MetricsWriter& writer) const {
                  {{"app", app.name}});
     writer.Gauge("carillon_app_streams", "Streams with subscribers, by app.",
                  static_cast<double>(node_.StreamsOf(app.id)), {{"app", app.name}});
+  }
+  if (TlsContextPtr tls = *tls_.Get()) {
+    writer.Gauge("carillon_certificate_expiry_seconds", "When the edge's certificate ends, in seconds since 1970.",
+                 std::chrono::duration<double>(tls->expires_at().time_since_epoch()).count());
   }
   for (size_t row = 0; row < kReasons.size(); ++row) {
     writer.Counter("carillon_handshakes_rejected_total", "Requests that were refused, by reason.",

@@ -33,7 +33,9 @@ struct EdgeOptions {
 class EdgeServer {
  public:
   // The apps must outlive it; they may be exchanged meanwhile.
-  EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node);
+  // `tls` null: connections are plain.
+  EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node,
+             TlsContextPtr tls = nullptr);
 
   Status Open() { return listener_.Open(options_.listen); }
   void Start();
@@ -45,6 +47,8 @@ class EdgeServer {
 
   // From the next request on; any thread.
   void SetRules(AdmissionRules rules) { rules_.Set(std::move(rules)); }
+  // The certificate for connections that come from here on; any thread.
+  void SetTls(TlsContextPtr tls) { tls_.Set(std::move(tls)); }
   void SetLimits(const ConnectionLimitSettings& limits) { limits_->Set(limits); }
 
   // To be called now and then: says in a line which limits have come near. The thread of Collect.
@@ -66,15 +70,16 @@ class EdgeServer {
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
   // The reasons of refusals, for metrics; anything else counts as the last one.
-  static constexpr std::array<std::string_view, 26> kReasons = {
-      "malformed",   "dup_header",     "smuggling", "too_large", "timeout",     "method",        "path",
-      "app",         "version",        "key",       "origin",    "subprotocol", "missing_token", "invalid_token",
-      "blocked",     "ambiguous_auth", "capacity",  "app_limit", "user_limit",  "address_limit", "address_rate",
-      "accept_rate", "keys",           "memory",    "draining",  "other"};
+  static constexpr std::array<std::string_view, 27> kReasons = {
+      "malformed",     "tls",         "dup_header",     "smuggling", "too_large", "timeout",     "method",
+      "path",          "app",         "version",        "key",       "origin",    "subprotocol", "missing_token",
+      "invalid_token", "blocked",     "ambiguous_auth", "capacity",  "app_limit", "user_limit",  "address_limit",
+      "address_rate",  "accept_rate", "keys",           "memory",    "draining",  "other"};
 
   const EdgeOptions options_;
   const auth::LiveApps& apps_;
   Live<AdmissionRules> rules_;
+  Live<TlsContextPtr> tls_;
   hub::Node& node_;
   const std::shared_ptr<ConnectionLimits> limits_;
   CommandHandler commands_;

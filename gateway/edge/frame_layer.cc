@@ -1,59 +1,28 @@
 #include "gateway/edge/frame_layer.h"
 
-#include <sys/socket.h>
-
-#include <array>
-
 namespace carillon::edge {
-namespace {
-
-// A turn brings at most 128 messages, and a few answers and pings may come on top.
-constexpr size_t kMaxVectors = 160;
-
-}  // namespace
-
 void FrameLayer::Flush() {
-  if (!waiting_ && !outbox_.empty()) Write(true);
+  if (!waiting_ && !empty()) Write(true);
 }
 
 void FrameLayer::Write(bool first_try) {
-  std::array<iovec, kMaxVectors> vectors;
-  size_t count = outbox_.Gather(vectors);
-  ssize_t sent;
-  if (count == 1) {
-    sent = ::send(socket_.native_handle(), vectors[0].iov_base, vectors[0].iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-  } else {
-    msghdr message{};
-    message.msg_iov = vectors.data();
-    message.msg_iovlen = count;
-    sent = ::sendmsg(socket_.native_handle(), &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-  }
-  if (sent < 0) {
-    if (errno != EAGAIN && errno != EINTR && errno != ENOBUFS && errno != ENOMEM) {
-      owner_.OnWriteError();
-      return;
-    }
-    sent = 0;
-  }
-  if (sent > 0 && !first_try) owner_.OnSignOfLife();
-  outbox_.Consume(static_cast<size_t>(sent));
-  owner_.OnSent(static_cast<size_t>(sent));
-  if (outbox_.empty()) {
-    owner_.OnFlushed();
-    return;
-  }
+  Link::Sent sent = link_.Send(outbox_);
+  if (sent.failed) return owner_.OnWriteError();
+  if (sent.bytes > 0 && !first_try) owner_.OnSignOfLife();
+  owner_.OnSent(sent.bytes);
+  if (empty()) return owner_.OnFlushed();
   WaitWritable();
-  owner_.OnBlocked(first_try || sent > 0);
+  owner_.OnBlocked(first_try || sent.bytes > 0);
 }
 
 void FrameLayer::WaitWritable() {
   waiting_ = true;
   boost::intrusive_ptr<Owner> keep(&owner_);
-  socket_.async_wait(Socket::wait_write, [this, keep](const boost::system::error_code& error) {
+  socket().async_wait(Socket::wait_write, [this, keep](const boost::system::error_code& error) {
     waiting_ = false;
     if (error) return;
     owner_.OnWritable();
-    if (outbox_.empty()) return owner_.OnFlushed();
+    if (empty()) return owner_.OnFlushed();
     Write(false);
   });
 }

@@ -2,11 +2,8 @@
 
 #include <boost/asio/associator.hpp>
 #include <boost/asio/async_result.hpp>
-#include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/buffer.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/smart_ptr/intrusive_ptr.hpp>
 #include <boost/smart_ptr/intrusive_ref_counter.hpp>
@@ -15,6 +12,7 @@
 #include <utility>
 
 #include "gateway/edge/frame_meter.h"
+#include "gateway/edge/link.h"
 #include "gateway/hub/outbox.h"
 
 namespace boost::beast {
@@ -23,11 +21,9 @@ enum class role_type;
 
 namespace carillon::edge {
 
-using Socket = boost::asio::basic_stream_socket<boost::asio::ip::tcp, boost::asio::io_context::executor_type>;
-
-// The layer under Beast's WebSocket stream: a queue of whole frames over the socket (design decision 5). What Beast
+// The layer under Beast's WebSocket stream: a queue of whole frames over the connection (design decision 5). What Beast
 // writes (the 101, pongs, close frames) is taken whole, as one entry of the session's outbox, and reported as written
-// at once; what the hub sends is already there. Flush writes the outbox straight to the socket, with one send a call.
+// at once; what the hub sends is already there. Flush writes the outbox straight to the socket.
 //
 // What Beast 1.81 asks of such a layer, read from its source: completions come as if posted; it has at most one write
 // outstanding; a control frame is one contiguous write. So no byte can land inside a frame, as long as no data message
@@ -53,19 +49,21 @@ class FrameLayer {
   using executor_type = Socket::executor_type;
 
   // `unread` is what came with the handshake's request.
-  FrameLayer(Socket socket, hub::Outbox& outbox, Owner& owner, std::string unread)
-      : socket_(std::move(socket)), outbox_(outbox), owner_(owner), unread_(std::move(unread)) {}
+  FrameLayer(Link link, hub::Outbox& outbox, Owner& owner, std::string unread)
+      : link_(std::move(link)), outbox_(outbox), owner_(owner), unread_(std::move(unread)) {}
 
-  executor_type get_executor() noexcept { return socket_.get_executor(); }
-  Socket& socket() { return socket_; }
+  executor_type get_executor() noexcept { return link_.socket().get_executor(); }
+  Socket& socket() { return link_.socket(); }
+  Link& link() { return link_; }
 
   // From here on what Beast writes are frames, no longer the handshake's answer.
   void BeginFrames() { framing_ = true; }
 
-  // Writes the outbox as far as the socket takes it now, with one system call. What is left is written when the socket
+  // Writes the outbox as far as the socket takes it now. What is left is written when the socket
   // can take more. Never blocks.
   void Flush();
-  bool blocked() const { return waiting_; }  // until the socket can take more
+  bool empty() const { return outbox_.empty() && !link_.holds(); }  // nothing waits for the socket
+  bool blocked() const { return waiting_; }                         // until the socket can take more
 
   // AsyncReadStream and AsyncWriteStream, for Beast.
   template <class Buffers, class Token>
@@ -84,7 +82,7 @@ class FrameLayer {
   void Write(bool first_try);
   void WaitWritable();
 
-  Socket socket_;
+  Link link_;
   hub::Outbox& outbox_;
   Owner& owner_;
   std::string unread_;
@@ -133,7 +131,7 @@ auto FrameLayer::async_read_some(const Buffers& buffers, Token&& token) {
       [this](auto handler, const Buffers& into) {
         using Metered = MeteredHandler<Buffers, decltype(handler)>;
         if (unread_.empty()) {
-          socket_.async_read_some(into, Metered{this, into, std::move(handler)});
+          link_.AsyncRead(into, Metered{this, into, std::move(handler)});
           return;
         }
         size_t size = boost::asio::buffer_copy(into, boost::asio::buffer(unread_));

@@ -20,14 +20,14 @@ constexpr std::chrono::milliseconds kWriteTimeout{10'000};
 
 }  // namespace
 
-HttpConnection::HttpConnection(Socket socket, const HttpTimeouts& timeouts, const Handler& handler,
+HttpConnection::HttpConnection(Link link, const HttpTimeouts& timeouts, const Handler& handler,
                                const RefusalHandler& on_refusal, std::shared_ptr<void> slot)
     : slot_(std::move(slot)),
-      socket_(std::move(socket)),
+      link_(std::move(link)),
       timeouts_(timeouts),
       handler_(handler),
       on_refusal_(on_refusal),
-      timer_(socket_.get_executor()) {}
+      timer_(link_.socket().get_executor()) {}
 
 void HttpConnection::Start() {
   ArmTimer(timeouts_.accept);
@@ -37,16 +37,21 @@ void HttpConnection::Start() {
 void HttpConnection::Read() {
   size_t have = head_.size();
   head_.resize(have + kReadBytes);
-  socket_.async_read_some(boost::asio::buffer(head_.data() + have, kReadBytes),
-                          [self = shared_from_this(), have](error_code error, size_t size) {
-                            self->head_.resize(have + size);
-                            self->OnRead(error, size);
-                          });
+  link_.AsyncRead(boost::asio::buffer(head_.data() + have, kReadBytes),
+                  [self = shared_from_this(), have](error_code error, size_t size) {
+                    self->head_.resize(have + size);
+                    self->OnRead(error, size);
+                  });
 }
 
 void HttpConnection::OnRead(error_code error, size_t size) {
   if (phase_ != Phase::kReading) return;  // timed out meanwhile
+  if (error && link_.spoke_plainly()) {
+    link_.GoOnPlainly();
+    return Refuse({400, "malformed", "this port speaks TLS: use https:// or wss://", "edge.tls", {}});
+  }
   if (error) {
+    if (!link_.problem().empty()) on_refusal_(HttpError{400, "tls", link_.problem(), "edge.tls", {}}, *this);
     phase_ = Phase::kDone;
     timer_.cancel();
     return;
@@ -78,14 +83,14 @@ void HttpConnection::Refuse(const HttpError& error) {
 
 void HttpConnection::Respond(std::string response) {
   phase_ = Phase::kWriting;
-  response_ = std::move(response);
+  response_ = link_.SealAll(std::move(response));
   ArmTimer(kWriteTimeout);
-  boost::asio::async_write(socket_, boost::asio::buffer(response_),
+  boost::asio::async_write(link_.socket(), boost::asio::buffer(response_),
                            [self = shared_from_this()](error_code error, size_t) {
                              if (error || self->phase_ != Phase::kWriting) return self->OnTimeout();
                              self->phase_ = Phase::kLingering;
                              error_code ignored;
-                             self->socket_.shutdown(Socket::shutdown_send, ignored);
+                             self->link_.socket().shutdown(Socket::shutdown_send, ignored);
                              self->ArmTimer(kLinger);
                              self->Linger();
                            });
@@ -94,17 +99,18 @@ void HttpConnection::Respond(std::string response) {
 // Closing with bytes unread would reset the connection and tear our answer out of the client's hands.
 void HttpConnection::Linger() {
   head_.resize(kReadBytes);
-  socket_.async_read_some(boost::asio::buffer(head_), [self = shared_from_this()](error_code error, size_t size) {
-    self->discarded_ += size;
-    if (error || self->discarded_ > kMaxDiscardedBytes) {
-      self->phase_ = Phase::kDone;
-      self->timer_.cancel();
-      error_code ignored;
-      self->socket_.close(ignored);
-      return;
-    }
-    self->Linger();
-  });
+  link_.socket().async_read_some(boost::asio::buffer(head_),
+                                 [self = shared_from_this()](error_code error, size_t size) {
+                                   self->discarded_ += size;
+                                   if (error || self->discarded_ > kMaxDiscardedBytes) {
+                                     self->phase_ = Phase::kDone;
+                                     self->timer_.cancel();
+                                     error_code ignored;
+                                     self->link_.socket().close(ignored);
+                                     return;
+                                   }
+                                   self->Linger();
+                                 });
 }
 
 void HttpConnection::ArmTimer(std::chrono::milliseconds delay) {
@@ -118,7 +124,7 @@ void HttpConnection::OnTimeout() {
   if (phase_ == Phase::kReading && received_ > 0) {
     error_code ignored;
     phase_ = Phase::kHandling;
-    socket_.cancel(ignored);
+    link_.socket().cancel(ignored);
     return Refuse({408, "timeout", "the request did not come in time", "edge.request_timeout", {}});
   }
   if (phase_ == Phase::kReading) {
@@ -127,23 +133,23 @@ void HttpConnection::OnTimeout() {
   phase_ = Phase::kDone;
   timer_.cancel();
   error_code ignored;
-  socket_.close(ignored);
+  link_.socket().close(ignored);
 }
 
-std::pair<Socket, std::string> HttpConnection::Release() {
+std::pair<Link, std::string> HttpConnection::Release() {
   phase_ = Phase::kDone;
   timer_.cancel();
-  return {std::move(socket_), std::string(head_)};  // a copy: without the room that reading needed
+  return {std::move(link_), std::string(head_)};  // a copy: without the room that reading needed
 }
 
 boost::asio::ip::address HttpConnection::Peer() const {
   error_code error;
-  auto endpoint = socket_.remote_endpoint(error);
+  auto endpoint = link_.socket().remote_endpoint(error);
   return error ? boost::asio::ip::address() : endpoint.address();
 }
 
 std::string HttpConnection::PeerNetwork() const {
-  return NetworkOf(socket_);
+  return NetworkOf(link_.socket());
 }
 
 std::string NetworkOf(const Socket& socket) {

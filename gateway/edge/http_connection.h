@@ -6,13 +6,13 @@
 #include <memory>
 #include <string>
 
-#include "gateway/edge/frame_layer.h"
 #include "gateway/edge/http_head.h"
+#include "gateway/edge/link.h"
 
 namespace carillon::edge {
 
 struct HttpTimeouts {
-  std::chrono::milliseconds accept{10'000};  // until the first byte
+  std::chrono::milliseconds accept{10'000};  // until the first byte, TLS's own talk included
   std::chrono::milliseconds request{5'000};  // from the first byte to the whole head
 };
 
@@ -21,13 +21,13 @@ struct HttpTimeouts {
 // Owned by: its own pending I/O. Thread: the loop that its socket belongs to.
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  // Answers a request, by calling Respond now or later or by taking the socket with Release.
+  // Answers a request, by calling Respond now or later or by taking the connection with Release.
   using Handler = std::function<void(std::shared_ptr<HttpConnection>, HttpRequest)>;
   // Told of every refusal, before it is answered.
   using RefusalHandler = std::function<void(const HttpError&, HttpConnection&)>;
 
   // `slot` lives as long as the connection does.
-  HttpConnection(Socket socket, const HttpTimeouts& timeouts, const Handler& handler, const RefusalHandler& on_refusal,
+  HttpConnection(Link link, const HttpTimeouts& timeouts, const Handler& handler, const RefusalHandler& on_refusal,
                  std::shared_ptr<void> slot = nullptr);
 
   void Start();
@@ -36,8 +36,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Respond(std::string response);
   void Refuse(const HttpError& error);
 
-  // Takes the socket and what the client sent after its request.
-  std::pair<Socket, std::string> Release();
+  // Takes the connection and what the client sent after its request.
+  std::pair<Link, std::string> Release();
 
   // Whoever is at the other end; 0.0.0.0 where it has gone.
   boost::asio::ip::address Peer() const;
@@ -53,7 +53,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void ArmTimer(std::chrono::milliseconds delay);
 
   std::shared_ptr<void> slot_;
-  Socket socket_;
+  Link link_;
   const HttpTimeouts timeouts_;
   const Handler& handler_;
   const RefusalHandler& on_refusal_;

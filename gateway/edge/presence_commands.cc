@@ -19,10 +19,11 @@ bool KeepsPresence(hub::Session& session, std::string_view stream) {
   return session.shard().engine().RuleOf(topic).KeepsPresence(topic);
 }
 
-// Why a session hears nothing of who is in a stream; nothing where it does. Of streams that it does not listen to it does
-// not learn whether there are any.
+// Why a session hears nothing of who is in a stream; nothing where it does. Of streams that it does not listen to it
+// does not learn whether there are any.
 std::optional<dialect::Refusal> Judge(hub::Session& session, const std::string& stream) {
-  if (Status status = wire::CheckStreamName(stream); !status.ok()) return dialect::Refusal{"bad_stream", MessageOf(status)};
+  if (Status status = wire::CheckStreamName(stream); !status.ok())
+    return dialect::Refusal{"bad_stream", MessageOf(status)};
   if (!session.ListensToStream(stream)) return dialect::Refusal{"not_subscribed", "subscribe to the stream first"};
   if (!KeepsPresence(session, stream)) {
     return dialect::Refusal{"no_presence", "it is not known who is in this stream (config: streams[].presence)"};
@@ -47,9 +48,8 @@ std::optional<dialect::Refusal> TakeTurn(SessionState& state, const auth::Stream
   RateWindow& window = state.event_rates[fmt::format("{} presence", rule.pattern)];
   auto now = RateWindow::Clock::now();  // the shard's stands still between two turns
   if (window.Take(now, rate.count, rate.window)) return std::nullopt;
-  return dialect::Refusal{"rate_limited",
-                          fmt::format("at most {} changes in {} ms", rate.count, rate.window.count()), true,
-                          static_cast<uint32_t>(std::max<int64_t>(1, window.Wait(now, rate.window).count()))};
+  return dialect::Refusal{"rate_limited", fmt::format("at most {} changes in {} ms", rate.count, rate.window.count()),
+                          true, static_cast<uint32_t>(std::max<int64_t>(1, window.Wait(now, rate.window).count()))};
 }
 
 }  // namespace
@@ -57,7 +57,7 @@ std::optional<dialect::Refusal> TakeTurn(SessionState& state, const auth::Stream
 void AnswerMembers(hub::Session& session, const dialect::ListMembers& command) {
   if (auto refusal = Judge(session, command.stream)) return session.Reply(dialect::Error{command.id, *refusal});
   engine::Members members = session.shard().engine().presence().List(StreamTopic(session, command.stream),
-                                                                      command.after, command.limit, false);
+                                                                     command.after, command.limit, false);
   dialect::Members reply{command.id, command.stream, members.count, members.counts_only, std::move(members.page), ""};
   if (members.more) reply.next = reply.members.back().user_id;
   session.Reply(reply);

@@ -78,7 +78,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
  public:
   using Ptr = boost::intrusive_ptr<WsSession>;
 
-  WsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread, Admission admission)
+  WsSession(hub::Shard& shard, const CommandHandler& handler, Link link, std::string unread, Admission admission)
       : shard_(shard),
         handler_(handler),
         place_(std::move(admission.place)),
@@ -86,7 +86,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
         close_with_(admission.refused_with),
         session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), admission.app,
                  std::move(admission.identity)),
-        ws_(std::move(socket), session_.outbox(), *this, std::move(unread)) {
+        ws_(std::move(link), session_.outbox(), *this, std::move(unread)) {
     state_.owes_auth = admission.owes_auth;
     state_.streams = std::move(admission.streams);
     state_.wanted = std::move(admission.wanted);
@@ -388,7 +388,7 @@ void WsSession::Drain() {
   session_.BeginClosing();
   deadline_ = std::min(deadline_, shard_.now() + kCloseTimeout);
   ArmTimer();
-  if (session_.outbox().empty()) return ShutSendSide();
+  if (layer().empty()) return ShutSendSide();
   Flush();
 }
 
@@ -398,6 +398,7 @@ void WsSession::OnFlushed() {
 
 void WsSession::ShutSendSide() {
   phase_ = State::kLingering;
+  layer().link().SayGoodbye();
   error_code ignored;
   layer().socket().shutdown(Socket::shutdown_send, ignored);
   Linger();
@@ -542,10 +543,10 @@ void WsSession::OnTimer() {
 
 }  // namespace
 
-void BeginWsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread,
+void BeginWsSession(hub::Shard& shard, const CommandHandler& handler, Link link, std::string unread,
                     const Admission& admission) {
-  SetSocketOptions(socket, *admission.endpoint);
-  WsSession::Ptr session(new WsSession(shard, handler, std::move(socket), std::move(unread), admission));
+  SetSocketOptions(link.socket(), *admission.endpoint);
+  WsSession::Ptr session(new WsSession(shard, handler, std::move(link), std::move(unread), admission));
   session->Accept(admission, admission.subprotocol);
 }
 

@@ -12,7 +12,7 @@ namespace carillon::edge {
 // Turns an admitted request into a WebSocket session on the shard, which then lives by itself until its client goes,
 // is closed, or the shard stops. `unread` is what the client sent after its request.
 // Thread: the shard's. The handler must outlive the shard's thread.
-void BeginWsSession(hub::Shard& shard, const CommandHandler& handler, Socket socket, std::string unread,
+void BeginWsSession(hub::Shard& shard, const CommandHandler& handler, Link link, std::string unread,
                     const Admission& admission);
 
 }  // namespace carillon::edge

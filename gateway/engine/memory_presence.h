@@ -41,8 +41,8 @@ class MemoryPresence : public Presence {
   // Those whose grace has passed leave, and what waits is published. Several times a second, any thread.
   void Sweep();
 
-  // Other rules: where one keeps no presence any more, who is there is forgotten, and nobody is told. Sessions that were
-  // there before a rule began to are not known until they Enter.
+  // Other rules: where one keeps no presence any more, who is there is forgotten, and nobody is told. Sessions that
+  // were there before a rule began to are not known until they Enter.
   void SetRules(const std::function<const TopicRule&(const wire::TopicView&)>& rule_of);
 
   void Collect(MetricsWriter& writer) const;
@@ -71,7 +71,7 @@ class MemoryPresence : public Presence {
   struct Set {
     const TopicRule* rule;  // of the last who came
     Entries entries;
-    size_t there = 0;          // entries that are not gone
+    size_t there = 0;  // entries that are not gone
     bool counts_only = false;
     bool count_waits = false;  // the count is to be told
     Clock::time_point counted_at{};

@@ -21,8 +21,8 @@ struct Person {
 
 // How a session leaves.
 enum class Leaving : uint8_t {
-  kForGood,   // it said so, or may not come back
-  kPerhaps,   // its connection ended: the user may be back within the rule's grace
+  kForGood,  // it said so, or may not come back
+  kPerhaps,  // its connection ended: the user may be back within the rule's grace
 };
 
 struct Members {
@@ -50,8 +50,8 @@ class Presence {
   // What the user says of themselves there. NOT_FOUND: the user is not there.
   virtual Status SetMood(const wire::TopicView& stream, std::string_view user_id, const wire::Mood& mood) = 0;
 
-  // The members after a user (empty: from the first one on), at most `limit`, with `all` even where subscribers are told
-  // counts only.
+  // The members after a user (empty: from the first one on), at most `limit`, with `all` even where subscribers are
+  // told counts only.
   virtual Members List(const wire::TopicView& stream, std::string_view after, size_t limit, bool all) const = 0;
 };
 

@@ -83,6 +83,16 @@ size_t Outbox::Gather(std::span<iovec> vectors) const {
   return count;
 }
 
+size_t Outbox::Copy(std::span<char> into) const {
+  size_t copied = 0;
+  for (size_t i = head_; i < packets_.size() && copied < into.size(); ++i) {
+    std::string_view bytes = packets_[i]->bytes();
+    if (i == head_) bytes.remove_prefix(head_written_);
+    copied += bytes.copy(into.data() + copied, into.size() - copied);
+  }
+  return copied;
+}
+
 void Outbox::Consume(size_t written) {
   CARILLON_DCHECK(written <= bytes_);
   bytes_ -= written;

@@ -51,6 +51,9 @@ class Outbox {
   // Packets that lie end to end in memory share one.
   size_t Gather(std::span<iovec> vectors) const;
 
+  // Copies the front of the queue, end to end; returns how many bytes that were.
+  size_t Copy(std::span<char> into) const;
+
   // Asks the processor for the front of the queue.
   void Prefetch() const { carillon::Prefetch(packets_.data() + head_, 1); }
 

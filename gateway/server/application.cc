@@ -65,7 +65,8 @@ Application::Application(const LoadedConfig& loaded, Load load)
       apps_(registry_.Build(loaded)),
       node_(NodeOptionsOf(config_), io_),
       engine_(node_, EngineOptionsOf(config_, memory_limit_, *apps_.Get())),
-      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), apps_, AdmissionRulesOf(config_), node_),
+      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), apps_, AdmissionRulesOf(config_), node_,
+            loaded.tls),
       control_(ControlOptionsOf(config_), node_, apps_),
       admin_(io_, node_, metrics_),
       drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
@@ -173,6 +174,7 @@ void Application::OnHangup() {
   engine_.SetRules(StreamRulesOf(current_, apps));  // before anybody gets to a new app
   apps_.Set(std::move(apps));
   edge_.SetRules(AdmissionRulesOf(current_));
+  edge_.SetTls(loaded->tls);
   node_.Tell(node_.all_shards(), [](hub::Shard& shard) { shard.EnterAll(); });
   for (wire::AppId app : registry_.gone()) CloseApp(app);
   edge_.SetLimits(ConnectionLimitsOf(current_));

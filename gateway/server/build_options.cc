@@ -212,6 +212,8 @@ control::ControlOptions ControlOptionsOf(const v1::Config& config) {
   options.reflection = config.control().reflection();
   options.max_publish_bytes = config.limits().max_publish_bytes();
   options.keys = ApiKeysOf(config);
+  const v1::ControlTls& tls = config.control().tls();
+  options.tls = {tls.cert_file(), tls.key_file(), tls.client_ca_file()};
   return options;
 }
 

@@ -13,6 +13,7 @@
 
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
+#include "gateway/server/tls_files.h"
 #include "gateway/server/token_rules.h"
 #include "gateway/wire/topic.h"
 
@@ -66,6 +67,10 @@ class Loader {
       problems_.push_back(fmt::format("{}{}: {}", PlaceOf(path), path, message));
     };
     if (sources_.to_serve) CheckRules(loaded_.config, problem);
+    if (sources_.to_serve) {
+      loaded_.tls = TlsOf(loaded_.config.edge().tls(), problem, &loaded_.warnings);
+      CheckControlTls(loaded_.config.control().tls(), problem, &loaded_.warnings);
+    }
     loaded_.tokens = TokenRulesOf(loaded_.config.auth(), problem);
     for (int i = 0; i < loaded_.config.apps_size(); ++i) {
       loaded_.app_tokens.push_back(TokenRulesOf(loaded_.config.apps(i).auth(),

@@ -8,6 +8,7 @@
 #include "carillon/v1/config.pb.h"
 #include "gateway/auth/jwt.h"
 #include "gateway/base/status.h"
+#include "gateway/edge/tls.h"
 
 namespace carillon::server {
 
@@ -24,6 +25,7 @@ struct LoadedConfig {
   v1::Config config;
   auth::TokenRules tokens;                   // of config.auth, with the keys that its files held
   std::vector<auth::TokenRules> app_tokens;  // those of config.apps, one each
+  edge::TlsContextPtr tls;                   // of config.edge.tls; null: none
   std::vector<std::string> warnings;
 };
 
@@ -37,7 +39,7 @@ std::optional<AppAuth> AuthOf(const LoadedConfig& loaded, const std::string& app
 
 // Merges flag over environment over file over default, and checks everything. The error holds every problem, one a
 // line, each with its place: file:line:column, the variable or the flag. Reads no files but those that ..._FILE
-// variables and the keys of auth name.
+// variables, the keys of auth and TLS name.
 StatusOr<LoadedConfig> LoadConfig(const ConfigSources& sources);
 
 // The process's own sources: the file at `path` (or none), and its environment.

@@ -112,9 +112,13 @@ void CheckControl(const v1::Config& config, const Problem& problem) {
   if (!control.listen().starts_with("unix:")) CheckAddress("control.listen", control.listen(), problem);
   if (control.listen() == "unix:") problem("control.listen", "unix: needs a path, such as unix:/run/carillon.sock");
   bool parses = local || edge::ParseAddress(control.listen()).ok();
-  if (parses && !local && control.keys().empty() && !control.insecure()) {
-    problem("control.listen",
-            "is open to others, without keys: add control.keys, listen on loopback, or say control.insecure: true");
+  bool named =
+      !control.tls().client_ca_file().empty() || (!control.tls().cert_file().empty() && !control.keys().empty());
+  if (parses && !local && !named && !control.insecure()) {
+    problem(
+        "control.listen",
+        "is open to others: add control.tls and control.keys (or control.tls.client_ca_file), listen on loopback, or "
+        "say control.insecure: true");
   }
   std::set<std::string> names;
   std::set<std::string> secrets;

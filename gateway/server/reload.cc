@@ -158,6 +158,10 @@ StatusOr<Reloaded> Reload(const v1::Config& started, const v1::Config& current, 
     if (!problems.empty()) problems += '\n';
     problems += "control.keys are gone: everyone could call; if that is meant, restart";
   }
+  if (started.edge().tls().cert_file().empty() != loaded.edge().tls().cert_file().empty()) {
+    if (!problems.empty()) problems += '\n';
+    problems += "edge.tls: TLS is turned on or off: that needs a restart";
+  }
   if (!problems.empty()) return absl::InvalidArgumentError(problems);
   auto collect = [](std::vector<SettingChange>* into, bool which) {
     return

@@ -25,11 +25,11 @@ struct Mood {
 // A user who is in a stream, however many sessions that is.
 struct Member {
   std::string user_id;
-  std::string name;                // as the newest token says it; may be empty
-  std::string info;                // JSON, as the newest token says it; empty: nothing
+  std::string name;  // as the newest token says it; may be empty
+  std::string info;  // JSON, as the newest token says it; empty: nothing
   Mood mood;
-  WallClock::time_point since;     // when the first of the sessions came
-  uint32_t sessions = 0;           // 0: all are gone, and the stream still waits for one to come back
+  WallClock::time_point since;  // when the first of the sessions came
+  uint32_t sessions = 0;        // 0: all are gone, and the stream still waits for one to come back
 };
 
 // {"user":{"id":"u1","name":"Ann","info":{…}},"status":"away","text":"lunch","since":1700000000000}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures Carillon against the bare loops of docs/performance.md, in one alternating run, and prints the ratios.
 
-  tests/bench/bench.py [--rounds 5] [--seconds 4] [--only saturated,paced,logged,idle,subscriptions,slow] [--json FILE]
+  tests/bench/bench.py [--rounds 5] [--seconds 4] [--only saturated,paced,logged,tls,idle,subscriptions,slow] [--json FILE]
 
 Server on the first processor, load on the second. The loops send exactly Carillon's frame bytes; saturated means that
 the publisher stays at most 128 messages ahead of the slowest client; CPU is the kernel's schedstat over all of the
@@ -60,9 +60,9 @@ class Server:
         return self.process.pid
 
 
-def gateway(folder, ping="20m", more=""):
+def gateway(folder, ping="20m", more="", config=CONFIG):
     path = pathlib.Path(folder) / "carillon.yaml"
-    path.write_text(CONFIG.replace("PING", ping) + more)
+    path.write_text(config.replace("PING", ping) + more)
     return Server([CARILLON, "serve", "-c", path])
 
 
@@ -143,6 +143,31 @@ def logged(options):
     print(f"logged: CPU a delivery with a log over without, equal frames: {spread(by_bytes)}, budget 1.05")
     print(f"logged: the same, equal payloads: {spread(by_payload)}")
     return {"equal_frames": by_bytes, "equal_payloads": by_payload}
+
+
+def tls(options):
+    """Rate per CPU with TLS over without: saturated, where frames share records, and paced, where each has its own."""
+    retained = {"saturated": [], "paced": []}
+    modes = {"saturated": [], "paced": ["--rate", "100"]}
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run([ROOT / "tools" / "dev_cert.sh", folder], check=True, stdout=subprocess.DEVNULL)
+        edge = CONFIG.replace('edge: {listen', f'edge: {{tls: {{cert_file: "{folder}/server.pem", key_file: "{folder}/server.key"}}, listen')
+
+        def run(secure, arguments):
+            arguments = ["--seconds", str(options.seconds), *arguments]
+            with gateway(folder, config=edge if secure else CONFIG) as server:
+                return fanout(server, *arguments, *(["--tls"] if secure else []))["cpu_us_per_delivery"]
+
+        for number in range(options.rounds):
+            for mode, arguments in modes.items():
+                first = number % 2 == 1
+                cpu = {secure: run(secure, arguments) for secure in (first, not first)}
+                retained[mode].append(cpu[False] / cpu[True])
+                print(f"  tls round {number + 1}, {mode}: plain {cpu[False]:.3f} us, TLS {cpu[True]:.3f} us, "
+                      f"retained {retained[mode][-1]:.2f}", flush=True)
+    print(f"tls: rate per CPU of plain that is left, saturated: {spread(retained['saturated'])}, at least 0.8 wanted")
+    print(f"tls: the same, paced: {spread(retained['paced'])}, at least 0.6 wanted")
+    return retained
 
 
 # --- Memory ----------------------------------------------------------------------------------------------------------
@@ -260,7 +285,7 @@ def slow(options):
     return {"ratios": ratios, "growth_bytes": growth}
 
 
-PARTS = {"saturated": saturated, "paced": paced, "logged": logged, "idle": idle, "subscriptions": subscriptions, "slow": slow}
+PARTS = {"saturated": saturated, "paced": paced, "logged": logged, "tls": tls, "idle": idle, "subscriptions": subscriptions, "slow": slow}
 
 
 def main():

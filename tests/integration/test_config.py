@@ -177,15 +177,16 @@ def test_a_gateway_that_nobody_could_use_does_not_start(run: Run) -> None:
         ("listen: '0.0.0.0:0'", False),
         ("listen: '[::]:0'", False),
         ("listen: '0.0.0.0:0', insecure: true", True),
-        ("listen: '0.0.0.0:0', keys: [{name: a, secret: '0123456789abcdef'}]", True),
+        ("listen: '0.0.0.0:0', keys: [{name: a, secret: '0123456789abcdef'}]", False),
+        ("listen: '0.0.0.0:0', insecure: true, keys: [{name: a, secret: '0123456789abcdef'}]", True),
         ("listen: '127.0.0.1:0'", True),
         ("listen: '[::1]:0'", True),
         ("listen: 'localhost:0'", True),
         ("listen: 'unix:/run/carillon.sock'", True),
     ],
 )
-def test_a_control_port_that_is_open_to_others_needs_keys(run: Run, control: str, good: bool) -> None:
-    """Unless the operator says insecure."""
+def test_a_control_port_that_is_open_to_others_needs_tls_and_keys(run: Run, control: str, good: bool) -> None:
+    """Unless the operator says insecure. With TLS: test_tls.py."""
     checked = run("check-config", text=ANYBODY + f"control: {{{control}}}\n")
 
     assert (checked.returncode == 0) == good, checked.stderr

@@ -12,10 +12,11 @@ from typing import Any
 
 import pytest
 from support import http
+from support.certificates import make_certificate
 from support.gateway import Gateway, clean_environment
 from support.http import RawConnection, request_bytes, upgrade_headers
 from support.jose import Key
-from support.key_server import KeyServer, make_certificate, respond
+from support.key_server import KeyServer, respond
 from support.patience import PATIENCE, eventually
 from support.ws import TEXT, Browser, ClosedByGateway, WebSocket, frame_bytes
 

@@ -150,7 +150,8 @@ def test_what_needs_a_restart_is_named(start_gateway: Start) -> None:
 
 def test_the_control_port_stays_closed_to_strangers(start_gateway: Start) -> None:
     """It stays where it is until the restart: a file that would only be safe with another address is refused."""
-    gateway = start_gateway({"control": {"listen": "0.0.0.0:0", "keys": [{"name": "a", "secret": KEY}]}})
+    keys = [{"name": "a", "secret": KEY}]
+    gateway = start_gateway({"control": {"listen": "0.0.0.0:0", "insecure": True, "keys": keys}})
     gateway.reload({"control": {"listen": "127.0.0.1:0", "keys": []}}, REFUSED)
     with Control("127.0.0.1:" + gateway.control.rpartition(":")[2]) as backend:
         assert backend.refused("CountSubscribers", COUNT).code.name == "UNAUTHENTICATED"

@@ -31,9 +31,13 @@ def event(name: str = "note", **payload: Any) -> Event:
 class Control:
     """A connection to the control port. Every call has a deadline."""
 
-    def __init__(self, address: str, key: str | None = None) -> None:
+    def __init__(self, address: str, key: str | None = None, credentials: grpc.ChannelCredentials | None = None) -> None:
         self.metadata = (("authorization", f"Bearer {key}"),) if key is not None else ()
-        self.channel = grpc.insecure_channel(address, [("grpc.enable_retries", 0)])
+        options = [("grpc.enable_retries", 0)]
+        if credentials is None:
+            self.channel = grpc.insecure_channel(address, options)
+        else:
+            self.channel = grpc.secure_channel(address, credentials, options)
         self._stub: Any = control_pb2_grpc.ControlServiceStub(self.channel)
 
     def __enter__(self) -> Control:

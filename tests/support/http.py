@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import socket
+import ssl
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,8 +39,13 @@ def split_address(address: str) -> tuple[str, int]:
 class RawConnection:
     """A TCP connection. Every wait has a deadline: what does not come raises TimeoutError."""
 
-    def __init__(self, address: str, receive_buffer: int | None = None) -> None:
-        """`receive_buffer` bounds what the kernel takes on our behalf: the smaller, the sooner the gateway blocks."""
+    def __init__(
+        self, address: str, receive_buffer: int | None = None, tls: ssl.SSLContext | None = None, name: str = "127.0.0.1"
+    ) -> None:
+        """
+        receive_buffer   Bounds what the kernel takes on our behalf: the smaller, the sooner the gateway blocks.
+        tls              Speaks TLS; the gateway's certificate must be for `name`, and its end must be said.
+        """
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self.socket.settimeout(PATIENCE)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -50,6 +56,8 @@ class RawConnection:
         self.unread = bytearray()
         try:
             self.socket.connect(split_address(address))
+            if tls is not None:
+                self.socket = tls.wrap_socket(self.socket, server_hostname=name, suppress_ragged_eofs=False)
         except BaseException:
             self.socket.close()
             raise

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import json
 import ssl
 import threading
@@ -12,10 +10,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from support.jose import Key
 from support.patience import PATIENCE
 
@@ -23,7 +17,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class KeyServer:
-    """A JWK Set over HTTP, or over HTTPS with the certificate of make_certificate."""
+    """A JWK Set over HTTP, or over HTTPS with a certificate of support.certificates."""
 
     def __init__(self, *keys: Key, port: int = 0, certificate: Path | None = None) -> None:
         self.answer: Answer = self.answer_keys
@@ -78,27 +72,3 @@ def respond(request: BaseHTTPRequestHandler, body: bytes, status: int = 200, **h
         request.send_header(name, value)
     request.end_headers()
     request.wfile.write(body)
-
-
-def make_certificate(file: Path) -> Path:
-    """A certificate for 127.0.0.1 that vouches for itself, and its key, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "carillon tests")])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(hours=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return file

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import ssl
 import struct
 import urllib.parse
 from collections import deque
@@ -203,6 +204,7 @@ class WebSocket(http.RawConnection):
         extra: list[tuple[str, str]] | None = None,
         early: bytes = b"",
         receive_buffer: int | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         """Connects, and insists on a perfect 101.
 
@@ -210,7 +212,7 @@ class WebSocket(http.RawConnection):
         extra     Besides a good handshake's.
         early     Sent right behind the request, before there is an answer.
         """
-        super().__init__(address, receive_buffer)
+        super().__init__(address, receive_buffer, tls)
         self.parser = FrameParser()
         self._frames: deque[Frame] = deque()
         try:

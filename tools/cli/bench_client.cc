@@ -1,8 +1,10 @@
 #include "tools/cli/bench_client.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -35,13 +37,24 @@ StatusOr<sockaddr_in> ParseIpv4(const std::string& address) {
   return out;
 }
 
+ssize_t Receive(int descriptor, ssl_st* ssl, char* data, size_t size, int flags) {
+  return ssl == nullptr ? ::recv(descriptor, data, size, flags) : SSL_read(ssl, data, static_cast<int>(size));
+}
+
+bool Send(int descriptor, ssl_st* ssl, const std::string& bytes) {
+  auto size = static_cast<ssize_t>(bytes.size());
+  if (ssl != nullptr) return SSL_write(ssl, bytes.data(), static_cast<int>(size)) == size;
+  return ::send(descriptor, bytes.data(), bytes.size(), MSG_NOSIGNAL) == size;
+}
+
 // Reads until `end` is in the text or the peer is silent for too long.
-bool ReadUntil(int descriptor, std::string_view end, std::string* text) {
+bool ReadUntil(int descriptor, ssl_st* ssl, std::string_view end, std::string* text) {
   char chunk[4096];
   while (text->find(end) == std::string::npos) {
     pollfd wait{descriptor, POLLIN, 0};
-    if (::poll(&wait, 1, kConnectTimeoutMs) <= 0) return false;
-    ssize_t size = ::recv(descriptor, chunk, sizeof chunk, 0);
+    bool there = ssl != nullptr && SSL_pending(ssl) > 0;
+    if (!there && ::poll(&wait, 1, kConnectTimeoutMs) <= 0) return false;
+    ssize_t size = Receive(descriptor, ssl, chunk, sizeof chunk, 0);
     if (size <= 0) return false;
     text->append(chunk, static_cast<size_t>(size));
   }
@@ -87,8 +100,10 @@ std::string MakePayload(uint64_t number, int64_t due_ns, size_t bytes) {
 BenchClient::~BenchClient() {
   Stop();
   for (Connection& connection : connections_) {
+    SSL_free(connection.ssl);
     if (connection.descriptor >= 0) ::close(connection.descriptor);
   }
+  SSL_CTX_free(tls_);
   if (epoll_ >= 0) ::close(epoll_);
 }
 
@@ -97,6 +112,7 @@ Status BenchClient::Connect(bool expect_welcome) {
   connections_.resize(options_.connections);
   arrived_.resize(kWindow * 2);
   buffer_.resize(kReadBytes);
+  if (options_.tls) tls_ = SSL_CTX_new(TLS_client_method());
   expected_ = options_.connections - options_.stopped;
   for (size_t i = 0; i < connections_.size(); ++i) {
     Connection& connection = connections_[i];
@@ -114,19 +130,23 @@ Status BenchClient::Connect(bool expect_welcome) {
 Status BenchClient::ConnectOne(Connection& connection, bool expect_welcome) {
   // A stopped reader must not hide megabytes in its own buffer.
   ASSIGN_OR_RETURN(connection.descriptor, ConnectTcp(options_.address, connection.stopped ? 4096 : 0));
+  if (tls_ != nullptr) {
+    connection.ssl = SSL_new(tls_);
+    SSL_set_fd(connection.ssl, connection.descriptor);
+    if (SSL_connect(connection.ssl) != 1) return FailedPrecondition("no TLS with {}", options_.address);
+  }
   std::string request = fmt::format(
       "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
       "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n",
       options_.target, options_.address);
-  if (::send(connection.descriptor, request.data(), request.size(), MSG_NOSIGNAL) !=
-      static_cast<ssize_t>(request.size())) {
+  if (!Send(connection.descriptor, connection.ssl, request)) {
     return FailedPrecondition("cannot send to {}", options_.address);
   }
   std::string answer;
-  if (!ReadUntil(connection.descriptor, "\r\n\r\n", &answer) || !answer.starts_with("HTTP/1.1 101")) {
+  if (!ReadUntil(connection.descriptor, connection.ssl, "\r\n\r\n", &answer) || !answer.starts_with("HTTP/1.1 101")) {
     return FailedPrecondition("the handshake was refused: {}", answer.empty() ? "no answer" : answer);
   }
-  if (expect_welcome && !ReadUntil(connection.descriptor, R"("event":"welcome")", &answer)) {
+  if (expect_welcome && !ReadUntil(connection.descriptor, connection.ssl, R"("event":"welcome")", &answer)) {
     return FailedPrecondition("no welcome came");
   }
   if (expect_welcome && answer.find(R"("refused":[])") == std::string::npos) {
@@ -135,6 +155,7 @@ Status BenchClient::ConnectOne(Connection& connection, bool expect_welcome) {
       return FailedPrecondition("the stream was refused: {}", answer);
   }
   connection.rest = answer.substr(answer.find("\r\n\r\n") + 4);
+  ::fcntl(connection.descriptor, F_SETFL, O_NONBLOCK);
   return absl::OkStatus();
 }
 
@@ -171,16 +192,26 @@ void BenchClient::Loop() {
 }
 
 void BenchClient::Read(Connection& connection) {
-  ssize_t got = ::recv(connection.descriptor, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return Fail(connection);
-  int64_t now = NowNs();
-  auto size = static_cast<size_t>(got);
+  for (;;) {
+    ssize_t got = Receive(connection.descriptor, connection.ssl, buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+    if (got <= 0) {
+      bool later = connection.ssl != nullptr
+                       ? SSL_get_error(connection.ssl, static_cast<int>(got)) == SSL_ERROR_WANT_READ
+                       : got < 0 && (errno == EAGAIN || errno == EINTR);
+      if (!later) Fail(connection);
+      return;
+    }
+    TakeBytes(connection, buffer_.data(), static_cast<size_t>(got), NowNs());
+    if (connection.ssl == nullptr) return;  // what is left is told again; TLS may have opened more than it gave
+  }
+}
+
+void BenchClient::TakeBytes(Connection& connection, const char* data, size_t size, int64_t now) {
   if (connection.rest.empty()) {
-    size_t used = TakeFrames(connection, buffer_.data(), size, now);
-    connection.rest.assign(buffer_.data() + used, size - used);
+    size_t used = TakeFrames(connection, data, size, now);
+    connection.rest.assign(data + used, size - used);
   } else {
-    connection.rest.append(buffer_.data(), size);
+    connection.rest.append(data, size);
     size_t used = TakeFrames(connection, connection.rest.data(), connection.rest.size(), now);
     connection.rest.erase(0, used);
   }
@@ -213,7 +244,7 @@ size_t BenchClient::TakeFrames(Connection& connection, const char* data, size_t 
         break;
       case wire::Opcode::kPing: {
         std::string pong("\x8A\x80\0\0\0\0", 6);  // masked with zeros, empty
-        (void)!::send(connection.descriptor, pong.data(), pong.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)Send(connection.descriptor, connection.ssl, pong);
         break;
       }
       default:

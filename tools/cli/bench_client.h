@@ -10,6 +10,9 @@
 #include "tools/cli/latency_histogram.h"
 
 // The listening side of the benchmark: many WebSockets on one epoll loop, each frame counted and in order.
+struct ssl_ctx_st;
+struct ssl_st;
+
 namespace carillon::cli {
 
 // How far the publisher may run ahead of the slowest client (design.md section 7): "saturated" means this and no more.
@@ -33,6 +36,7 @@ class BenchClient {
     uint32_t connections = 1000;
     uint32_t stopped = 0;  // this many of them stop reading after their handshake, and are not counted
     bool window = true;    // keep count of the slowest client
+    bool tls = false;      // without looking at the certificate
   };
 
   explicit BenchClient(Options options) : options_(std::move(options)) {}
@@ -64,6 +68,7 @@ class BenchClient {
  private:
   struct Connection {
     int descriptor = -1;
+    ssl_st* ssl = nullptr;    // null: without TLS
     uint64_t last = 0;        // number of the newest message
     uint32_t payload_at = 0;  // where the payload's text begins in a frame; learnt from the first
     bool stopped = false;
@@ -73,6 +78,7 @@ class BenchClient {
   Status ConnectOne(Connection& connection, bool expect_welcome);
   void Loop();
   void Read(Connection& connection);
+  void TakeBytes(Connection& connection, const char* data, size_t size, int64_t now);
   // Takes whole frames off the front; returns how many bytes they took.
   size_t TakeFrames(Connection& connection, const char* data, size_t size, int64_t now);
   void TakeMessage(Connection& connection, const char* frame, size_t size, int64_t now);
@@ -82,6 +88,7 @@ class BenchClient {
   const Options options_;
   std::vector<Connection> connections_;
   int epoll_ = -1;
+  ssl_ctx_st* tls_ = nullptr;
   std::thread thread_;
   std::atomic<bool> running_{false};
   std::atomic<bool> measure_{false};

@@ -29,6 +29,7 @@ struct FanoutArguments {
   double seconds = 10;
   double warmup = 1;
   int pid = 0;
+  bool tls = false;
   bool json = false;
 };
 
@@ -162,6 +163,7 @@ Status RunFanout(const FanoutArguments& arguments, bool* clean) {
       arguments.path + "?streams=" + arguments.stream + (arguments.token.empty() ? "" : "&token=" + arguments.token);
   options.connections = arguments.connections;
   options.stopped = arguments.stopped;
+  options.tls = arguments.tls;
   options.window = arguments.rate == 0 && arguments.burst == 0;
   if (arguments.pid != 0 && ::access(fmt::format("/proc/{}/task", arguments.pid).c_str(), R_OK) != 0) {
     return InvalidArgument("--pid: there is no process {} on this machine", arguments.pid);
@@ -252,6 +254,7 @@ void AddBench(CLI::App& app, int* exit_code) {
   fanout->add_option("--warmup", arguments->warmup, "How long before that")->check(CLI::Range(0.0, 60.0));
   fanout->add_option("--pid", arguments->pid,
                      "The server's process on this machine: prints its CPU time a delivery and its memory's growth");
+  fanout->add_flag("--tls", arguments->tls, "The edge speaks TLS; its certificate is not looked at");
   fanout->add_flag("--json", arguments->json, "Print one JSON object");
   fanout->callback([=] {
     bool clean = false;

@@ -54,7 +54,7 @@ class Client:
         address      host:port or unix:/path. None: the variable CARILLON_ADDRESS, or 127.0.0.1:7311.
         token        The gateway's API key. None: the variable CARILLON_TOKEN. Empty: none is sent.
         timeout      How many seconds a call may take.
-        credentials  For TLS, where a proxy in front of the gateway speaks it. None: plain text, the token included.
+        credentials  For TLS, where the gateway speaks it (control.tls), or a proxy in front of it. None: plain text, the token included.
         """
         self._address = address or os.environ.get("CARILLON_ADDRESS") or _DEFAULT_ADDRESS
         if token is None:

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "gateway/edge/frame_layer.h"
+#include "tests/support/certificate.h"
+#include "tests/support/tls_peer.h"
 
 // What the tests of the frame layer share.
 namespace carillon::edge {
@@ -55,7 +57,7 @@ class FakeOwner : public FrameLayer::Owner {
 // other end.
 class FrameLayerTest : public ::testing::Test {
  protected:
-  FrameLayerTest() {
+  explicit FrameLayerTest(bool secure = false) {
     asio::ip::tcp::acceptor acceptor(io_, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
     peer_.open(asio::ip::tcp::v4());
     peer_.set_option(asio::socket_base::receive_buffer_size(2048));
@@ -66,8 +68,37 @@ class FrameLayerTest : public ::testing::Test {
     socket.set_option(asio::socket_base::send_buffer_size(2048));
     socket.set_option(asio::ip::tcp::no_delay(true));
     peer_.non_blocking(true);
-    layer_ = std::make_unique<FrameLayer>(std::move(socket), outbox_, owner_, unread_);
+    layer_ = std::make_unique<FrameLayer>(secure ? Secured(std::move(socket)) : Link(std::move(socket)), outbox_,
+                                          owner_, unread_);
     layer_->BeginFrames();
+  }
+
+  // With TLS whose handshake is done.
+  Link Secured(Socket socket) {
+    test::Pem pem = test::MakeCertificate();
+    Link link(std::move(socket), (*TlsContext::FromPem(pem.certificate, pem.key))->NewChannel());
+    tls_peer_ = std::make_unique<test::TlsPeer>();
+    tls_peer_->Feed("", &received_);
+    char nothing[1];
+    bool ended = false;
+    link.AsyncRead(asio::buffer(nothing), [&](auto, size_t) { ended = true; });
+    while (!tls_peer_->connected() || !ended) {
+      PeerSends("");
+      io_.restart();
+      io_.run_one_for(std::chrono::milliseconds(10));
+      PeerReads(4096);
+      boost::system::error_code ignored;
+      if (tls_peer_->connected() && PeerSends("") == 0) link.socket().cancel(ignored);
+    }
+    return link;
+  }
+
+  // Returns how many bytes went over the wire.
+  size_t PeerSends(const std::string& bytes) {
+    if (tls_peer_ == nullptr) return peer_.send(asio::buffer(bytes));
+    if (!bytes.empty()) tls_peer_->Write(bytes);
+    std::string out = tls_peer_->TakeOutput();
+    return out.empty() ? 0 : peer_.send(asio::buffer(out));
   }
 
   ~FrameLayerTest() override {
@@ -97,16 +128,20 @@ class FrameLayerTest : public ::testing::Test {
     std::string buffer(limit, '\0');
     boost::system::error_code error;
     size_t size = peer_.read_some(asio::buffer(buffer), error);
-    received_.append(buffer, 0, size);
+    if (tls_peer_ == nullptr) {
+      received_.append(buffer, 0, size);
+    } else {
+      tls_peer_->Feed({buffer.data(), size}, &received_);
+    }
     return size;
   }
 
   // Until nothing waits and nothing comes.
   void Drain() {
-    for (int idle = 0; idle < 3 || !outbox_.empty();) {
+    for (int idle = 0; idle < 3 || !layer_->empty();) {
       idle = PeerReads(1 << 16) > 0 ? 0 : idle + 1;
       io_.restart();
-      if (!outbox_.empty()) {
+      if (!layer_->empty()) {
         io_.run_one_for(std::chrono::milliseconds(100));
       } else {
         io_.poll();
@@ -122,6 +157,13 @@ class FrameLayerTest : public ::testing::Test {
   std::unique_ptr<FrameLayer> layer_;
   int beast_completions_ = 0;
   std::string received_;
+  std::unique_ptr<test::TlsPeer> tls_peer_;  // null: without TLS
+};
+
+// The same over TLS.
+class TlsFrameLayerTest : public FrameLayerTest {
+ protected:
+  TlsFrameLayerTest() : FrameLayerTest(true) {}
 };
 
 }  // namespace carillon::edge

@@ -136,10 +136,60 @@ TEST_F(FrameLayerTest, ProgressAfterAStandstillIsASignOfLife) {
   EXPECT_GT(owner_.signs_of_life, 0);
 }
 
+// --- TLS -------------------------------------------------------------------------------------------------------------
+
+TEST_F(TlsFrameLayerTest, SmallFramesShareARecordAndASend) {
+  for (const char* text : {"a", "b", "c"}) Push(text);
+
+  layer_->Flush();
+  size_t record = PeerReads(100);
+
+  EXPECT_EQ(owner_.sends, 1);
+  EXPECT_EQ(owner_.sent, record);
+  EXPECT_LT(record, 3 + 32u);
+  EXPECT_EQ(received_, "abc");
+  EXPECT_EQ(owner_.flushed, 1);
+}
+
+TEST_F(TlsFrameLayerTest, WhatTheSocketDoesNotTakeIsHeldAndNotForgotten) {
+  std::string all(100'000, 'x');
+  Push(all);
+  layer_->Flush();
+
+  EXPECT_FALSE(layer_->empty());
+  EXPECT_TRUE(layer_->blocked());
+  EXPECT_EQ(owner_.flushed, 0);
+  Drain();
+  EXPECT_EQ(received_, all);
+  EXPECT_EQ(owner_.flushed, 1);
+  EXPECT_TRUE(layer_->empty());
+}
+
+TEST_F(TlsFrameLayerTest, WhatWasSealedIsFinishedWhateverIsDropped) {
+  for (int i = 0; i < 100; ++i) Push(Frame(Opcode::kText, std::string(1000, 'x')));
+  layer_->Flush();
+  outbox_.DropUnsent();
+  Push("end");
+  Drain();
+
+  EXPECT_TRUE(received_.ends_with("end"));
+  EXPECT_EQ((received_.size() - 3) % Frame(Opcode::kText, std::string(1000, 'x')).size(), 0u);
+  EXPECT_FALSE(tls_peer_->broken());
+}
+
+TEST_F(TlsFrameLayerTest, TheGoodbyeIsTls) {
+  layer_->link().SayGoodbye();
+  PeerReads(100);
+
+  EXPECT_TRUE(tls_peer_->closed());
+}
+
 // --- Reading ---
 
-class FrameLayerReadTest : public FrameLayerTest {
+class FrameLayerReadTest : public FrameLayerTest, public ::testing::WithParamInterface<bool> {
  protected:
+  FrameLayerReadTest() : FrameLayerTest(GetParam()) {}
+
   // Reads once into two buffers of these sizes, as Beast may.
   void Read(size_t first, size_t second) {
     first_.assign(first, '\0');
@@ -163,8 +213,11 @@ class FrameLayerReadTest : public FrameLayerTest {
   size_t size_ = 0;
 };
 
-TEST_F(FrameLayerReadTest, BytesPassThroughAndAreHeard) {
-  peer_.send(asio::buffer(test::ClientFrame(1, "hello")));
+INSTANTIATE_TEST_SUITE_P(PlainAndTls, FrameLayerReadTest, ::testing::Bool(),
+                         [](const auto& info) { return info.param ? "Tls" : "Plain"; });
+
+TEST_P(FrameLayerReadTest, BytesPassThroughAndAreHeard) {
+  PeerSends(test::ClientFrame(1, "hello"));
 
   Read(4, 100);
   Finish();
@@ -174,10 +227,10 @@ TEST_F(FrameLayerReadTest, BytesPassThroughAndAreHeard) {
   EXPECT_GT(owner_.signs_of_life, 0);
 }
 
-TEST_F(FrameLayerReadTest, WhatCameWithTheRequestIsReadFirst) {
-  layer_ = std::make_unique<FrameLayer>(std::move(layer_->socket()), outbox_, owner_, test::ClientFrame(1, "early"));
+TEST_P(FrameLayerReadTest, WhatCameWithTheRequestIsReadFirst) {
+  layer_ = std::make_unique<FrameLayer>(std::move(layer_->link()), outbox_, owner_, test::ClientFrame(1, "early"));
   layer_->BeginFrames();
-  peer_.send(asio::buffer(test::ClientFrame(1, "later")));
+  PeerSends(test::ClientFrame(1, "later"));
   std::string all;
   while (all.size() < 2 * test::ClientFrame(1, "early").size()) {
     Read(3, 2);
@@ -190,10 +243,10 @@ TEST_F(FrameLayerReadTest, WhatCameWithTheRequestIsReadFirst) {
   EXPECT_EQ(all, test::ClientFrame(1, "early") + test::ClientFrame(1, "later"));
 }
 
-TEST_F(FrameLayerReadTest, AViolationIsReportedOnceAndFailsTheRead) {
+TEST_P(FrameLayerReadTest, AViolationIsReportedOnceAndFailsTheRead) {
   std::string flood;
   for (int i = 0; i < 30; ++i) flood.append(test::ClientFrame(9, ""));
-  peer_.send(asio::buffer(flood));
+  PeerSends(flood);
 
   Read(10, 4096);
   Finish();

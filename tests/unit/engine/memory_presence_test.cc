@@ -13,10 +13,10 @@ namespace carillon::engine {
 namespace {
 
 namespace json = boost::json;
-using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr wire::TopicView kRoom{0, wire::TopicKind::kStream, "presence-room"};
 
@@ -27,7 +27,8 @@ SessionId Session(uint64_t key) {
 // What was published, a word each: "join ann", "leave ann", "update ann away", "count 3 only".
 class Book {
  public:
-  explicit Book(PresenceRule rule = {}) : presence([this](auto&, auto frame) { return Publish(*frame); }, [this] { return now; }) {
+  explicit Book(PresenceRule rule = {})
+      : presence([this](auto&, auto frame) { return Publish(*frame); }, [this] { return now; }) {
     this->rule.presence = rule;
   }
 
@@ -319,8 +320,8 @@ TEST(MemoryPresenceTest, AppsHaveTheirOwn) {
 }
 
 // Whoever listens and applies what is told knows who is there, whatever happens: against a model of sessions, with
-// publishing that fails now and then. Where the bound is never crossed, nobody joins twice or leaves without having been
-// there; where it is, a follower asks anew, and may hear of changes that are in the answer already.
+// publishing that fails now and then. Where the bound is never crossed, nobody joins twice or leaves without having
+// been there; where it is, a follower asks anew, and may hear of changes that are in the answer already.
 void Follow(size_t bound) {
   bool strict = bound > 10;
   test::Random random;

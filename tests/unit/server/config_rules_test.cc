@@ -74,7 +74,7 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {std::string(kSecret) + "edge { listen: '127.0.0.1:0' } admin { listen: '127.0.0.1:0' }", ""},
       {std::string(kSecret) + "control { listen: 'unix:' }", "control.listen: unix: needs a path"},
 
-      // A control plane that others reach wants keys.
+      // A control plane that others reach wants TLS and keys, or certificates.
       {std::string(kSecret) + "control { listen: '0.0.0.0:7311' }", "control.listen: is open to others"},
       {std::string(kSecret) + "control { listen: '[::]:7311' }", "control.listen: is open to others"},
       {std::string(kSecret) + "control { listen: '10.0.0.1:7311' }", "control.listen: is open to others"},
@@ -83,7 +83,16 @@ TEST(ConfigRulesTest, EachRuleIsKept) {
       {std::string(kSecret) + "control { listen: '127.8.8.8:7311' }", ""},
       {std::string(kSecret) + "control { listen: 'unix:/run/carillon.sock' }", ""},
       {std::string(kSecret) + "control { listen: '0.0.0.0:7311' insecure: true }", ""},
-      {std::string(kSecret) + "control { listen: '0.0.0.0:7311' keys { " + kKey + " } }", ""},
+      {std::string(kSecret) + "control { listen: '0.0.0.0:7311' keys { " + kKey + " } }",
+       "control.listen: is open to others"},
+      {std::string(kSecret) + "control { listen: '0.0.0.0:7311' tls { cert_file: 'a' key_file: 'a' } }",
+       "control.listen: is open to others"},
+      {std::string(kSecret) + "control { listen: '0.0.0.0:7311' tls { cert_file: 'a' key_file: 'a' } keys { " + kKey +
+           " } }",
+       ""},
+      {std::string(kSecret) +
+           "control { listen: '0.0.0.0:7311' tls { cert_file: 'a' key_file: 'a' client_ca_file: 'a' } }",
+       ""},
 
       // Keys.
       {std::string(kSecret) + "control { keys { secret: 'sixteen-bytes!!!' } }", "control.keys[0].name: "},
