@@ -3,6 +3,10 @@
 #include <google/rpc/error_details.pb.h>
 #include <grpcpp/support/status.h>
 
+#include "carillon/v1/codes.pb.h"
+#include "gateway/base/check.h"
+#include "gateway/wire/code_words.h"
+
 namespace carillon::control {
 namespace {
 
@@ -42,6 +46,7 @@ grpc::Status ToGrpc(const Status& status) {
   info.set_domain("carillon");
   std::string own = ReasonOf(status);
   info.set_reason(own.empty() ? std::string(UsualReason(status.code())) : own);
+  CARILLON_DCHECK(wire::NumberOf(*v1::ErrorReason_descriptor(), info.reason()) != 0);
   details.add_details()->PackFrom(info);
   if (std::string field = FieldOf(status); !field.empty()) {
     google::rpc::BadRequest bad;

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Writes docs/configuration.md from the comments and options of config.proto. With --check it only compares, and also
-holds README.md to the envelope and the JSON that the unit tests hold the code to (tests/golden/envelopes/readme)."""
+"""Writes docs/configuration.md from the comments and options of config.proto, and docs/codes.md from those of
+codes.proto. With --check it only compares, holds README.md to the envelope and the JSON that the unit tests hold the code to
+(tests/golden/envelopes/readme), and looks whether each word of codes.proto is said somewhere in the gateway."""
 
 import pathlib
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TARGET = ROOT / "docs" / "configuration.md"
+CODES = ROOT / "docs" / "codes.md"
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # noqa: E402
 
@@ -25,21 +27,30 @@ the files of keys again, all or nothing, and logs what has changed. The others n
 """
 
 
-def load():
-    """The schema with its comments, as protoc tells it."""
+CODES_HEAD = """# Codes and reasons
+
+Generated from `proto/carillon/v1/codes.proto` by `tools/gen_docs.py`: everything that clients, backends and operators are told, and what it
+means. Messages beside a code are for people and may change; codes do not.
+"""
+
+
+def load(name="config"):
+    """A schema with its comments, as protoc tells it."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "set"
         subprocess.run(["protoc", "-I", str(ROOT / "proto"), "--include_imports", "--include_source_info",
-                        f"--descriptor_set_out={out}", "carillon/v1/config.proto"], check=True)
+                        f"--descriptor_set_out={out}", f"carillon/v1/{name}.proto"], check=True)
         raw = out.read_bytes()
     files = descriptor_pb2.FileDescriptorSet.FromString(raw)
     pool = descriptor_pool.DescriptorPool()
     for file in files.file:
         pool.Add(file)
+    config = next(file for file in files.file if file.name == f"carillon/v1/{name}.proto")
+    if name != "config":
+        return config, None
     # Parsed again with our own option known, so that it can be read.
     options = message_factory.MessageFactory(pool).GetPrototype(pool.FindMessageTypeByName("google.protobuf.FieldOptions"))
     setting = pool.FindExtensionByName("carillon.v1.setting")
-    config = next(file for file in files.file if file.name == "carillon/v1/config.proto")
     return config, lambda field: options.FromString(field.options.SerializeToString()).Extensions[setting]
 
 
@@ -122,21 +133,66 @@ def render():
     return "\n".join(lines).rstrip() + "\n"
 
 
+TITLES = {
+    "CloseCode": "Close codes",
+    "HandshakeReason": "Refused requests",
+    "ClientErrorCode": "Errors of clients' messages",
+    "ErrorReason": "Errors of the control plane",
+}
+
+
+def words(enum, path, notes):
+    """Number, word and meaning of each value but the first, which is never sent."""
+    prefix = "".join("_" + c if c.isupper() else c.upper() for c in enum.name).lstrip("_") + "_"
+    for index, value in list(enumerate(enum.value))[1:]:
+        word = value.name[len(prefix):]
+        yield value.number, word if enum.name == "ErrorReason" else word.lower(), notes[(*path, 2, index)]
+
+
+def render_codes():
+    file, _ = load("codes")
+    notes = comments(file)
+    lines = [CODES_HEAD]
+    for index, enum in enumerate(file.enum_type):
+        path = (5, index)
+        lines += [f"## {TITLES[enum.name]}", "", notes[path], ""]
+        numbered = enum.name == "CloseCode"
+        lines += ["| Code | Name | When |", "|---|---|---|"] if numbered else ["| Word | When |", "|---|---|"]
+        for number, word, meaning in words(enum, path, notes):
+            lines.append(f"| {number} | `{word}` | {meaning} |" if numbered else f"| `{word}` | {meaning} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def unsaid():
+    """Words of codes.proto that stand nowhere in the gateway's code."""
+    file, _ = load("codes")
+    notes = comments(file)
+    text = "".join(path.read_text(encoding="utf-8") for room in ("gateway", "control") for path in (ROOT / room).rglob("*.cc"))
+    return [f"{enum.name}: {word}" for index, enum in enumerate(file.enum_type)
+            for _, word, _ in words(enum, (5, index), notes) if f'"{word}"' not in text]
+
+
 def main():
-    text = render()
+    made = {TARGET: render(), CODES: render_codes()}
     if "--check" in sys.argv[1:]:
-        if not TARGET.exists() or TARGET.read_text(encoding="utf-8") != text:
-            print("docs/configuration.md differs from config.proto: run ./dev generate")
+        for target, text in made.items():
+            if not target.exists() or target.read_text(encoding="utf-8") != text:
+                print(f"{target.relative_to(ROOT)} differs from its proto: run ./dev generate")
+                return 1
+        if gone := unsaid():
+            print(f"codes.proto lists what the gateway never says: {', '.join(gone)}")
             return 1
         readme = (ROOT / "README.md").read_text(encoding="utf-8")
         for golden in sorted((ROOT / "tests" / "golden" / "envelopes").glob("readme.*")):
             if golden.read_text(encoding="utf-8") not in readme:
                 print(f"README.md does not show {golden.relative_to(ROOT)}")
                 return 1
-        print("docs/configuration.md and README.md are current")
+        print("docs/configuration.md, docs/codes.md and README.md are current")
         return 0
-    TARGET.write_text(text, encoding="utf-8")
-    print(f"wrote {TARGET.relative_to(ROOT)}")
+    for target, text in made.items():
+        target.write_text(text, encoding="utf-8")
+        print(f"wrote {target.relative_to(ROOT)}")
     return 0
 
 

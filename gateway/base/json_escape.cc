@@ -9,7 +9,30 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
+// Of a sequence of two or three bytes.
+unsigned CodePoint(std::string_view sequence) {
+  auto byte = [&](size_t i) { return static_cast<uint8_t>(sequence[i]); };
+  if (sequence.size() == 2) return (byte(0) & 0x1FU) << 6 | (byte(1) & 0x3FU);
+  return (byte(0) & 0x0FU) << 12 | (byte(1) & 0x3FU) << 6 | (byte(2) & 0x3FU);
+}
+
 }  // namespace
+
+bool IsObeyed(std::string_view sequence) {
+  auto byte = [&](size_t i) { return static_cast<uint8_t>(sequence[i]); };
+  switch (byte(0)) {
+    case 0xC2:
+      return byte(1) < 0xA0;  // U+0080 to U+009F
+    case 0xD8:
+      return byte(1) == 0x9C;  // U+061C
+    case 0xE2:
+      return (byte(1) == 0x80 && (byte(2) == 0x8E || byte(2) == 0x8F || (byte(2) >= 0xA8 && byte(2) <= 0xAE))) ||
+             (byte(1) == 0x81 && byte(2) >= 0xA6 &&
+              byte(2) <= 0xA9);  // U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069
+    default:
+      return false;
+  }
+}
 
 void AppendJsonString(std::string& out, std::string_view text) {
   static constexpr char kHex[] = "0123456789abcdef";
@@ -25,11 +48,20 @@ void AppendJsonString(std::string& out, std::string_view text) {
     }
     if (c >= 0x80) {
       size_t length = Utf8SequenceLength(text.substr(i));
-      if (length > 0) {
+      std::string_view sequence = text.substr(i, length);
+      if (length > 0 && !IsObeyed(sequence)) {
         i += length;
         continue;
       }
       flush();
+      if (length > 0) {
+        unsigned point = CodePoint(sequence);
+        out.append("\\u");
+        for (int shift = 12; shift >= 0; shift -= 4) out.push_back(kHex[point >> shift & 15]);
+        i += length;
+        plain = i;
+        continue;
+      }
       out.append(kReplacement);
     } else {
       flush();

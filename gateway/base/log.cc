@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gateway/base/json_escape.h"
+#include "gateway/base/utf8.h"
 
 namespace carillon::log {
 namespace {
@@ -92,12 +93,13 @@ bool IsPlainWord(std::string_view text) {
 
 // Messages are ours, but gRPC's may quote a peer: where one could break the line, it is escaped like a value.
 void AppendMessage(std::string& out, std::string_view message) {
-  auto plain = [](char c) { return (c >= ' ' && c < 0x7F) || static_cast<signed char>(c) < 0; };
-  if (std::all_of(message.begin(), message.end(), plain)) {
-    out.append(message);
-  } else {
-    AppendJsonString(out, message);
+  for (std::string_view rest = message; !rest.empty();) {
+    size_t length = Utf8SequenceLength(rest);
+    bool ascii = length == 1 && rest[0] >= ' ' && rest[0] < 0x7F;
+    if (!ascii && (length < 2 || IsObeyed(rest.substr(0, length)))) return AppendJsonString(out, message);
+    rest.remove_prefix(length);
   }
+  out.append(message);
 }
 
 std::string Timestamp(std::chrono::system_clock::time_point now) {

@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "carillon/v1/codes.pb.h"
+#include "gateway/base/check.h"
 #include "gateway/base/json_escape.h"
+#include "gateway/wire/code_words.h"
 #include "gateway/wire/envelope_json.h"
 #include "gateway/wire/json_check.h"
 #include "gateway/wire/topic.h"
@@ -345,6 +348,7 @@ void AppendStreams(std::string& out, const std::vector<std::string>& streams) {
 }
 
 void AppendRefusal(std::string& out, const Refusal& why) {
+  CARILLON_DCHECK(wire::NumberOf(*v1::ClientErrorCode_descriptor(), why.code) != 0);
   out.append(R"("code":)");
   AppendJsonString(out, why.code);
   out.append(R"(,"message":)");

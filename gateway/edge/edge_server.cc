@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "gateway/base/check.h"
 #include "gateway/edge/demo_page.h"
 #include "gateway/edge/route.h"
 #include "gateway/edge/ws_session.h"
+#include "gateway/wire/code_words.h"
 
 namespace carillon::edge {
 
@@ -167,11 +169,11 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
 }
 
 void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connection) {
-  auto it = std::find(kReasons.begin(), kReasons.end(), error.reason);
-  size_t row = it == kReasons.end() ? kReasons.size() - 1 : static_cast<size_t>(it - kReasons.begin());
-  refused_[row].Add();
+  int reason = wire::NumberOf(*v1::HandshakeReason_descriptor(), error.reason);
+  CARILLON_DCHECK(reason != 0);
+  refused_[static_cast<size_t>(reason)].Add();
   uint64_t suppressed = 0;
-  if (!sampler_.Allow(kReasons[row], &suppressed)) return;
+  if (!sampler_.Allow(error.reason, &suppressed)) return;
   log::Info("edge", "refused a request",
             {{"reason", error.reason},
              {"status", error.status},
@@ -217,9 +219,11 @@ void EdgeServer::Collect(MetricsWriter& writer) const {
     writer.Gauge("carillon_certificate_expiry_seconds", "When the edge's certificate ends, in seconds since 1970.",
                  std::chrono::duration<double>(tls->expires_at().time_since_epoch()).count());
   }
-  for (size_t row = 0; row < kReasons.size(); ++row) {
+  const auto& reasons = *v1::HandshakeReason_descriptor();
+  for (int i = 0; i < reasons.value_count(); ++i) {
+    auto number = static_cast<size_t>(reasons.value(i)->number());
     writer.Counter("carillon_handshakes_rejected_total", "Requests that were refused, by reason.",
-                   refused_[row].value(), {{"reason", kReasons[row]}});
+                   refused_[number].value(), {{"reason", number == 0 ? "other" : wire::WordOf(*reasons.value(i))}});
   }
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "carillon/v1/codes.pb.h"
 #include "gateway/base/live.h"
 #include "gateway/base/metrics.h"
 #include "gateway/edge/command_handler.h"
@@ -69,13 +70,6 @@ class EdgeServer {
   // `connection` is null where it was not even begun.
   void OnRefusal(const HttpError& error, const HttpConnection* connection);
 
-  // The reasons of refusals, for metrics; anything else counts as the last one.
-  static constexpr std::array<std::string_view, 27> kReasons = {
-      "malformed",     "tls",         "dup_header",     "smuggling", "too_large", "timeout",     "method",
-      "path",          "app",         "version",        "key",       "origin",    "subprotocol", "missing_token",
-      "invalid_token", "blocked",     "ambiguous_auth", "capacity",  "app_limit", "user_limit",  "address_limit",
-      "address_rate",  "accept_rate", "keys",           "memory",    "draining",  "other"};
-
   const EdgeOptions options_;
   const auth::LiveApps& apps_;
   Live<AdmissionRules> rules_;
@@ -91,7 +85,7 @@ class EdgeServer {
   size_t next_shard_ = 0;                          // of the listener's thread
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;
-  std::array<SharedCounter, kReasons.size()> refused_;
+  std::array<SharedCounter, v1::HandshakeReason_ARRAYSIZE> refused_;  // by reason; 0: one that is not in the list
   LimitWatches watches_;
   log::SamplerByReason sampler_;
 };

@@ -65,10 +65,10 @@ class Link {
 
   Socket socket_;
   std::unique_ptr<TlsChannel> tls_;
-  std::string plain_;    // opened, and not read yet
-  std::string held_;     // sealed, and not taken by the socket, from held_at_ on
+  std::string plain_;  // opened, and not read yet
+  std::string held_;   // sealed, and not taken by the socket, from held_at_ on
   size_t held_at_ = 0;
-  bool ended_ = false;   // the peer sends nothing more
+  bool ended_ = false;  // the peer sends nothing more
   bool spoke_plainly_ = false;
 };
 

@@ -21,8 +21,8 @@ constexpr char kTls12Ciphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 constexpr char kHandshake = 0x16;  // the first byte of every TLS connection (RFC 8446 section 5.1)
 
 // What OpenSSL reads from and writes to: one for all channels of a thread, because each call takes all that came, and
-// what it made is sent or kept at once. OpenSSL's own memory BIO would be one for each connection, and writes zeros over
-// what it holds before each byte of it.
+// what it made is sent or kept at once. OpenSSL's own memory BIO would be one for each connection, and writes zeros
+// over what it holds before each byte of it.
 struct Pipe {
   std::string_view in;
   std::string out;

@@ -62,7 +62,8 @@ class TlsChannel {
 // The certificate that the edge shows, and how it speaks TLS. Immutable. Any thread.
 class TlsContext {
  public:
-  // A chain of certificates, the gateway's own first, and its key, as PEM. INVALID_ARGUMENT says which is wrong, and how.
+  // A chain of certificates, the gateway's own first, and its key, as PEM. INVALID_ARGUMENT says which is wrong, and
+  // how.
   static StatusOr<std::shared_ptr<const TlsContext>> FromPem(const std::string& certificates, const std::string& key,
                                                              TlsVersion least = TlsVersion::k12);
   ~TlsContext();

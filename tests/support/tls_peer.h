@@ -7,7 +7,8 @@
 
 namespace carillon::test {
 
-// The client's side of TLS, in memory: OpenSSL's own BIOs, so that nothing of ours is on both sides. It trusts everybody.
+// The client's side of TLS, in memory: OpenSSL's own BIOs, so that nothing of ours is on both sides. It trusts
+// everybody.
 class TlsPeer {
  public:
   // 0: whatever both can.

@@ -37,11 +37,33 @@ TEST(JsonEscapeTest, QuotesAndControlsAreEscaped) {
 }
 
 TEST(JsonEscapeTest, WellFormedUtf8Passes) {
-  for (std::string_view text : {"\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
+  for (std::string_view text : {"\xc2\xa0", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf",
                                 "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
                                 "Gl\xc3\xbc"
                                 "ck \xf0\x9f\x94\x94"}) {
     EXPECT_EQ(Escaped(text), '"' + std::string(text) + '"');
+  }
+}
+
+// By their numbers: C1 controls, marks that turn the direction of text, ends of lines.
+TEST(JsonEscapeTest, WhatATerminalWouldObeyIsEscaped) {
+  auto utf8 = [](unsigned point) {
+    if (point < 0x80) return std::string(1, static_cast<char>(point));
+    if (point < 0x800)
+      return std::string{static_cast<char>(0xC0 | point >> 6), static_cast<char>(0x80 | (point & 0x3F))};
+    return std::string{static_cast<char>(0xE0 | point >> 12), static_cast<char>(0x80 | (point >> 6 & 0x3F)),
+                       static_cast<char>(0x80 | (point & 0x3F))};
+  };
+  for (unsigned point = 0x80; point < 0x10000; ++point) {
+    if (point >= 0xD800 && point < 0xE000) continue;
+    bool obeyed = point < 0xA0 || point == 0x61C || point == 0x200E || point == 0x200F ||
+                  (point >= 0x2028 && point <= 0x202E) || (point >= 0x2066 && point <= 0x2069);
+    std::string text = utf8(point);
+    EXPECT_EQ(IsObeyed(text), obeyed) << point;
+    char escape[8];
+    std::snprintf(escape, sizeof escape, "\\u%04x", point);
+    EXPECT_EQ(Escaped("a" + text + "b"), obeyed ? "\"a" + std::string(escape) + "b\"" : "\"a" + text + "b\"");
+    EXPECT_EQ(boost::json::parse(Escaped(text)), boost::json::value(text));
   }
 }
 
