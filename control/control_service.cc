@@ -75,6 +75,9 @@ class Service final : public v1::ControlService::CallbackService {
                  {KickedBy(*request), order.topic.name},
                  {"app", AppName(caller, request->app())},
                  {"code", static_cast<int>(order.code)}});
+      if (order.topic.kind == wire::TopicKind::kUser) {
+        context_.node.engine().presence().EndGrace(order.topic.app, order.topic.name);
+      }
       context_.node.Ask(
           context_.node.ShardsFor(order.topic),
           [order](hub::Shard& shard) { return hub::KickMembers(shard, order.topic, order.code, order.reason); },

@@ -19,9 +19,11 @@ Clock::time_point EndOfTokens(const auth::TokenRules& rules, Clock::time_point i
 
 // Closes the sessions whom the denials now keep out: of a user, or of anybody. Every shard is asked: a session that is
 // being admitted meanwhile either is there when its shard is asked, or is judged after the denial was written down.
+// Of streams where only the grace keeps the user they leave as well.
 template <class Response>
 void CloseDenied(hub::Node& node, const auth::App& app, std::string user_id, Response* response,
                  absl::AnyInvocable<void()> done) {
+  if (!user_id.empty()) node.engine().presence().EndGrace(app.id, user_id);
   node.Ask(
       node.all_shards(),
       [id = app.id, tokens = app.tokens, user_id = std::move(user_id)](hub::Shard& shard) {

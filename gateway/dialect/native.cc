@@ -29,8 +29,8 @@ constexpr size_t kMaxIdBytes = 64;
 constexpr size_t kMaxEchoBytes = 1024;
 constexpr size_t kMaxEventBytes = 128;
 
-// Some 360 KB where every one of them says as much as it may.
-constexpr size_t kMaxMembersPerPage = 200;
+// Some 300 KB where every one of them says as much as it may, and all of it must be escaped.
+constexpr size_t kMaxMembersPerPage = 100;
 
 template <class... Kinds>
 struct Overloaded : Kinds... {

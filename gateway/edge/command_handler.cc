@@ -27,6 +27,9 @@ constexpr std::chrono::seconds kForbiddenWindow{60};
 constexpr char kFrom[] = "from";
 constexpr std::string_view kOwnEvents = "presence.";
 
+constexpr uint32_t kMostEntered = 1000;
+constexpr std::chrono::seconds kEnteredWindow{10};
+
 constexpr uint32_t kOverloadedWaitMs = 100;
 
 // Of all filters of a session together.
@@ -138,6 +141,20 @@ std::optional<dialect::Refusal> JudgeSubscribe(const hub::Session& session, cons
   return std::nullopt;
 }
 
+// Coming and going is told to everybody in a stream: more often than messages may be published it is not.
+std::optional<dialect::Refusal> JudgeEntering(hub::Session& session, const std::string& stream, RateWindow& entered) {
+  wire::TopicView topic = StreamTopic(session, stream);
+  if (session.identity() == nullptr || !session.shard().engine().RuleOf(topic).KeepsPresence(topic))
+    return std::nullopt;
+  auto now = RateWindow::Clock::now();
+  if (entered.Take(now, kMostEntered, kEnteredWindow)) return std::nullopt;
+  session.shard().stats().rate_limited.Add();
+  return dialect::Refusal{
+      "rate_limited",
+      fmt::format("at most {} streams that know who is there in {} s", kMostEntered, kEnteredWindow.count()), true,
+      static_cast<uint32_t>(std::max<int64_t>(1, entered.Wait(now, kEnteredWindow).count()))};
+}
+
 // What the subscriber wants, and what the stream's rule lets it have.
 wire::FilterPtr WithImposed(const wire::FilterPtr& wanted, const std::map<std::string, std::string>& imposed) {
   if (imposed.empty()) return wanted;
@@ -216,7 +233,7 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const a
     session.shard().stats().revoked.Add();
   }
   SubscribeAll(session, app, state.streams, state.wanted, nullptr,
-               {&welcome.streams, &welcome.refused, &welcome.logs, nullptr});
+               {&welcome.streams, &welcome.refused, &welcome.logs, nullptr, &state.entered});
   state.streams = {};
   state.wanted = {};
   const hub::SessionSettings& settings = session.settings();
@@ -255,6 +272,7 @@ bool CommandHandler::SubscribeAll(hub::Session& session, const auth::App& app, c
     if (!refusal.has_value() && !listens && limits_ != nullptr) {
       if (auto full = limits_->StreamsAreFull(app, stream)) refusal = dialect::Refusal{"limit", *full, true};
     }
+    if (!refusal.has_value() && !listens) refusal = JudgeEntering(session, stream, *judged.entered);
     const dialect::Wanted& since = wanted.Of(stream);
     if (refusal.has_value()) {
       std::string name = stream.substr(0, wire::kMaxStreamBytes);
@@ -332,7 +350,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   }
   wire::FilterPtr filter = command.filter.empty() ? nullptr : std::make_shared<const wire::Filter>(command.filter);
   bool forbidden = SubscribeAll(session, *app, command.streams, command.wanted, &filter,
-                                {&reply.streams, &reply.refused, &reply.logs, &command.tokens});
+                                {&reply.streams, &reply.refused, &reply.logs, &command.tokens, &state.entered});
   session.Reply(reply);
   if (forbidden) CountForbidden(session, state);
 }
@@ -388,7 +406,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   AddLog(wire::kInboxLog, inbox, &reply.logs);
   for (std::string& stream : lost) reply.refused.push_back({std::move(stream), {"forbidden", kForbidden}});
   SubscribeAll(session, *app, std::exchange(state.streams, {}), std::exchange(state.wanted, {}), nullptr,
-               {&reply.streams, &reply.refused, &reply.logs, nullptr});
+               {&reply.streams, &reply.refused, &reply.logs, nullptr, &state.entered});
   session.Reply(reply);
 }
 

@@ -32,6 +32,7 @@ struct SessionState {
   TokenBucket::Clock::time_point too_fast_since;
   StringMap<RateWindow> event_rates;  // by rule and event, of those that have one
   RateWindow forbidden;               // requests for what it may not have
+  RateWindow entered;                 // streams that know who is there
 };
 
 // Applies what clients say to their session, and answers. Holds nothing of a session itself.
@@ -79,6 +80,7 @@ class CommandHandler {
     std::vector<dialect::RefusedStream>* refused;
     std::vector<dialect::LogState>* logs;
     const StringMap<std::string>* tokens;  // for a stream alone; null: none
+    RateWindow* entered;
   };
   // Subscribes to each that is allowed, each name once. Without `filter`, what the session listens to already stays as
   // it is. True where one was forbidden.

@@ -69,6 +69,7 @@ void EdgeServer::OnAccept(int descriptor) {
     }
     std::unique_ptr<TlsChannel> channel;
     if (TlsContextPtr tls = *tls_.Get()) {
+      if (auto refused = CheckPeer(PeerOf(socket))) return OnRefusal(*refused, nullptr);
       channel = tls->NewChannel();
       if (channel == nullptr) return;
     }
@@ -82,6 +83,16 @@ void EdgeServer::OnAccept(int descriptor) {
   } else {
     boost::asio::post(shard.io(), begin);
   }
+}
+
+bool EdgeServer::Counts(const Address& peer) const {
+  return !peer.is_loopback() && !rules_.Get()->proxies.Contains(peer);
+}
+
+// TLS costs a signature before anything is said: who comes too often is sent away before that, without a word. Those
+// whom proxies bring, and who is on this machine, are judged by their request.
+std::optional<HttpError> EdgeServer::CheckPeer(const Address& peer) {
+  return Counts(peer) ? limits_->CheckRates(&peer, std::chrono::steady_clock::now()) : std::nullopt;
 }
 
 void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
@@ -123,7 +134,8 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
   const auth::App& app = *route.app;
   Address address = ClientAddress(connection->Peer(), request, rules->proxies);
   bool counts = !address.is_loopback() && !rules->proxies.Contains(address);
-  if (!waited) {
+  bool counted = connection->secure() && Counts(connection->Peer());
+  if (!waited && !counted) {
     auto refused = limits_->CheckRates(counts ? &address : nullptr, std::chrono::steady_clock::now());
     if (refused.has_value()) return connection->Refuse(*refused);
   }

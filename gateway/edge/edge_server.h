@@ -61,6 +61,8 @@ class EdgeServer {
 
  private:
   void OnAccept(int descriptor);
+  bool Counts(const Address& peer) const;
+  std::optional<HttpError> CheckPeer(const Address& peer);
   void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
   // `waited`: the token's key was not known, and keys were fetched since.
   void Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,

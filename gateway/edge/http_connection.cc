@@ -143,8 +143,12 @@ std::pair<Link, std::string> HttpConnection::Release() {
 }
 
 boost::asio::ip::address HttpConnection::Peer() const {
+  return PeerOf(link_.socket());
+}
+
+boost::asio::ip::address PeerOf(const Socket& socket) {
   error_code error;
-  auto endpoint = link_.socket().remote_endpoint(error);
+  auto endpoint = socket.remote_endpoint(error);
   return error ? boost::asio::ip::address() : endpoint.address();
 }
 

@@ -39,6 +39,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // Takes the connection and what the client sent after its request.
   std::pair<Link, std::string> Release();
 
+  bool secure() const { return link_.secure(); }
+
   // Whoever is at the other end; 0.0.0.0 where it has gone.
   boost::asio::ip::address Peer() const;
 
@@ -67,6 +69,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   size_t discarded_ = 0;
   enum class Phase { kReading, kHandling, kWriting, kLingering, kDone } phase_ = Phase::kReading;
 };
+
+// Whoever is at the other end; 0.0.0.0 where it has gone.
+boost::asio::ip::address PeerOf(const Socket& socket);
 
 // The address that logs may show of a peer.
 std::string NetworkOf(const Socket& socket);

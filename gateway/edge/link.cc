@@ -13,6 +13,9 @@ constexpr size_t kMaxVectors = 160;
 // More than a socket with the default send buffer takes at once is only held.
 constexpr int kRecordsAtOnce = 4;
 
+// More than a batch of records.
+constexpr size_t kMostHeld = 128 << 10;
+
 bool IsForLater(int error) {
   return error == EAGAIN || error == EINTR || error == ENOBUFS || error == ENOMEM;
 }
@@ -105,6 +108,8 @@ boost::system::error_code Link::Receive() {
   TlsChannel::Fed fed = tls_->Feed({sealed.data(), static_cast<size_t>(size)}, &plain_);
   Sent sent;
   SendOutput(&sent);  // an alert as well, where it is broken
+  // A peer can make TLS answer (in 1.2, whoever asks to negotiate again) and read nothing of it.
+  if (held_.size() - held_at_ > kMostHeld) return boost::asio::error::connection_aborted;
   switch (fed) {
     case TlsChannel::Fed::kOk:
       break;

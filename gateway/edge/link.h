@@ -48,6 +48,8 @@ class Link {
   // Says goodbye below HTTP and WebSocket, as far as the socket takes it now.
   void SayGoodbye();
 
+  bool secure() const { return tls_ != nullptr; }
+
   // Why TLS failed; empty: it did not.
   std::string problem() const { return tls_ == nullptr ? "" : tls_->problem(); }
 

@@ -110,6 +110,19 @@ int ChooseProtocol(SSL*, const unsigned char** out, unsigned char* out_size, con
   return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
+using X509Ptr = std::unique_ptr<X509, Free>;
+
+// Null where there are no more.
+StatusOr<X509Ptr> NextCertificate(BIO* pem) {
+  ERR_clear_error();
+  X509Ptr next(PEM_read_bio_X509(pem, nullptr, &NoPassword, nullptr));
+  if (next != nullptr) return next;
+  bool at_end = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+  std::string error = TakeError();
+  if (!at_end) return InvalidArgument("holds a certificate that is damaged: {}", error);
+  return next;
+}
+
 Status UseChain(SSL_CTX* context, const std::string& text, std::chrono::system_clock::time_point* expires_at) {
   auto pem = Open(text);
   std::unique_ptr<X509, Free> own(PEM_read_bio_X509(pem.get(), nullptr, &NoPassword, nullptr));
@@ -124,16 +137,29 @@ Status UseChain(SSL_CTX* context, const std::string& text, std::chrono::system_c
   if (ASN1_TIME_to_tm(X509_get0_notAfter(own.get()), &ends) == 1) {
     *expires_at = std::chrono::system_clock::from_time_t(::timegm(&ends));
   }
-  for (int more = 0; more < kMaxChain; ++more) {
-    X509* next = PEM_read_bio_X509(pem.get(), nullptr, &NoPassword, nullptr);
-    if (next == nullptr) break;
-    SSL_CTX_add0_chain_cert(context, next);
+  for (int more = 0;; ++more) {
+    StatusOr<X509Ptr> next = NextCertificate(pem.get());
+    if (!next.ok()) return next.status();
+    if (*next == nullptr) return absl::OkStatus();
+    if (more == kMaxChain)
+      return InvalidArgument("holds more than {} certificates besides the gateway's own", kMaxChain);
+    if (SSL_CTX_add1_chain_cert(context, next->get()) != 1) {
+      return InvalidArgument("holds a certificate that cannot be used: {}", TakeError());
+    }
   }
-  ERR_clear_error();  // that there are no more is one
-  return absl::OkStatus();
 }
 
 }  // namespace
+
+Status CheckAuthorities(const std::string& text) {
+  auto pem = Open(text);
+  ASSIGN_OR_RETURN(X509Ptr certificate, NextCertificate(pem.get()));
+  if (certificate == nullptr) return InvalidArgument("holds no certificate as PEM (-----BEGIN CERTIFICATE-----)");
+  while (certificate != nullptr) {
+    ASSIGN_OR_RETURN(certificate, NextCertificate(pem.get()));
+  }
+  return absl::OkStatus();
+}
 
 // --- The channel -----------------------------------------------------------------------------------------------------
 

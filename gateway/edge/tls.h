@@ -84,4 +84,7 @@ class TlsContext {
 };
 using TlsContextPtr = std::shared_ptr<const TlsContext>;
 
+// Whether a text holds certificates as PEM, and nothing that is damaged.
+Status CheckAuthorities(const std::string& text);
+
 }  // namespace carillon::edge

@@ -31,6 +31,7 @@ void MemoryPresence::Enter(const wire::TopicView& stream, const TopicRule& rule,
     entry.gone = false;
     entry.since = wire::WallClock::now();
     entry.mood = {};
+    entry.as_of = person.as_of;
     entry.changed = true;
     ++set.there;
   }
@@ -38,7 +39,9 @@ void MemoryPresence::Enter(const wire::TopicView& stream, const TopicRule& rule,
   if (std::find(entry.sessions.begin(), entry.sessions.end(), session) == entry.sessions.end()) {
     entry.sessions.push_back(session);
   }
-  if (entry.name != person.name || entry.info != person.info) {
+  bool newer = person.as_of >= entry.as_of;
+  if (newer) entry.as_of = person.as_of;
+  if (newer && (entry.name != person.name || entry.info != person.info)) {
     entry.name = person.name;
     entry.info = person.info;
     entry.changed = true;
@@ -66,6 +69,21 @@ void MemoryPresence::Leave(const wire::TopicView& stream, SessionId session, std
   }
   entry.leaves_at = now_() + set.rule->presence.grace;
   stripe.graces.push({entry.leaves_at, wire::Topic(stream), std::string(user_id)});
+}
+
+void MemoryPresence::EndGrace(wire::AppId app, std::string_view user_id) {
+  for (Stripe& stripe : stripes_) {
+    std::lock_guard lock(stripe.mutex);
+    std::vector<wire::Topic> emptied;
+    for (auto& [stream, set] : stripe.sets) {
+      if (stream.app != app) continue;
+      auto it = set.entries.find(user_id);
+      if (it == set.entries.end() || it->second.gone || !it->second.sessions.empty()) continue;
+      GoNow(stripe, stream, set, it);
+      if (set.entries.empty()) emptied.push_back(stream);
+    }
+    for (const wire::Topic& stream : emptied) ForgetIfEmpty(stripe, stream);
+  }
 }
 
 Status MemoryPresence::SetMood(const wire::TopicView& stream, std::string_view user_id, const wire::Mood& mood) {
@@ -115,7 +133,7 @@ void MemoryPresence::GoNow(Stripe& stripe, const wire::TopicView& stream, Set& s
 
 void MemoryPresence::ForgetIfEmpty(Stripe& stripe, const wire::TopicView& stream) {
   auto found = stripe.sets.find(stream);
-  if (found == stripe.sets.end() || !found->second.entries.empty()) return;
+  if (found == stripe.sets.end() || !found->second.entries.empty() || found->second.count_waits) return;
   stripe.waiting.erase(stream);
   stripe.sets.erase(found);
 }
@@ -125,12 +143,13 @@ void MemoryPresence::ForgetIfEmpty(Stripe& stripe, const wire::TopicView& stream
 void MemoryPresence::Tell(Stripe& stripe, const wire::TopicView& stream, Set& set, Entries::iterator it) {
   size_t most = set.rule->presence.max_members;
   // Fewer by a quarter before members are told again, so that one who comes and goes does not switch it each time.
-  bool counts_only = set.counts_only ? set.there > most - most / 4 : set.there > most;
+  bool counts_only = most == 0 || (set.counts_only ? set.there > most - most / 4 : set.there > most);
   if (set.counts_only || counts_only) {
     // Whoever wants to know who is there asks again once members are told; so everybody counts as told.
     if (counts_only && !std::exchange(set.counts_only, true)) {
       set.untold.clear();
       for (auto& [user_id, entry] : set.entries) {
+        entry.waits = false;
         entry.told = true;
         entry.changed = false;
       }
@@ -152,13 +171,11 @@ void MemoryPresence::Tell(Stripe& stripe, const wire::TopicView& stream, Set& se
     return TellCount(stripe, stream, set);
   }
   // Those who wait go first, and this one behind them.
-  if (!set.untold.empty() || set.count_waits || !TellMember(stream, set, it)) {
-    if (std::find(set.untold.begin(), set.untold.end(), it->first) == set.untold.end()) {
-      set.untold.push_back(it->first);
-      delayed_.Add();
-    }
-    stripe.waiting.insert(wire::Topic(stream));
-  }
+  if (set.untold.empty() && !set.count_waits && TellMember(stream, set, it)) return;
+  stripe.waiting.insert(wire::Topic(stream));
+  if (std::exchange(it->second.waits, true)) return;
+  set.untold.push_back(it->first);
+  delayed_.Add();
 }
 
 // False where it could not be published. The entry is erased once its leaving is told.
@@ -237,9 +254,10 @@ void MemoryPresence::Sweep() {
       for (std::string& user_id : untold) {
         auto it = set.entries.find(user_id);
         if (it == set.entries.end()) continue;
-        if (!set.untold.empty() || set.count_waits || !TellMember(stream, set, it)) {
-          set.untold.push_back(std::move(user_id));
-        }
+        it->second.waits = false;
+        if (set.untold.empty() && !set.count_waits && TellMember(stream, set, it)) continue;
+        it->second.waits = true;
+        set.untold.push_back(std::move(user_id));
       }
       if (!set.untold.empty()) stripe.waiting.insert(stream);
       ForgetIfEmpty(stripe, stream);

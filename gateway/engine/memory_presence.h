@@ -35,6 +35,7 @@ class MemoryPresence : public Presence {
 
   void Enter(const wire::TopicView& stream, const TopicRule& rule, SessionId session, const Person& person) override;
   void Leave(const wire::TopicView& stream, SessionId session, std::string_view user_id, Leaving leaving) override;
+  void EndGrace(wire::AppId app, std::string_view user_id) override;
   Status SetMood(const wire::TopicView& stream, std::string_view user_id, const wire::Mood& mood) override;
   Members List(const wire::TopicView& stream, std::string_view after, size_t limit, bool all) const override;
 
@@ -64,6 +65,8 @@ class MemoryPresence : public Presence {
     bool gone = false;                     // and subscribers are still to be told
     bool told = false;                     // subscribers have been told that the user is there
     bool changed = false;                  // and are to be told what has changed
+    bool waits = false;                    // among the untold
+    wire::WallClock::time_point as_of;     // when it was said who that is
   };
   // Entries are found by views.
   using Entries = absl::btree_map<std::string, Entry, std::less<>>;

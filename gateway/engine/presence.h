@@ -16,7 +16,8 @@ namespace carillon::engine {
 struct Person {
   std::string_view user_id;
   std::string_view name;
-  std::string_view info;  // JSON; empty: nothing
+  std::string_view info;              // JSON; empty: nothing
+  wire::WallClock::time_point as_of;  // what was said later goes over what was said before
 };
 
 // How a session leaves.
@@ -46,6 +47,9 @@ class Presence {
 
   // It does not any more. Nothing where it did not.
   virtual void Leave(const wire::TopicView& stream, SessionId session, std::string_view user_id, Leaving leaving) = 0;
+
+  // A user is sent away: of the app's streams in which only the grace keeps them they leave now. Looks at every stream.
+  virtual void EndGrace(wire::AppId app, std::string_view user_id) = 0;
 
   // What the user says of themselves there. NOT_FOUND: the user is not there.
   virtual Status SetMood(const wire::TopicView& stream, std::string_view user_id, const wire::Mood& mood) = 0;

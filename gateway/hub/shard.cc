@@ -352,13 +352,15 @@ void Shard::LeaveTopics(Session& session) {
   engine_->Unsubscribe({session.app(), wire::TopicKind::kSession, id}, index_, true);
   session.states_ = nullptr;
   session.catching_up_ = {};
+  auto leaving = session.gone_for_good_ ? engine::Leaving::kForGood : engine::Leaving::kPerhaps;
+  size_t waited_for = 0;
   std::vector<Subscription>& subscriptions = session.subscriptions();
   while (!subscriptions.empty()) {
     wire::TopicView topic = subscriptions.back().topic->interest->topic();
     // Members are known by what was; so while the name is there.
     if (topic.kind == wire::TopicKind::kStream && session.identity() != nullptr) {
-      engine_->presence().Leave(topic, session.id(), session.identity()->user_id,
-                                session.gone_for_good_ ? engine::Leaving::kForGood : engine::Leaving::kPerhaps);
+      if (waited_for++ == kMostGraces) leaving = engine::Leaving::kForGood;
+      engine_->presence().Leave(topic, session.id(), session.identity()->user_id, leaving);
     }
     bool last = index_of_topics_.Leave(subscriptions, static_cast<uint32_t>(subscriptions.size() - 1));
     engine_->Unsubscribe(topic, index_, last);
@@ -406,7 +408,8 @@ SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic,
 void Shard::Enter(Session& session, const wire::TopicView& stream, const engine::TopicRule& rule) {
   const auth::Identity* identity = session.identity().get();
   if (identity == nullptr || !rule.KeepsPresence(stream)) return;
-  engine_->presence().Enter(stream, rule, session.id(), {identity->user_id, identity->name, identity->info});
+  engine_->presence().Enter(stream, rule, session.id(),
+                            {identity->user_id, identity->name, identity->info, identity->issued_at});
 }
 
 void Shard::EnterAll(Session& session) {

@@ -134,6 +134,9 @@ class Shard {
   static constexpr size_t kFetchAhead = 4;  // sessions
   static constexpr size_t kPullsPerTurn = 64;
 
+  // Of one session, in so many streams its user is waited for: nothing else bounds what graces hold.
+  static constexpr size_t kMostGraces = 100;
+
   // How long a marker may wait for a message that it can go before.
   static constexpr std::chrono::seconds kMarkerDelay{1};
 

@@ -175,7 +175,11 @@ void Application::OnHangup() {
   apps_.Set(std::move(apps));
   edge_.SetRules(AdmissionRulesOf(current_));
   edge_.SetTls(loaded->tls);
-  node_.Tell(node_.all_shards(), [](hub::Shard& shard) { shard.EnterAll(); });
+  // Walks over every subscription; certificates are renewed this way as well.
+  bool other_rules = std::any_of(reloaded->now.begin(), reloaded->now.end(), [](const SettingChange& change) {
+    return change.path.starts_with("streams") || change.path.starts_with("apps");
+  });
+  if (other_rules) node_.Tell(node_.all_shards(), [](hub::Shard& shard) { shard.EnterAll(); });
   for (wire::AppId app : registry_.gone()) CloseApp(app);
   edge_.SetLimits(ConnectionLimitsOf(current_));
   control_.SetKeys(ApiKeysOf(current_));

@@ -51,8 +51,8 @@ void CheckControlTls(const v1::ControlTls& config, const TlsProblem& problem, st
   auto text = ReadKeyFile(config.client_ca_file());
   if (!text.ok()) {
     problem("control.tls.client_ca_file", MessageOf(text.status()));
-  } else if (text->find("-----BEGIN CERTIFICATE-----") == std::string::npos) {
-    problem("control.tls.client_ca_file", config.client_ca_file() + ": holds no certificate as PEM");
+  } else if (Status sound = edge::CheckAuthorities(*text); !sound.ok()) {
+    problem("control.tls.client_ca_file", fmt::format("{}: {}", config.client_ca_file(), MessageOf(sound)));
   }
 }
 

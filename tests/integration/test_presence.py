@@ -199,6 +199,40 @@ def test_who_is_sent_away_is_not_waited_for(enter: Any, control: Control, fresh:
     assert heard == ["join watcher"] + 3 * ["join ann", "leave ann"]
 
 
+def test_who_is_blocked_in_the_grace_leaves(enter: Any, control: Control, fresh: Callable[[str], str]) -> None:
+    room = fresh("presence-room")
+    watcher = enter("watcher", room)
+    ann = enter("ann", room)
+    ann.close()
+    eventually(lambda: present(control, room).members[0].sessions, lambda count: count == 0, "the connection's end")
+    control.call("BlockUser", pb.BlockUserRequest(user_id="ann"))
+    assert present(control, room).count == 1
+    control.call("UnblockUser", pb.UnblockUserRequest(user_id="ann"))
+    assert [who(watcher) for _ in range(3)] == ["join watcher", "join ann", "leave ann"]
+
+
+def test_coming_and_going_has_a_rate(enter: Any, gateway: Gateway, fresh: Callable[[str], str]) -> None:
+    """A thousand streams in ten seconds are entered; streams without presence do not count."""
+    ann = enter("ann")
+    names = [fresh("presence-many") for _ in range(500)]
+    for _ in range(2):
+        assert len(ann.ask("subscribe", streams=names)["data"]["streams"]) == 500
+        ann.unsubscribe(*names)
+    with gateway.rises("carillon_rate_limited_total"):
+        (refused,) = ann.ask("subscribe", streams=[names[0]])["data"]["refused"]
+    assert (refused["code"], refused["temporary"]) == ("rate_limited", True)
+    assert 0 < refused["retry_after_ms"] <= 10_000
+    ann.subscribe(*[fresh("chat") for _ in range(100)])
+
+
+def test_a_broken_session_is_waited_for_in_some_streams(enter: Any, control: Control, fresh: Callable[[str], str]) -> None:
+    names = [fresh("presence-many") for _ in range(150)]
+    ann = enter("ann", *names)
+    ann.close()
+    eventually(lambda: control.count(user_id="ann"), lambda count: count == 0, "the connection's end")
+    assert sum(present(control, name).count for name in names) == 100
+
+
 def test_users_say_how_they_are(enter: Any, control: Control, fresh: Callable[[str], str]) -> None:
     one, two, other = fresh("presence-free"), fresh("presence-free"), fresh("chat")
     ann = enter("ann", one, two, other)

@@ -105,7 +105,7 @@ TEST(NativeParseTest, MembersAreAskedForInPages) {
   EXPECT_EQ(command.limit, 5u);
 
   EXPECT_EQ(ParseAs<ListMembers>(R"({"action":"members","stream":"a","after":null,"limit":null})").limit, 100u);
-  EXPECT_EQ(ParseAs<ListMembers>(R"({"action":"members","stream":"a","limit":9007199254740992})").limit, 200u);
+  EXPECT_EQ(ParseAs<ListMembers>(R"({"action":"members","stream":"a","limit":9007199254740992})").limit, 100u);
 }
 
 TEST(NativeParseTest, UsersSayHowTheyAre) {

@@ -166,7 +166,8 @@ TEST(TlsTest, PiecesAndTurnsDoNotMatter) {
     Talk& talk = *talks[i];
     if (talk.peer.connected() && random.OneIn(3)) {
       std::string text = random.Bytes(1 + random.Below(random.OneIn(20) ? 40'000 : 500));
-      if (random.OneIn(2)) {
+      if (!talk.heard.empty() &&
+          random.OneIn(2)) {  // the peer has done its part of the handshake before the channel has
         ASSERT_TRUE(talk.channel->Seal(text));
         said[i] += text;
         to_peer[i] += talk.channel->output();
@@ -207,7 +208,14 @@ TEST(TlsTest, FilesThatAreWrongAreToldApart) {
   Pem one = MakeCertificate();
   Pem other = MakeCertificate();
   std::string torn = one.certificate.substr(0, one.certificate.size() / 2);
+  std::string damaged = other.certificate;
+  damaged.replace(100, 20, 20, '!');
+  std::string many = one.certificate;
+  for (int i = 0; i < 11; ++i) many += other.certificate;
   const BadPem kCases[] = {
+      {one.certificate + torn.substr(0, 200), one.key, "is damaged"},
+      {one.certificate + damaged, one.key, "is damaged"},
+      {many, one.key, "more than 10"},
       {"", one.key, "holds no certificate"},
       {"hello", one.key, "holds no certificate"},
       {one.key, one.key, "holds no certificate"},
@@ -224,6 +232,15 @@ TEST(TlsTest, FilesThatAreWrongAreToldApart) {
     EXPECT_THAT(MessageOf(made.status()), HasSubstr(c.why));
   }
   EXPECT_TRUE(TlsContext::FromPem(one.certificate + other.certificate, one.key).ok());
+}
+
+TEST(TlsTest, AuthoritiesAreCertificates) {
+  std::string good = MakeCertificate().certificate;
+  EXPECT_TRUE(CheckAuthorities(good + "\n# a comment\n" + good).ok());
+  EXPECT_FALSE(CheckAuthorities("").ok());
+  EXPECT_FALSE(CheckAuthorities(MakeCertificate().key).ok());
+  EXPECT_FALSE(CheckAuthorities("-----BEGIN CERTIFICATE-----\nnonsense\n-----END CERTIFICATE-----\n").ok());
+  EXPECT_FALSE(CheckAuthorities(good + good.substr(0, 200)).ok());
 }
 
 TEST(TlsTest, ACertificateSaysWhenItEnds) {

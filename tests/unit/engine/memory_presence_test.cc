@@ -32,8 +32,9 @@ class Book {
     this->rule.presence = rule;
   }
 
-  void Enter(const std::string& user, uint64_t session, std::string_view name = "", std::string_view info = "") {
-    presence.Enter(kRoom, rule, Session(session), {user, name, info});
+  void Enter(const std::string& user, uint64_t session, std::string_view name = "", std::string_view info = "",
+             int as_of = 0) {
+    presence.Enter(kRoom, rule, Session(session), {user, name, info, wire::WallClock::time_point(seconds(as_of))});
   }
   void Leave(const std::string& user, uint64_t session, Leaving leaving = Leaving::kForGood) {
     presence.Leave(kRoom, Session(session), user, leaving);
@@ -183,6 +184,33 @@ TEST(MemoryPresenceTest, ANewerTokenThatSaysSomethingElseIsAnUpdate) {
   EXPECT_EQ(book.presence.List(kRoom, "", 1, true).page[0].name, "Anna");
 }
 
+TEST(MemoryPresenceTest, AnOlderTokenOfAnotherTabSaysNothing) {
+  Book book;
+  book.Enter("ann", 1, "Ann", "", 10);
+  book.Enter("ann", 2, "Anna", "", 20);
+  book.Enter("ann", 1, "Ann", "", 10);  // as after a reload
+
+  EXPECT_THAT(book.Said(), ElementsAre("join ann", "update ann online"));
+  EXPECT_EQ(book.presence.List(kRoom, "", 1, true).page[0].name, "Anna");
+  book.Leave("ann", 1);
+  book.Leave("ann", 2);
+  book.Enter("ann", 3, "Ann", "", 10);  // who was away begins anew
+  EXPECT_EQ(book.presence.List(kRoom, "", 1, true).page[0].name, "Ann");
+}
+
+TEST(MemoryPresenceTest, WhoIsSentAwayHasNoGrace) {
+  Book book;
+  book.Enter("ann", 1);
+  book.Enter("bob", 2);
+  book.Leave("ann", 1, Leaving::kPerhaps);
+  book.presence.EndGrace(1, "ann");  // of another app
+  EXPECT_THAT(book.There(), ElementsAre("ann", "bob"));
+  book.presence.EndGrace(0, "ann");
+  book.presence.EndGrace(0, "bob");  // is connected
+  EXPECT_THAT(book.There(), ElementsAre("bob"));
+  EXPECT_THAT(book.Said(), ElementsAre("join ann", "join bob", "leave ann"));
+}
+
 TEST(MemoryPresenceTest, NobodyIsKnownWhereTheRuleKeepsNoPresence) {
   Book book({PresenceRule::Mode::kOff, seconds(10), 200});
   book.Enter("ann", 1);
@@ -254,7 +282,19 @@ TEST(MemoryPresenceTest, WithABoundOfNoneOnlyCountsAreTold) {
   EXPECT_THAT(book.Said(), ElementsAre("count 1 only"));
   book.Pass(seconds(1));
   book.Leave("ann", 1);
+  EXPECT_THAT(book.Said(), ElementsAre("count 0 only"));
   EXPECT_EQ(book.presence.List(kRoom, "", 10, true).count, 0u);
+
+  // Also where the last count has to wait.
+  book.Pass(seconds(1));
+  book.Enter("ann", 1);
+  book.refuses = true;
+  book.Leave("ann", 1);
+  book.refuses = false;
+  book.Pass(seconds(1));
+  EXPECT_THAT(book.Said(), ElementsAre("count 1 only", "count 0 only"));
+  book.Pass(seconds(5));
+  EXPECT_THAT(book.Said(), IsEmpty());
 }
 
 TEST(MemoryPresenceTest, WhatCannotBePublishedIsPublishedLaterInOrder) {
