@@ -39,9 +39,14 @@ constexpr unsigned kLookAtFiles = 10;
 constexpr char kControlName[] = "carillon.v1.ControlService";
 constexpr char kHealthName[] = "grpc.health.v1.Health";
 
-// gRPC's own messages join ours: on a terminal or in a collector, one format.
+// gRPC's own messages join ours: on a terminal or in a collector, one format. Each that a stranger may cause, such as a
+// handshake without a certificate, would be a line.
 void LogFromGrpc(gpr_log_func_args* args) {
-  log::Write(args->severity == GPR_LOG_SEVERITY_ERROR ? log::Level::kWarn : log::Level::kDebug, "grpc", args->message);
+  static log::SamplerByReason sampler;
+  uint64_t suppressed = 0;
+  if (args->severity != GPR_LOG_SEVERITY_ERROR) return log::Write(log::Level::kDebug, "grpc", args->message);
+  if (!sampler.Allow(args->file, &suppressed)) return;
+  log::Warn("grpc", args->message, {{"suppressed", suppressed}});
 }
 
 // protobuf complains about requests that are none; without this, on standard error as it likes, for every stranger.

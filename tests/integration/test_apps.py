@@ -13,6 +13,7 @@ import pytest
 from support.control import Control, event, pb
 from support.gateway import JWT_SECRET, Gateway, clean_environment, merged, sign, token
 from support.http import RawConnection, request_bytes, upgrade_headers
+from support.patience import eventually
 from support.ws import TEXT, Browser, WebSocket, frame_bytes, with_query
 
 SHOP_SECRET = "the-secret-of-the-shop-0123456789abcdef"
@@ -296,7 +297,7 @@ def test_an_app_has_so_many_connections(start_gateway: Start, keep: Keep, limit:
     assert gateway.metrics().value(crossed[0], **crossed[1]) == 0 and lines() == []
     grow(0.8)
     gateway.wait_for_metric(crossed[0], 1, **crossed[1])
-    (line,) = lines()
+    (line,) = eventually(lines, bool, "the line")
     assert (line["app"], line["limit"], line["used"], line["most"]) == ("shop", "app_connections", limit * 0.8, limit)
     grow(1)
     connection = RawConnection(gateway.edge)

@@ -248,7 +248,7 @@ def test_a_bad_snapshot_is_refused_and_clients_are_told(
         drained(second)
         assert file.read_bytes() != bad
         third = start_gateway(settings)
-        assert "took the logs" in third.log_text()
+        third.wait_for_log("took the logs")
 
 
 def test_a_folder_that_cannot_be_written_is_said_at_the_start(binary: str, tmp_path: Path) -> None:
@@ -286,7 +286,7 @@ def test_a_disk_that_is_full_loses_the_logs_and_nothing_else(binary: str, tmp_pa
         gateway.begin_stop()
 
         assert gateway.wait() == 1  # whoever started it must learn of it
-        assert "the logs are lost" in gateway.log_text()
+        gateway.wait_for_log("the logs are lost")
         assert list(folder.iterdir()) == []
     finally:
         subprocess.run(["umount", str(folder)], check=True)

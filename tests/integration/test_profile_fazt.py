@@ -14,6 +14,7 @@ import yaml
 from support.control import Control, event, pb
 from support.gateway import Gateway, merged, sign
 from support.http import RawConnection, request_bytes, upgrade_headers
+from support.patience import eventually
 from support.swarm import Swarm
 from support.ws import TEXT, Browser, frame_bytes, with_query
 
@@ -72,7 +73,7 @@ def test_500_connections_an_app(fazt: Gateway, keep: Keep) -> None:
         used(fazt, "app_connections", ratio, **label)
         fazt.wait_for_metric("carillon_limit_crossed_total", warned, limit="app_connections", **label)
     assert status(fazt, HOST) == (503, "app_limit")
-    (line,) = warnings(fazt, "app_connections")
+    (line,) = eventually(lambda: warnings(fazt, "app_connections"), bool, "the line")
     assert (line["app"], line["used"], line["most"]) == ("app-slug", 400, 500)
 
 
@@ -87,7 +88,8 @@ def test_5000_connections_in_all(start_gateway: Start, keep: Keep) -> None:
         used(gateway, "connections", ratio)
         gateway.wait_for_metric("carillon_limit_crossed_total", warned, limit="connections")
     assert status(gateway, "one-more.apps.example.com") == (503, "capacity")
-    assert [(line["used"], line["most"]) for line in warnings(gateway, "connections")] == [(4000, 5000)]
+    lines = eventually(lambda: warnings(gateway, "connections"), bool, "the line")
+    assert [(line["used"], line["most"]) for line in lines] == [(4000, 5000)]
 
 
 def test_100_streams_an_app_and_20_a_client(fazt: Gateway, keep: Keep) -> None:

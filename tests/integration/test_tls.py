@@ -197,7 +197,7 @@ def test_a_hello_that_is_none_ends_the_connection(tcp: Any, gateway: Gateway, he
             assert connection.receive_to_end()[:1] in (b"", b"\x15")  # an alert at most
         except ConnectionResetError:
             pass
-    assert "TLS" in gateway.log_text() or "tls" in gateway.log_text()
+    gateway.wait_for_log('"reason":"tls"')
 
 
 def test_half_a_hello_is_not_waited_for(tcp: Any, gateway: Gateway) -> None:
@@ -280,7 +280,7 @@ def test_certificates_change_and_sessions_stay(start_gateway: Start, keep: Keep,
         file.write_bytes(good)
         assert shown(gateway) == after
     gateway.reload({"edge": {"tls": {"cert_file": "", "key_file": ""}}}, REFUSED)
-    assert "needs a restart" in gateway.log_text()
+    gateway.wait_for_log("needs a restart")
     assert all(session.ask("ping")["event"] == "pong" for session in sessions)
 
 
@@ -336,7 +336,7 @@ def test_a_certificate_that_has_ended_is_a_warning(start_gateway: Start, tmp_pat
     for lasts, said in ((datetime.timedelta(days=-1), "has ended"), (datetime.timedelta(days=3), "ends on")):
         file = make_certificate(tmp_path / "old.pem", lasts=lasts)
         gateway = start_gateway({"edge": {"tls": {"cert_file": str(file), "key_file": str(file)}}})
-        assert said in gateway.log_text()
+        gateway.wait_for_log(said)
 
 
 # --- The control plane ---
@@ -384,6 +384,14 @@ def test_callers_show_certificates(start_gateway: Start, tmp_path: Path) -> None
     for own in (None, forged, ended):
         assert reached(address, None, credentials(authority, own)) == "UNAVAILABLE", own
     assert reached(address, None, None) == "UNAVAILABLE"
+
+    before = gateway.log_text().count('"grpc"')
+    for _ in range(30):
+        stranger = RawConnection(address)
+        stranger.send(b"hello, this is no TLS")
+        stranger.receive_to_end()
+        stranger.close()
+    assert gateway.log_text().count('"grpc"') - before < 30  # a line a second
 
 
 def test_certificates_of_the_control_plane_change(start_gateway: Start, tmp_path: Path) -> None:

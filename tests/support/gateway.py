@@ -140,6 +140,10 @@ class Gateway:
         """Standard error so far."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    def wait_for_log(self, text: str) -> str:
+        """Waits for what the log must say, since lines are written by a thread of their own. Returns all of it."""
+        return eventually(self.log_text, lambda log: text in log, f"a line of the log with {text!r}")
+
     # --- Its configuration ---
 
     def hang_up(self, outcome: str = LOADED) -> None:
