@@ -494,6 +494,10 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const dialec
   auto apps = apps_.Get();
   const auth::App* app = apps->Find(session.app());
   if (app == nullptr) return session.Close(wire::CloseCode::kForbidden, kAppIsGone);
+  if (session.identity() == nullptr) {
+    Refuse(session, command.id, {"forbidden", "this session has no user: one with a token might"});
+    return CountForbidden(session, state);
+  }
   AnswerMood(session, state, *app, command);
 }
 

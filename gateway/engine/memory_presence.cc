@@ -36,6 +36,7 @@ void MemoryPresence::Enter(const wire::TopicView& stream, const TopicRule& rule,
     ++set.there;
   }
   entry.leaves_at = kNever;
+  entry.awaited_until = {};
   if (std::find(entry.sessions.begin(), entry.sessions.end(), session) == entry.sessions.end()) {
     entry.sessions.push_back(session);
   }
@@ -62,12 +63,14 @@ void MemoryPresence::Leave(const wire::TopicView& stream, SessionId session, std
   auto place = std::find(entry.sessions.begin(), entry.sessions.end(), session);
   if (place == entry.sessions.end()) return;
   entry.sessions.erase(place);
+  auto now = now_();
+  if (leaving == Leaving::kPerhaps) entry.awaited_until = now + set.rule->presence.grace;
   if (!entry.sessions.empty()) return;
-  if (leaving == Leaving::kForGood || set.rule->presence.grace.count() == 0) {
+  if (entry.awaited_until <= now) {
     GoNow(stripe, stream, set, it);
     return ForgetIfEmpty(stripe, stream);
   }
-  entry.leaves_at = now_() + set.rule->presence.grace;
+  entry.leaves_at = entry.awaited_until;
   stripe.graces.push({entry.leaves_at, wire::Topic(stream), std::string(user_id)});
 }
 
@@ -78,7 +81,9 @@ void MemoryPresence::EndGrace(wire::AppId app, std::string_view user_id) {
     for (auto& [stream, set] : stripe.sets) {
       if (stream.app != app) continue;
       auto it = set.entries.find(user_id);
-      if (it == set.entries.end() || it->second.gone || !it->second.sessions.empty()) continue;
+      if (it == set.entries.end()) continue;
+      it->second.awaited_until = {};
+      if (it->second.gone || !it->second.sessions.empty()) continue;
       GoNow(stripe, stream, set, it);
       if (set.entries.empty()) emptied.push_back(stream);
     }

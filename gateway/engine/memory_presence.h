@@ -62,6 +62,7 @@ class MemoryPresence : public Presence {
     wire::WallClock::time_point since;
     absl::InlinedVector<SessionId, 1> sessions;
     Clock::time_point leaves_at = kNever;  // while there are no sessions
+    Clock::time_point awaited_until{};     // a session broke while others went on
     bool gone = false;                     // and subscribers are still to be told
     bool told = false;                     // subscribers have been told that the user is there
     bool changed = false;                  // and are to be told what has changed

@@ -41,6 +41,9 @@ edge::TlsContextPtr Load(const std::string& at, const std::string& cert_file, co
 
 edge::TlsContextPtr TlsOf(const v1::EdgeTls& config, const TlsProblem& problem, std::vector<std::string>* warnings) {
   auto least = config.min_version() == v1::TLS_VERSION_TLS13 ? edge::TlsVersion::k13 : edge::TlsVersion::k12;
+  if (config.min_version() == v1::TLS_VERSION_TLS13 && config.cert_file().empty() && config.key_file().empty()) {
+    problem("edge.tls.cert_file", "is missing: min_version alone is no TLS");
+  }
   return Load("edge.tls", config.cert_file(), config.key_file(), least, problem, warnings);
 }
 

@@ -316,6 +316,7 @@ def test_settings_that_are_wrong_are_named(binary: str, tmp_path: Path) -> None:
         ({"edge": {"tls": {"cert_file": str(good), "key_file": str(empty)}}}, "no private key"),
         ({"edge": {"tls": {"cert_file": str(good), "key_file": str(tmp_path)}}}, "is not a file"),
         ({"edge": {"tls": {"cert_file": str(good), "key_file": str(good), "min_version": "ssl3"}}}, "edge.tls.min_version"),
+        ({"edge": {"tls": {"min_version": "tls13"}}}, "edge.tls.cert_file: is missing"),
         ({"control": {"tls": {"cert_file": str(good)}}}, "control.tls.key_file: is missing"),
         ({"control": {"tls": {"client_ca_file": str(good)}}}, "control.tls.client_ca_file: is of no use"),
         ({"control": {"tls": {"cert_file": str(good), "key_file": str(good), "client_ca_file": str(empty)}}},

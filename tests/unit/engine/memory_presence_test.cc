@@ -148,6 +148,26 @@ TEST(MemoryPresenceTest, EachBreakBeginsItsOwnGrace) {
   EXPECT_THAT(book.There(), IsEmpty());
 }
 
+TEST(MemoryPresenceTest, AGoodbyeOfOneTabDoesNotEndTheGraceOfAnother) {
+  Book book;
+  book.Enter("ann", 1);
+  book.Enter("ann", 2);
+  book.Leave("ann", 2, Leaving::kPerhaps);
+  book.Pass(seconds(4));
+  book.Leave("ann", 1);
+  book.Pass(seconds(5));
+  EXPECT_THAT(book.There(), ElementsAre("ann"));
+  book.Pass(seconds(1));
+  EXPECT_THAT(book.Said(), ElementsAre("join ann", "leave ann"));
+
+  book.Enter("ann", 1);
+  book.Enter("ann", 2);
+  book.Leave("ann", 2, Leaving::kPerhaps);
+  book.presence.EndGrace(0, "ann");
+  book.Leave("ann", 1);
+  EXPECT_THAT(book.There(), IsEmpty());
+}
+
 TEST(MemoryPresenceTest, WithoutGraceNobodyStays) {
   Book book({PresenceRule::Mode::kOn, milliseconds(0), 200});
   book.Enter("ann", 1);
@@ -366,9 +386,10 @@ void Follow(size_t bound) {
   bool strict = bound > 10;
   test::Random random;
   Book book({PresenceRule::Mode::kOn, seconds(10), bound});
-  std::map<std::string, std::set<uint64_t>> sessions;  // the model
-  std::map<std::string, MemoryPresence::Clock::time_point> waits;
-  std::set<std::string> known;  // the follower's
+  std::map<std::string, std::set<uint64_t>> sessions;                // the model
+  std::map<std::string, MemoryPresence::Clock::time_point> waits;    // for a user without sessions
+  std::map<std::string, MemoryPresence::Clock::time_point> awaited;  // for one of several
+  std::set<std::string> known;                                       // the follower's
   bool counts_only = false;
   bool asks = false;
   size_t count = 0;
@@ -416,12 +437,15 @@ void Follow(size_t bound) {
         book.Enter(user, session);
         open.insert(session);
         waits.erase(user);
+        awaited.erase(user);
         break;
       case 2:
       case 3: {
         bool for_good = random.OneIn(2);
         book.Leave(user, session, for_good ? Leaving::kForGood : Leaving::kPerhaps);
-        if (open.erase(session) == 1 && open.empty() && !for_good) waits[user] = book.now + seconds(10);
+        if (open.erase(session) == 0) break;
+        if (!for_good) awaited[user] = book.now + seconds(10);
+        if (open.empty() && awaited.contains(user)) waits[user] = awaited[user];
         break;
       }
       case 4:
