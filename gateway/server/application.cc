@@ -35,13 +35,6 @@ std::chrono::nanoseconds WallAhead() {
   return std::chrono::system_clock::now().time_since_epoch() - Clock::now().time_since_epoch();
 }
 
-sigset_t OurSignals() {
-  sigset_t set;
-  ::sigemptyset(&set);
-  for (int number : {SIGTERM, SIGINT, SIGUSR1, SIGHUP}) ::sigaddset(&set, number);
-  return set;
-}
-
 }  // namespace
 
 size_t ConnectionLimit(uint32_t wanted) {
@@ -141,15 +134,8 @@ Status Application::Start() {
   return absl::OkStatus();
 }
 
-void Application::HoldSignals() {
-  sigset_t ours = OurSignals();
-  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
-}
-
 bool Application::Run() {
   WaitForSignal();
-  sigset_t ours = OurSignals();
-  ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
   auto work = boost::asio::make_work_guard(io_);
   io_.run();
   node_.Stop();

@@ -37,9 +37,6 @@ class Application {
   // Loads the configuration again, for SIGHUP; the error has a line for each problem.
   using Load = std::function<StatusOr<LoadedConfig>()>;
 
-  // Before any thread is made: threads inherit that signals are not for them. Run lets them in.
-  static void HoldSignals();
-
   Application(const LoadedConfig& loaded, Load load);
   ~Application();
 

@@ -181,6 +181,8 @@ def test_logs_are_each_apps(control: Control, connect: Callable[..., Browser], f
 
 
 def test_metrics_have_the_apps_name(gateway: Gateway, control: Control, connect: Callable[..., Browser]) -> None:
+    for name in ("carillon_app_connections", "carillon_app_streams"):
+        gateway.wait_for_metric(name, 0, app="shop")  # those of the tests before have left
     with gateway.rises("carillon_app_connections", by=2, app="shop"), gateway.rises("carillon_app_streams", app="shop"):
         tabs = [connect("/shop?streams=of-metrics"), connect("/shop?streams=of-metrics")]
     with gateway.rises("carillon_app_broadcasts_total", app="shop"):

@@ -149,8 +149,13 @@ class Gateway:
     def hang_up(self, outcome: str = LOADED) -> None:
         """SIGHUP, and waits for what the log says of it."""
         before = self.log_text().count(outcome)
+        self.metrics()  # its main loop runs: ThreadSanitizer sits on a signal that comes before the first wait
         self.process.send_signal(signal.SIGHUP)
-        eventually(lambda: self.log_text().count(outcome), lambda count: count > before, "the reload")
+        try:
+            eventually(lambda: self.log_text().count(outcome), lambda count: count > before, "the reload")
+        except AssertionError:
+            print(f"the log, in which {outcome!r} is missing:\n{self.log_text()}")
+            raise
 
     def reload(self, changes: Mapping[str, Any], outcome: str = LOADED) -> None:
         """Writes a changed file and loads it; see merged."""

@@ -58,7 +58,6 @@ int Serve(const ConfigFlags& flags) {
   auto loaded = flags.Load();
   if (!loaded.has_value()) return 2;
   const v1::Config& config = loaded->config;
-  server::Application::HoldSignals();
   log::Start(server::LogLevelOf(config), server::LogFormatOf(config, ::isatty(STDERR_FILENO) == 1));
   Advise(*loaded);
   int exit_code = 0;
