@@ -81,8 +81,10 @@ Status Caller::CheckAllStreams() const {
 StatusOr<wire::Topic> Caller::TopicOf(const std::string& app, wire::TopicKind kind, const std::string& name,
                                       const std::string& stream) const {
   ASSIGN_OR_RETURN(const auth::App* found, AppOf(app));
-  RETURN_IF_ERROR(CheckStreams(kind == wire::TopicKind::kStream ? name : stream));
-  return wire::Topic(found->id, kind, name);
+  bool is_stream = kind == wire::TopicKind::kStream;
+  std::string meant = found->StreamNamed(is_stream ? name : stream);
+  RETURN_IF_ERROR(CheckStreams(meant));
+  return wire::Topic(found->id, kind, is_stream ? std::move(meant) : name);
 }
 
 StatusOr<std::unique_ptr<const Caller>> CheckCaller(const grpc::ServerContextBase& context,

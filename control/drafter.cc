@@ -185,6 +185,15 @@ std::string NarrowedBy(const Request& request) {
   return request.any_session() ? "" : request.stream();
 }
 
+// The stream that a message is said to be of; `otherwise` where the request names none.
+template <class Request>
+StatusOr<std::string> StreamSaid(const Request& request, const Caller& caller, std::string_view otherwise) {
+  if (request.stream().empty()) return std::string(otherwise);
+  RETURN_IF_ERROR(CheckStream("stream", request.stream()));
+  ASSIGN_OR_RETURN(const auth::App* app, caller.AppOf(request.app()));
+  return app->StreamNamed(request.stream());
+}
+
 // What a message says, as far as a second attempt must say the same. Of the request, because JSON that is made of a
 // Value has its keys in another order each time.
 uint64_t FingerprintOf(const v1::Event& event, std::string_view stream, v1::PublishOptions options) {
@@ -247,11 +256,10 @@ StatusOr<Draft> Drafter::Make(std::vector<wire::Topic> topics, const v1::Event& 
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastToUserRequest& request, const Caller& caller) {
   RETURN_IF_ERROR(CheckUser("user_id", request.user_id()));
-  if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
+  ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kUserStream));
   ASSIGN_OR_RETURN(wire::Topic topic,
                    caller.TopicOf(request.app(), wire::TopicKind::kUser, request.user_id(), NarrowedBy(request)));
-  return Make({std::move(topic)}, request.event(), request.stream().empty() ? wire::kUserStream : request.stream(),
-              request.options(), !request.stream().empty() && !request.any_session());
+  return Make({std::move(topic)}, request.event(), stream, request.options(), !NarrowedBy(request).empty());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastToUsersRequest& request, const Caller& caller) {
@@ -267,30 +275,28 @@ StatusOr<Draft> Drafter::Read(const v1::BroadcastToUsersRequest& request, const 
                      caller.TopicOf(request.app(), wire::TopicKind::kUser, user, NarrowedBy(request)));
     topics.push_back(std::move(topic));
   }
-  if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
-  return Make(std::move(topics), request.event(), request.stream().empty() ? wire::kUserStream : request.stream(),
-              request.options(), !request.stream().empty() && !request.any_session());
+  ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kUserStream));
+  return Make(std::move(topics), request.event(), stream, request.options(), !NarrowedBy(request).empty());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastStreamRequest& request, const Caller& caller) {
   RETURN_IF_ERROR(CheckStream("stream", request.stream()));
   ASSIGN_OR_RETURN(wire::Topic topic, caller.TopicOf(request.app(), wire::TopicKind::kStream, request.stream()));
-  return Make({std::move(topic)}, request.event(), request.stream(), request.options());
+  std::string stream = topic.name;
+  return Make({std::move(topic)}, request.event(), stream, request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastAllRequest& request, const Caller& caller) {
-  if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
+  ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kAllStream));
   ASSIGN_OR_RETURN(wire::Topic topic, caller.TopicOf(request.app(), wire::TopicKind::kEveryone, ""));
-  return Make({std::move(topic)}, request.event(), request.stream().empty() ? wire::kAllStream : request.stream(),
-              request.options());
+  return Make({std::move(topic)}, request.event(), stream, request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::SendToSessionRequest& request, const Caller& caller) {
   RETURN_IF_ERROR(CheckSession("session_id", request.session_id()));
-  if (!request.stream().empty()) RETURN_IF_ERROR(CheckStream("stream", request.stream()));
+  ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kSessionStream));
   ASSIGN_OR_RETURN(wire::Topic topic, caller.TopicOf(request.app(), wire::TopicKind::kSession, request.session_id()));
-  return Make({std::move(topic)}, request.event(), request.stream().empty() ? wire::kSessionStream : request.stream(),
-              request.options());
+  return Make({std::move(topic)}, request.event(), stream, request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::PublishItem& item, const Caller& caller) {

@@ -34,7 +34,7 @@ void Fill(const wire::Member& from, v1::PresenceMember* to) {
 Status GetPresence(engine::Engine& engine, const Caller& caller, const v1::GetPresenceRequest& request,
                    v1::GetPresenceResponse* response) {
   ASSIGN_OR_RETURN(PresenceOrder order, ReadGetPresence(request, caller));
-  if (!engine.RuleOf(order.stream).KeepsPresence(order.stream)) {
+  if (!engine.KeepsPresence(order.stream)) {
     return WithReason(
         FailedPrecondition("it is not known who is in the stream {} (config: streams[].presence)", order.stream.name),
         "NO_PRESENCE");

@@ -31,7 +31,8 @@ StatusOr<wire::Topic> ReadTarget(const Request& request, const Caller& caller, s
 
 // The page token that continues after a user.
 Status ReadUserToken(const std::string& token, std::string* after) {
-  if (token.empty() || absl::WebSafeBase64Unescape(token, after)) return absl::OkStatus();
+  if (token.empty()) return absl::OkStatus();
+  if (absl::WebSafeBase64Unescape(token, after) && wire::CheckUserId(*after).ok()) return absl::OkStatus();
   return FieldError("page_token", "not a next_page_token of this call");
 }
 

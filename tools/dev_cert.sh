@@ -40,6 +40,6 @@ $at holds
   control:
     tls: {cert_file: $at/server.pem, key_file: $at/server.key, client_ca_file: $at/ca.pem}
 
-  curl --cacert $at/ca.pem https://localhost:7310/
+  curl --cacert $at/ca.pem https://localhost:7310/    # the demo page, with edge.demo_page: true
   grpcurl -cacert $at/ca.pem -cert $at/client.pem -key $at/client.key localhost:7311 list
 TEXT

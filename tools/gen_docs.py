@@ -93,6 +93,14 @@ def bounds(setting):
     return f" ({', '.join(words)})" if words else ""
 
 
+def short_name(field):
+    return field.type_name.split(".")[-1]
+
+
+def is_group(field):
+    return field.type == descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE and short_name(field) != "Duration"
+
+
 def render():
     config, setting_of = load()
     notes = comments(config)
@@ -103,33 +111,36 @@ def render():
         index = messages[name]
         message = config.message_type[index]
         lines.extend([f"## {title}", "", notes.get((4, index), ""), "", "| Setting | Type | Default | Meaning |", "|---|---|---|---|"])
-        nested = []
-        for number, field in enumerate(message.field):
+        rows(index, message.field, prefix, in_list, reloads)
+        lines.append("")
+        for field in filter(is_group, message.field):
+            repeated = field.label == descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
+            path = prefix + field.name + ("[]" if repeated else "")
+            section(path, short_name(field), f"{path}.", in_list or repeated, reloads or setting_of(field).reloads)
+
+    def rows(index, fields, prefix, in_list, reloads):
+        numbers = {field.name: number for number, field in enumerate(config.message_type[index].field)}
+        for field in fields:
             path = prefix + field.name
             setting = setting_of(field)
-            short = field.type_name.split(".")[-1]
-            is_group = field.type == descriptor_pb2.FieldDescriptorProto.TYPE_MESSAGE and short != "Duration"
-            if is_group:
-                repeated = field.label == descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
-                nested.append((path + "[]" if repeated else path, short, in_list or repeated, reloads or setting.reloads))
             default = f"`{setting.default}`" if setting.default else ""
             if not default and field.type == descriptor_pb2.FieldDescriptorProto.TYPE_BOOL:
                 default = "`false`"
-            meaning = notes.get((4, index, 2, number), "") + bounds(setting)
+            meaning = notes.get((4, index, 2, numbers[field.name]), "") + bounds(setting)
             if (reloads or setting.reloads) and not in_list:
                 meaning += " Reloads."
             if setting.secret and not in_list:
                 meaning += f" Secret: `CARILLON_{path.replace('.', '_').upper()}` or `…_FILE`."
             lines.append(f"| `{path}` | {type_of(config, field)} | {default} | {meaning} |".replace("  ", " "))
-        lines.append("")
-        for path, short, listed, reloaded in nested:
-            section(path, short, f"{path}.", listed, reloaded)
 
     root = config.message_type[messages["Config"]]
-    for field in root.field:
+    lines.extend(["## Of everything", "", "| Setting | Type | Default | Meaning |", "|---|---|---|---|"])
+    rows(messages["Config"], [field for field in root.field if not is_group(field)], "", False, False)
+    lines.append("")
+    for field in filter(is_group, root.field):
         repeated = field.label == descriptor_pb2.FieldDescriptorProto.LABEL_REPEATED
         path = field.name + "[]" if repeated else field.name
-        section(path, field.type_name.split(".")[-1], f"{path}.", repeated, setting_of(field).reloads)
+        section(path, short_name(field), f"{path}.", repeated, setting_of(field).reloads)
     return "\n".join(lines).rstrip() + "\n"
 
 

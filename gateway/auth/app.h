@@ -28,9 +28,16 @@ struct App {
   uint32_t connections = 0;           // the most; 0: any number, as for those below
   uint32_t connections_per_user = 0;  // sessions
   uint32_t max_streams = 0;           // with subscribers
+  bool fold_names = false;            // streams are named in lower case, however they are written
   Catalogue catalogue;                // who may do what with its streams
 
   bool is_default() const { return id == wire::kDefaultApp; }
+
+  // The stream that somebody means who writes it so. To be asked before anything else is done with the name.
+  std::string StreamNamed(std::string written) const {
+    if (fold_names) wire::FoldName(&written);
+    return written;
+  }
 };
 
 // The apps that there are, the default one always. Immutable; what Find returns lives as long as this.

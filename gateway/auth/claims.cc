@@ -107,10 +107,17 @@ StatusOr<Identity> IdentityOf(const json::object& claims, const ClaimRules& rule
       return absl::UnauthenticatedError(fmt::format("the token's \"{}\" is not the name of a stream", rules.stream));
     }
     identity.only_stream.assign(name->data(), name->size());
+    if (rules.fold_names) wire::FoldName(&identity.only_stream);
   }
   RETURN_IF_ERROR(AddLabels(claims, rules, &identity.labels));
+  if (rules.fold_names) {
+    for (std::string& stream : identity.streams) wire::FoldName(&stream);
+  }
   for (const std::string& pattern : rules.subscribe) {
-    if (auto stream = Expand(pattern, identity)) identity.streams.push_back(*std::move(stream));
+    auto stream = Expand(pattern, identity);
+    // Ann and ann are two users: neither gets what is the other's as well.
+    if (stream.has_value() && rules.fold_names && wire::HasCapitals(*stream)) continue;
+    if (stream.has_value()) identity.streams.push_back(*std::move(stream));
   }
   return identity;
 }

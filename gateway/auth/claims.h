@@ -20,6 +20,7 @@ struct ClaimRules {
   std::string streams = "streams";
   std::string stream = "stream";              // of a token for one stream; empty: there are none
   std::map<std::string, std::string> labels;  // each label's claim, besides those in the claim "labels"
+  bool fold_names = false;                    // streams are named in lower case (config: fold_names)
   std::vector<std::string> subscribe;         // Expand patterns of streams that a session is subscribed to at connect
 };
 

@@ -21,6 +21,8 @@ class RateWindow {
     return true;
   }
 
+  uint32_t count() const { return count_; }
+
   // How long until the next window may begin.
   std::chrono::milliseconds Wait(Clock::time_point now, std::chrono::milliseconds window) const {
     return std::chrono::ceil<std::chrono::milliseconds>(began_ + window - now);

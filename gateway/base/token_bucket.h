@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 namespace carillon {
 
@@ -20,10 +21,17 @@ class TokenBucket {
       tokens_ = std::min(burst_, tokens_ + std::max(0.0F, passed) * per_second_);
     }
     last_ = now;
+    if (tokens_ > kPlenty * burst_) near_ = false;
     if (tokens_ < 1.0F) return false;
     tokens_ -= 1.0F;
     return true;
   }
+
+  // True once when four fifths of the burst are used and there is one left, and again only after a quarter was there.
+  bool ComesNear() { return tokens_ >= 1.0F && tokens_ <= kLittle * burst_ && !std::exchange(near_, true); }
+
+  float burst() const { return burst_; }
+  float used() const { return burst_ - tokens_; }
 
   // How long until there is one, as of the last Take.
   std::chrono::milliseconds Wait() const {
@@ -32,9 +40,13 @@ class TokenBucket {
   }
 
  private:
+  static constexpr float kLittle = 0.2F;
+  static constexpr float kPlenty = 0.25F;
+
   float burst_;
   float tokens_;
   float per_second_;
+  bool near_ = false;
   Clock::time_point last_;
 };
 

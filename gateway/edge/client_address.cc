@@ -66,6 +66,18 @@ bool TrustedProxies::Contains(const Address& address) const {
   });
 }
 
+std::string NetworkOf(const Address& address) {
+  Address plain = Plain(address);
+  if (plain.is_v4()) {
+    auto bytes = plain.to_v4().to_bytes();
+    return fmt::format("{}.{}.{}.0/24", bytes[0], bytes[1], bytes[2]);
+  }
+  constexpr size_t kShown = 6;
+  auto bytes = plain.to_v6().to_bytes();
+  std::fill(bytes.begin() + kShown, bytes.end(), 0);
+  return ip::address_v6(bytes).to_string() + "/48";
+}
+
 Address ClientAddress(const Address& peer, const HttpRequest& request, const TrustedProxies& proxies) {
   Address client = Plain(peer);
   if (!proxies.Contains(client)) return client;

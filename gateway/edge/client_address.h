@@ -30,6 +30,9 @@ class TrustedProxies {
 // An IPv4 address that came in IPv6's clothes (::ffff:a.b.c.d) as what it is.
 Address Plain(const Address& address);
 
+// What logs may show of an address: its network, /24 or /48.
+std::string NetworkOf(const Address& address);
+
 // Whose connection it is: the peer's, or, where that is a trusted proxy, the right-most address of X-Forwarded-For that
 // is not one. What stands left of it, anybody may have written. Where it says nothing that can be read, the proxy's.
 Address ClientAddress(const Address& peer, const HttpRequest& request, const TrustedProxies& proxies);

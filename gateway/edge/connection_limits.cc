@@ -5,6 +5,11 @@
 namespace carillon::edge {
 namespace {
 
+// Settings.
+constexpr char kRate[] = "limits.handshakes";
+constexpr char kPerAddressRate[] = "limits.handshakes_per_address";
+constexpr char kPerAddress[] = "limits.connections_per_address";
+
 constexpr size_t kLeastSweep = 1024;
 constexpr size_t kNetworkBytes = 8;  // of an IPv6 address: /64
 
@@ -12,10 +17,19 @@ TokenBucket BucketOf(uint32_t rate) {
   return {2.0F * static_cast<float>(rate), std::chrono::seconds(2)};
 }
 
+// Of a rate, what its burst has.
+LimitUse UseOf(const char* limit, const TokenBucket& rate, const char* setting) {
+  return {limit, "", static_cast<size_t>(rate.used()), static_cast<size_t>(rate.burst()), setting};
+}
+
 }  // namespace
 
 std::pair<std::string, std::string> RetryAfter() {
   return {"Retry-After", std::to_string(1 + RandomBits() % 10)};
+}
+
+const char* UserSetting(const auth::App& app) {
+  return app.is_default() ? "limits.connections_per_user" : "apps[].limits.connections_per_user";
 }
 
 ConnectionLimits::ConnectionLimits(const ConnectionLimitSettings& settings, const hub::Node& node) : node_(node) {
@@ -59,20 +73,27 @@ ConnectionLimits::Entry& ConnectionLimits::EntryOf(const std::string& key, Clock
 
 std::optional<HttpError> ConnectionLimits::CheckRates(const Address* address, Clock::time_point now) {
   std::lock_guard lock(mutex_);
-  if (address != nullptr && settings_.handshakes_per_address > 0 && !EntryOf(KeyOf(*address), now).rate.Take(now)) {
-    return HttpError{
-        429,
-        "address_rate",
-        fmt::format("more than {} connections a second from one address", settings_.handshakes_per_address),
-        "limits.handshakes_per_address",
-        {RetryAfter()}};
+  if (address != nullptr && settings_.handshakes_per_address > 0) {
+    TokenBucket& rate = EntryOf(KeyOf(*address), now).rate;
+    if (!rate.Take(now)) {
+      return HttpError{
+          429,
+          "address_rate",
+          fmt::format("more than {} connections a second from one address", settings_.handshakes_per_address),
+          kPerAddressRate,
+          {RetryAfter()}};
+    }
+    if (rate.ComesNear()) warnings_.Tell(UseOf("address_rate", rate, kPerAddressRate), NetworkOf(*address));
   }
-  if (all_.has_value() && !all_->Take(now)) {
-    return HttpError{503,
-                     "accept_rate",
-                     fmt::format("more than {} connections a second", settings_.handshakes),
-                     "limits.handshakes",
-                     {RetryAfter()}};
+  if (all_.has_value()) {
+    if (!all_->Take(now)) {
+      return HttpError{503,
+                       "accept_rate",
+                       fmt::format("more than {} connections a second", settings_.handshakes),
+                       kRate,
+                       {RetryAfter()}};
+    }
+    if (all_->ComesNear()) warnings_.Tell(UseOf("accept_rate", *all_, kRate), "");
   }
   return std::nullopt;
 }
@@ -87,10 +108,14 @@ std::optional<HttpError> ConnectionLimits::Enter(const Address* address, std::sh
     return HttpError{429,
                      "address_limit",
                      fmt::format("one address may have {} connections", settings_.per_address),
-                     "limits.connections_per_address",
+                     kPerAddress,
                      {RetryAfter()}};
   }
   ++entry.sessions;
+  if (LimitWarnings::Crosses(entry.sessions, settings_.per_address)) {
+    warnings_.Tell({"address_connections", "", entry.sessions, settings_.per_address, kPerAddress},
+                   NetworkOf(*address));
+  }
   *place = std::shared_ptr<void>(nullptr, [limits = shared_from_this(), key](void*) { limits->Leave(key); });
   return std::nullopt;
 }
@@ -111,6 +136,14 @@ std::optional<std::string> ConnectionLimits::UserIsFull(const auth::App& app, co
   if (limit == 0) return std::nullopt;
   if (node_.Find({app.id, wire::TopicKind::kUser, user_id}).sessions < limit) return std::nullopt;
   return fmt::format("a user may have {} connections", limit);
+}
+
+void ConnectionLimits::LookAtUser(const auth::App& app, const std::string& user_id) {
+  uint32_t limit = app.connections_per_user;
+  if (limit == 0) return;
+  size_t used = 1 + node_.Find({app.id, wire::TopicKind::kUser, user_id}).sessions;
+  if (!LimitWarnings::Crosses(used, limit)) return;
+  warnings_.Tell({"user_connections", app.name, used, limit, UserSetting(app)}, user_id);
 }
 
 std::optional<std::string> ConnectionLimits::StreamsAreFull(const auth::App& app, std::string_view stream) const {

@@ -11,12 +11,16 @@
 #include "gateway/auth/app.h"
 #include "gateway/base/token_bucket.h"
 #include "gateway/edge/client_address.h"
+#include "gateway/edge/limit_warnings.h"
 #include "gateway/hub/node.h"
 
 namespace carillon::edge {
 
 // The header that a refusal for want of room has: 1 to 10 seconds, at random, so that not all come back at once.
 std::pair<std::string, std::string> RetryAfter();
+
+// The setting that says how many sessions a user may have.
+const char* UserSetting(const auth::App& app);
 
 // 0: no limit.
 struct ConnectionLimitSettings {
@@ -49,6 +53,12 @@ class ConnectionLimits : public std::enable_shared_from_this<ConnectionLimits> {
   std::optional<std::string> UserIsFull(const auth::App& app, const std::string& user_id) const;
   std::optional<std::string> StreamsAreFull(const auth::App& app, std::string_view stream) const;
 
+  // A user is about to have one session more.
+  void LookAtUser(const auth::App& app, const std::string& user_id);
+
+  // Of limits that each user, address or session has.
+  LimitWarnings& warnings() { return warnings_; }
+
  private:
   struct Entry {
     uint32_t sessions = 0;
@@ -61,6 +71,7 @@ class ConnectionLimits : public std::enable_shared_from_this<ConnectionLimits> {
   void Leave(const std::string& key);
 
   const hub::Node& node_;
+  LimitWarnings warnings_;
   std::mutex mutex_;
   ConnectionLimitSettings settings_;
   std::optional<TokenBucket> all_;

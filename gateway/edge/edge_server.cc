@@ -1,5 +1,6 @@
 #include "gateway/edge/edge_server.h"
 
+#include <fmt/chrono.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,7 +38,7 @@ EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, Admissio
       OnRequest(shard, connection, request);
     });
   }
-  on_refusal_ = [this](const HttpError& error, HttpConnection& connection) { OnRefusal(error, &connection); };
+  on_refusal_ = [this](const HttpError& error, HttpConnection& connection) { OnRefusal(error, connection.peer()); };
 }
 
 void EdgeServer::Start() {
@@ -52,7 +53,7 @@ void EdgeServer::StopAccepting() {
 void EdgeServer::OnAccept(int descriptor) {
   if (node_.Sessions() + waiting_->load(std::memory_order_relaxed) >= options_.max_sockets) {
     ::close(descriptor);
-    return OnRefusal({503, "capacity", "too many connections that say nothing", "edge.max_connections", {}}, nullptr);
+    return OnRefusal({0, "capacity", "too many connections that say nothing", "edge.max_connections", {}}, {});
   }
   waiting_->fetch_add(1, std::memory_order_relaxed);
   std::shared_ptr<void> slot(nullptr,
@@ -69,7 +70,11 @@ void EdgeServer::OnAccept(int descriptor) {
     }
     std::unique_ptr<TlsChannel> channel;
     if (TlsContextPtr tls = *tls_.Get()) {
-      if (auto refused = CheckPeer(PeerOf(socket))) return OnRefusal(*refused, nullptr);
+      Address peer = PeerOf(socket);
+      if (auto refused = CheckPeer(peer)) {
+        refused->status = 0;
+        return OnRefusal(*refused, peer);
+      }
       channel = tls->NewChannel();
       if (channel == nullptr) return;
     }
@@ -85,14 +90,24 @@ void EdgeServer::OnAccept(int descriptor) {
   }
 }
 
-bool EdgeServer::Counts(const Address& peer) const {
-  return !peer.is_loopback() && !rules_.Get()->proxies.Contains(peer);
+bool EdgeServer::IsLimited(const Address& address, const AdmissionRules& rules) {
+  return !address.is_loopback() && !rules.proxies.Contains(address);
+}
+
+void EdgeServer::SetTls(TlsContextPtr tls) {
+  TlsContextPtr now = *tls_.Get();
+  if (tls == nullptr || (now != nullptr && now->IsSameAs(*tls))) return;  // the tickets of the same stay good
+  log::Info("edge", "clients are shown another certificate",
+            {{"until", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
+                                   fmt::gmtime(std::chrono::system_clock::to_time_t(tls->facts().ends_at)))}});
+  tls_.Set(std::move(tls));
 }
 
 // TLS costs a signature before anything is said: who comes too often is sent away before that, without a word. Those
 // whom proxies bring, and who is on this machine, are judged by their request.
 std::optional<HttpError> EdgeServer::CheckPeer(const Address& peer) {
-  return Counts(peer) ? limits_->CheckRates(&peer, std::chrono::steady_clock::now()) : std::nullopt;
+  if (!IsLimited(peer, *rules_.Get())) return std::nullopt;
+  return limits_->CheckRates(&peer, std::chrono::steady_clock::now());
 }
 
 void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
@@ -132,11 +147,11 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
         {404, "app", fmt::format("there is no app {}", route.wanted.substr(0, 100)), "apps[].key, apps[].name", {}});
   }
   const auth::App& app = *route.app;
-  Address address = ClientAddress(connection->Peer(), request, rules->proxies);
-  bool counts = !address.is_loopback() && !rules->proxies.Contains(address);
-  bool counted = connection->secure() && Counts(connection->Peer());
+  Address address = ClientAddress(connection->peer(), request, rules->proxies);
+  const Address* limited = IsLimited(address, *rules) ? &address : nullptr;
+  bool counted = connection->secure() && IsLimited(connection->peer(), *rules);  // by CheckPeer
   if (!waited && !counted) {
-    auto refused = limits_->CheckRates(counts ? &address : nullptr, std::chrono::steady_clock::now());
+    auto refused = limits_->CheckRates(limited, std::chrono::steady_clock::now());
     if (refused.has_value()) return connection->Refuse(*refused);
   }
   bool unknown_key = false;
@@ -167,20 +182,15 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
   auto& admission = std::get<Admission>(verdict);
   if (admission.identity != nullptr) {
     if (auto why = limits_->UserIsFull(app, admission.identity->user_id)) {
-      return connection->Refuse(
-          {503,
-           "user_limit",
-           *std::move(why),
-           app.is_default() ? "limits.connections_per_user" : "apps[].limits.connections_per_user",
-           {RetryAfter()}});
+      return connection->Refuse({503, "user_limit", *std::move(why), UserSetting(app), {RetryAfter()}});
     }
   }
-  if (auto refused = limits_->Enter(counts ? &address : nullptr, &admission.place)) return connection->Refuse(*refused);
+  if (auto refused = limits_->Enter(limited, &admission.place)) return connection->Refuse(*refused);
   auto [link, unread] = connection->Release();
   BeginWsSession(shard, commands_, std::move(link), std::move(unread), admission);
 }
 
-void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connection) {
+void EdgeServer::OnRefusal(const HttpError& error, const Address& peer) {
   int reason = wire::NumberOf(*v1::HandshakeReason_descriptor(), error.reason);
   CARILLON_DCHECK(reason != 0);
   refused_[static_cast<size_t>(reason)].Add();
@@ -191,7 +201,7 @@ void EdgeServer::OnRefusal(const HttpError& error, const HttpConnection* connect
              {"status", error.status},
              {"why", error.message},
              {"setting", error.setting},
-             {"peer", connection == nullptr ? "unknown" : connection->PeerNetwork()},
+             {"peer", NetworkOf(peer)},
              {"suppressed", suppressed}});
 }
 
@@ -220,6 +230,7 @@ void EdgeServer::LookAtLimits() {
 void EdgeServer::Collect(MetricsWriter& writer) const {
   watches_.Collect(writer, Limits());
   std::shared_ptr<const auth::Apps> apps = apps_.Get();
+  limits_->warnings().Collect(writer, *apps);
   for (const auth::App& app : apps->all()) {
     writer.Gauge("carillon_app_connections", "Sessions open now, by app.",
                  static_cast<double>(node_.Find({app.id, wire::TopicKind::kEveryone, ""}).sessions),
@@ -229,7 +240,7 @@ void EdgeServer::Collect(MetricsWriter& writer) const {
   }
   if (TlsContextPtr tls = *tls_.Get()) {
     writer.Gauge("carillon_certificate_expiry_seconds", "When the edge's certificate ends, in seconds since 1970.",
-                 std::chrono::duration<double>(tls->expires_at().time_since_epoch()).count());
+                 std::chrono::duration<double>(tls->facts().ends_at.time_since_epoch()).count());
   }
   const auto& reasons = *v1::HandshakeReason_descriptor();
   for (int i = 0; i < reasons.value_count(); ++i) {

@@ -48,8 +48,8 @@ class EdgeServer {
 
   // From the next request on; any thread.
   void SetRules(AdmissionRules rules) { rules_.Set(std::move(rules)); }
-  // The certificate for connections that come from here on; any thread.
-  void SetTls(TlsContextPtr tls) { tls_.Set(std::move(tls)); }
+  // The certificate for connections that come from here on; null, or the same again, changes nothing. One thread.
+  void SetTls(TlsContextPtr tls);
   void SetLimits(const ConnectionLimitSettings& limits) { limits_->Set(limits); }
 
   // To be called now and then: says in a line which limits have come near. The thread of Collect.
@@ -61,7 +61,8 @@ class EdgeServer {
 
  private:
   void OnAccept(int descriptor);
-  bool Counts(const Address& peer) const;
+  // Whether an address has limits of its own: this machine and proxies have none.
+  static bool IsLimited(const Address& address, const AdmissionRules& rules);
   std::optional<HttpError> CheckPeer(const Address& peer);
   void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
   // `waited`: the token's key was not known, and keys were fetched since.
@@ -69,8 +70,7 @@ class EdgeServer {
              bool waited);
   void Answer(const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
   std::vector<LimitUse> Limits() const;
-  // `connection` is null where it was not even begun.
-  void OnRefusal(const HttpError& error, const HttpConnection* connection);
+  void OnRefusal(const HttpError& error, const Address& peer);
 
   const EdgeOptions options_;
   const auth::LiveApps& apps_;

@@ -6,6 +6,7 @@
 
 #include "absl/strings/escaping.h"
 #include "gateway/edge/credentials.h"
+#include "gateway/edge/folding.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::edge {
@@ -219,6 +220,10 @@ Verdict Judge(const HttpRequest& request, const auth::App& app, const EndpointRu
   if (admission.identity != nullptr) {
     const std::vector<std::string>& granted = admission.identity->streams;
     admission.streams.insert(admission.streams.end(), granted.begin(), granted.end());
+  }
+  if (app.fold_names) {
+    FoldNames(&admission.streams);
+    FoldNames(&admission.wanted);
   }
   return admission;
 }

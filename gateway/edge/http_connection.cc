@@ -24,6 +24,7 @@ HttpConnection::HttpConnection(Link link, const HttpTimeouts& timeouts, const Ha
                                const RefusalHandler& on_refusal, std::shared_ptr<void> slot)
     : slot_(std::move(slot)),
       link_(std::move(link)),
+      peer_(PeerOf(link_.socket())),
       timeouts_(timeouts),
       handler_(handler),
       on_refusal_(on_refusal),
@@ -51,7 +52,7 @@ void HttpConnection::OnRead(error_code error, size_t size) {
     return Refuse({400, "malformed", "this port speaks TLS: use https:// or wss://", "edge.tls", {}});
   }
   if (error) {
-    if (!link_.problem().empty()) on_refusal_(HttpError{400, "tls", link_.problem(), "edge.tls", {}}, *this);
+    if (!link_.problem().empty()) on_refusal_(HttpError{0, "tls", link_.problem(), "edge.tls", {}}, *this);
     phase_ = Phase::kDone;
     timer_.cancel();
     return;
@@ -60,7 +61,7 @@ void HttpConnection::OnRead(error_code error, size_t size) {
   received_ += size;
   constexpr char kTlsHandshake = 0x16;
   if (head_[0] == kTlsHandshake) {  // an answer in plain text would only confuse it
-    on_refusal_(HttpError{400, "malformed", "a TLS hello on the plain port", "", {}}, *this);
+    on_refusal_(HttpError{0, "malformed", "a TLS hello on the plain port", "", {}}, *this);
     phase_ = Phase::kDone;
     timer_.cancel();
     return;
@@ -128,7 +129,7 @@ void HttpConnection::OnTimeout() {
     return Refuse({408, "timeout", "the request did not come in time", "edge.request_timeout", {}});
   }
   if (phase_ == Phase::kReading) {
-    on_refusal_(HttpError{408, "timeout", "no request came", "edge.accept_timeout", {}}, *this);
+    on_refusal_(HttpError{0, "timeout", "no request came", "edge.accept_timeout", {}}, *this);
   }
   phase_ = Phase::kDone;
   timer_.cancel();
@@ -142,35 +143,10 @@ std::pair<Link, std::string> HttpConnection::Release() {
   return {std::move(link_), std::string(head_)};  // a copy: without the room that reading needed
 }
 
-boost::asio::ip::address HttpConnection::Peer() const {
-  return PeerOf(link_.socket());
-}
-
-boost::asio::ip::address PeerOf(const Socket& socket) {
+Address PeerOf(const Socket& socket) {
   error_code error;
   auto endpoint = socket.remote_endpoint(error);
-  return error ? boost::asio::ip::address() : endpoint.address();
-}
-
-std::string HttpConnection::PeerNetwork() const {
-  return NetworkOf(link_.socket());
-}
-
-std::string NetworkOf(const Socket& socket) {
-  error_code error;
-  auto endpoint = socket.remote_endpoint(error);
-  if (error) return "unknown";
-  boost::asio::ip::address address = endpoint.address();
-  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
-    address = boost::asio::ip::make_address_v4(boost::asio::ip::v4_mapped, address.to_v6());
-  }
-  if (address.is_v4()) {
-    auto bytes = address.to_v4().to_bytes();
-    return fmt::format("{}.{}.{}.0/24", bytes[0], bytes[1], bytes[2]);
-  }
-  auto bytes = address.to_v6().to_bytes();
-  for (size_t i = 6; i < bytes.size(); ++i) bytes[i] = 0;
-  return boost::asio::ip::address_v6(bytes).to_string() + "/48";
+  return error ? Address() : endpoint.address();
 }
 
 }  // namespace carillon::edge

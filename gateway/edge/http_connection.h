@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "gateway/edge/client_address.h"
 #include "gateway/edge/http_head.h"
 #include "gateway/edge/link.h"
 
@@ -41,11 +42,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   bool secure() const { return link_.secure(); }
 
-  // Whoever is at the other end; 0.0.0.0 where it has gone.
-  boost::asio::ip::address Peer() const;
-
-  // The client's address, cut to its network: /24 or /48. For logs.
-  std::string PeerNetwork() const;
+  // Whoever was at the other end when it began; 0.0.0.0 where it had gone already.
+  const Address& peer() const { return peer_; }
 
  private:
   void Read();
@@ -56,6 +54,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   std::shared_ptr<void> slot_;
   Link link_;
+  const Address peer_;
   const HttpTimeouts timeouts_;
   const Handler& handler_;
   const RefusalHandler& on_refusal_;
@@ -71,9 +70,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 };
 
 // Whoever is at the other end; 0.0.0.0 where it has gone.
-boost::asio::ip::address PeerOf(const Socket& socket);
-
-// The address that logs may show of a peer.
-std::string NetworkOf(const Socket& socket);
+Address PeerOf(const Socket& socket);
 
 }  // namespace carillon::edge

@@ -17,7 +17,7 @@ inline constexpr size_t kMaxHeaderFields = 100;
 
 // A refusal: the status and what the JSON body says of it. `reason` is of a fixed set, for metrics and logs.
 struct HttpError {
-  int status = 400;
+  int status = 400;  // 0: there is no answer
   std::string_view reason;
   std::string message;
   std::string setting;  // the configuration setting that decided, or ""

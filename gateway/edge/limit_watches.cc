@@ -4,6 +4,16 @@
 
 namespace carillon::edge {
 
+void CountCrossed(MetricsWriter& writer, std::string_view limit, std::string_view app, uint64_t times) {
+  constexpr std::string_view kName = "carillon_limit_crossed_total";
+  constexpr std::string_view kHelp = "How often 80 % of a limit were crossed.";
+  if (app.empty()) {
+    writer.Counter(kName, kHelp, times, {{"limit", limit}});
+  } else {
+    writer.Counter(kName, kHelp, times, {{"limit", limit}, {"app", app}});
+  }
+}
+
 void LimitWatches::Look(const std::vector<LimitUse>& limits) {
   std::map<std::pair<std::string, std::string>, Watch> watches;
   for (const LimitUse& use : limits) {
@@ -13,7 +23,7 @@ void LimitWatches::Look(const std::vector<LimitUse>& limits) {
     } else if (!std::exchange(watch.near, true)) {
       ++watch.crossed;
       log::Warn(
-          "edge", "80 % of a limit are used; at all of it more are refused",
+          "edge", kNearLimit,
           {{"limit", use.limit}, {"app", use.app}, {"used", use.used}, {"most", use.most}, {"setting", use.setting}});
     }
     watches[{use.limit, use.app}] = watch;
@@ -25,17 +35,14 @@ void LimitWatches::Collect(MetricsWriter& writer, const std::vector<LimitUse>& l
   for (const LimitUse& use : limits) {
     auto it = watches_.find({use.limit, use.app});
     uint64_t crossed = it == watches_.end() ? 0 : it->second.crossed;
+    CountCrossed(writer, use.limit, use.app, crossed);
     double ratio = static_cast<double>(use.used) / static_cast<double>(use.most);
-    constexpr std::string_view kRatio = "carillon_limit_ratio";
-    constexpr std::string_view kCrossed = "carillon_limit_crossed_total";
-    constexpr std::string_view kRatioHelp = "How much of a limit is used; 1 is all.";
-    constexpr std::string_view kCrossedHelp = "How often 80 % of a limit were crossed.";
+    constexpr std::string_view kName = "carillon_limit_ratio";
+    constexpr std::string_view kHelp = "How much of a limit is used; 1 is all.";
     if (use.app.empty()) {
-      writer.Gauge(kRatio, kRatioHelp, ratio, {{"limit", use.limit}});
-      writer.Counter(kCrossed, kCrossedHelp, crossed, {{"limit", use.limit}});
+      writer.Gauge(kName, kHelp, ratio, {{"limit", use.limit}});
     } else {
-      writer.Gauge(kRatio, kRatioHelp, ratio, {{"limit", use.limit}, {"app", use.app}});
-      writer.Counter(kCrossed, kCrossedHelp, crossed, {{"limit", use.limit}, {"app", use.app}});
+      writer.Gauge(kName, kHelp, ratio, {{"limit", use.limit}, {"app", use.app}});
     }
   }
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,6 +20,11 @@ struct LimitUse {
   size_t most = 0;      // not 0
   std::string setting;  // that says it
 };
+
+inline constexpr char kNearLimit[] = "80 % of a limit are used; at all of it more are refused";
+
+// How often 80 % of a limit were crossed, as a metric. `app` empty: of all of them together.
+void CountCrossed(MetricsWriter& writer, std::string_view limit, std::string_view app, uint64_t times);
 
 // Tells operators which limits have come near: a line when 80 % are crossed, and again only after it was below 75 %.
 // Thread: one.

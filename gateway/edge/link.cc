@@ -75,12 +75,11 @@ bool Link::SendHeld(Sent* sent) {
   return true;
 }
 
-bool Link::SendOutput(Sent* sent) {
+void Link::SendOutput(Sent* sent) {
   std::string_view output = tls_->output();
   if (!holds() && !output.empty()) output.remove_prefix(SendSome(output, sent));
   held_.append(output);
   tls_->ClearOutput();
-  return !sent->failed;
 }
 
 size_t Link::SendSome(std::string_view bytes, Sent* sent) {

@@ -61,7 +61,7 @@ class Link {
   Sent SendPlain(hub::Outbox& outbox);
   Sent SendSealed(hub::Outbox& outbox);
   bool SendHeld(Sent* sent);
-  bool SendOutput(Sent* sent);
+  void SendOutput(Sent* sent);
   size_t SendSome(std::string_view bytes, Sent* sent);
   boost::system::error_code Receive();
 

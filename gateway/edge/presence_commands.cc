@@ -5,19 +5,11 @@
 #include <algorithm>
 #include <optional>
 
+#include "gateway/edge/refusals.h"
 #include "gateway/hub/shard.h"
 
 namespace carillon::edge {
 namespace {
-
-wire::TopicView StreamTopic(const hub::Session& session, std::string_view stream) {
-  return {session.app(), wire::TopicKind::kStream, stream};
-}
-
-bool KeepsPresence(hub::Session& session, std::string_view stream) {
-  wire::TopicView topic = StreamTopic(session, stream);
-  return session.shard().engine().RuleOf(topic).KeepsPresence(topic);
-}
 
 // Why a session hears nothing of who is in a stream; nothing where it does. Of streams that it does not listen to it
 // does not learn whether there are any.
@@ -25,7 +17,7 @@ std::optional<dialect::Refusal> Judge(hub::Session& session, const std::string& 
   if (Status status = wire::CheckStreamName(stream); !status.ok())
     return dialect::Refusal{"bad_stream", MessageOf(status)};
   if (!session.ListensToStream(stream)) return dialect::Refusal{"not_subscribed", "subscribe to the stream first"};
-  if (!KeepsPresence(session, stream)) {
+  if (!session.shard().engine().KeepsPresence(session.StreamTopic(stream))) {
     return dialect::Refusal{"no_presence", "it is not known who is in this stream (config: streams[].presence)"};
   }
   return std::nullopt;
@@ -36,35 +28,36 @@ std::vector<std::string> StreamsWithPresence(hub::Session& session) {
   std::vector<std::string> streams;
   for (const hub::Subscription& subscription : session.subscriptions()) {
     wire::TopicView topic = subscription.topic->interest->topic();
-    if (topic.kind == wire::TopicKind::kStream && KeepsPresence(session, topic.name)) streams.emplace_back(topic.name);
+    if (topic.kind != wire::TopicKind::kStream) continue;
+    if (session.shard().engine().KeepsPresence(topic)) streams.emplace_back(topic.name);
   }
   return streams;
 }
 
 // Why the user has to wait; nothing where this time counts.
-std::optional<dialect::Refusal> TakeTurn(SessionState& state, const auth::StreamAccess& rule) {
+std::optional<dialect::Refusal> TakeTurn(hub::Session& session, SessionState& state, const auth::StreamAccess& rule) {
   const auth::Rate& rate = rule.moods;
   if (rate.count == 0) return std::nullopt;
   RateWindow& window = state.event_rates[fmt::format("{} presence", rule.pattern)];
   auto now = RateWindow::Clock::now();  // the shard's stands still between two turns
   if (window.Take(now, rate.count, rate.window)) return std::nullopt;
-  return dialect::Refusal{"rate_limited", fmt::format("at most {} changes in {} ms", rate.count, rate.window.count()),
-                          true, static_cast<uint32_t>(std::max<int64_t>(1, window.Wait(now, rate.window).count()))};
+  return TooFast(session, fmt::format("at most {} changes in {} ms", rate.count, rate.window.count()),
+                 window.Wait(now, rate.window));
 }
 
 }  // namespace
 
 void AnswerMembers(hub::Session& session, const dialect::ListMembers& command) {
-  if (auto refusal = Judge(session, command.stream)) return session.Reply(dialect::Error{command.id, *refusal});
-  engine::Members members = session.shard().engine().presence().List(StreamTopic(session, command.stream),
-                                                                     command.after, command.limit, false);
+  if (auto refusal = Judge(session, command.stream)) return Refuse(session, command.id, *std::move(refusal));
+  engine::Members members = session.shard().engine().presence().List(session.StreamTopic(command.stream), command.after,
+                                                                     command.limit, false);
   dialect::Members reply{command.id, command.stream, members.count, members.counts_only, std::move(members.page), ""};
   if (members.more) reply.next = reply.members.back().user_id;
   session.Reply(reply);
 }
 
 void AnswerMood(hub::Session& session, SessionState& state, const auth::App& app, const dialect::SetMood& command) {
-  auto refuse = [&](dialect::Refusal why) { session.Reply(dialect::Error{command.id, std::move(why)}); };
+  auto refuse = [&](dialect::Refusal why) { Refuse(session, command.id, std::move(why)); };
   std::vector<std::string> streams;
   if (command.stream.empty()) {
     streams = StreamsWithPresence(session);
@@ -79,14 +72,11 @@ void AnswerMood(hub::Session& session, SessionState& state, const auth::App& app
     const auth::StreamAccess* rule = &app.catalogue.Find(stream);
     if (std::find(rules.begin(), rules.end(), rule) != rules.end()) continue;
     rules.push_back(rule);
-    if (auto refusal = TakeTurn(state, *rule)) {
-      session.shard().stats().rate_limited.Add();
-      return refuse(*std::move(refusal));
-    }
+    if (auto refusal = TakeTurn(session, state, *rule)) return refuse(*std::move(refusal));
   }
   dialect::MoodSet reply{command.id, {}};
   for (std::string& stream : streams) {
-    wire::TopicView topic = StreamTopic(session, stream);
+    wire::TopicView topic = session.StreamTopic(stream);
     // Where the rules are being changed, the session may not be among the members for a moment.
     if (session.shard().engine().presence().SetMood(topic, session.identity()->user_id, command.mood).ok()) {
       reply.streams.push_back(std::move(stream));

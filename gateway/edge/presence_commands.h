@@ -2,7 +2,7 @@
 
 #include "gateway/auth/app.h"
 #include "gateway/dialect/dialect.h"
-#include "gateway/edge/command_handler.h"
+#include "gateway/edge/session_state.h"
 #include "gateway/hub/session.h"
 
 namespace carillon::edge {

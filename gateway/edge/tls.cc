@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <openssl/x509v3.h>
 
 #include <algorithm>
 #include <ctime>
@@ -123,7 +124,20 @@ StatusOr<X509Ptr> NextCertificate(BIO* pem) {
   return next;
 }
 
-Status UseChain(SSL_CTX* context, const std::string& text, std::chrono::system_clock::time_point* expires_at) {
+std::chrono::system_clock::time_point TimeOf(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
+  return std::chrono::system_clock::from_time_t(::timegm(&parts));
+}
+
+std::string DigestOf(const std::string& text) {
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned size = 0;
+  EVP_Digest(text.data(), text.size(), digest, &size, EVP_sha256(), nullptr);
+  return {digest, digest + size};
+}
+
+Status UseChain(SSL_CTX* context, const std::string& text, CertificateFacts* facts) {
   auto pem = Open(text);
   std::unique_ptr<X509, Free> own(PEM_read_bio_X509(pem.get(), nullptr, &NoPassword, nullptr));
   if (own == nullptr) {
@@ -133,10 +147,9 @@ Status UseChain(SSL_CTX* context, const std::string& text, std::chrono::system_c
   if (SSL_CTX_use_certificate(context, own.get()) != 1) {
     return InvalidArgument("holds a certificate that cannot be used: {}", TakeError());
   }
-  std::tm ends{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(own.get()), &ends) == 1) {
-    *expires_at = std::chrono::system_clock::from_time_t(::timegm(&ends));
-  }
+  facts->begins_at = TimeOf(X509_get0_notBefore(own.get()));
+  facts->ends_at = TimeOf(X509_get0_notAfter(own.get()));
+  facts->for_servers = X509_check_purpose(own.get(), X509_PURPOSE_SSL_SERVER, 0) == 1;
   for (int more = 0;; ++more) {
     StatusOr<X509Ptr> next = NextCertificate(pem.get());
     if (!next.ok()) return next.status();
@@ -227,7 +240,7 @@ StatusOr<TlsContextPtr> TlsContext::FromPem(const std::string& certificates, con
   SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);  // resuming is by ticket, which costs us no memory
   SSL_CTX_set_alpn_select_cb(context, &ChooseProtocol, nullptr);
-  RETURN_IF_ERROR(UseChain(context, certificates, &made->expires_at_));
+  RETURN_IF_ERROR(UseChain(context, certificates, &made->facts_));
 
   auto pem = Open(key);
   std::unique_ptr<EVP_PKEY, Free> own(PEM_read_bio_PrivateKey(pem.get(), nullptr, &NoPassword, nullptr));
@@ -238,6 +251,7 @@ StatusOr<TlsContextPtr> TlsContext::FromPem(const std::string& certificates, con
   if (SSL_CTX_use_PrivateKey(context, own.get()) != 1 || SSL_CTX_check_private_key(context) != 1) {
     return InvalidArgument("the private key is not the certificate's: {}", TakeError());
   }
+  made->made_of_ = DigestOf(fmt::format("{}\n{}\n{}", static_cast<int>(least), certificates, key));
   return TlsContextPtr(std::move(made));
 }
 

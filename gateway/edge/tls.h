@@ -59,6 +59,13 @@ class TlsChannel {
   std::string problem_;
 };
 
+// What a certificate says of itself.
+struct CertificateFacts {
+  std::chrono::system_clock::time_point begins_at;
+  std::chrono::system_clock::time_point ends_at;
+  bool for_servers = true;  // may be used by them (RFC 5280 section 4.2.1.12)
+};
+
 // The certificate that the edge shows, and how it speaks TLS. Immutable. Any thread.
 class TlsContext {
  public:
@@ -73,14 +80,17 @@ class TlsContext {
   // For a connection that was accepted. Null where there is no memory.
   std::unique_ptr<TlsChannel> NewChannel() const;
 
-  // When the certificate ends.
-  std::chrono::system_clock::time_point expires_at() const { return expires_at_; }
+  const CertificateFacts& facts() const { return facts_; }
+
+  // True where both were made of the same.
+  bool IsSameAs(const TlsContext& other) const { return made_of_ == other.made_of_; }
 
  private:
   explicit TlsContext(ssl_ctx_st* context) : context_(context) {}
 
   ssl_ctx_st* context_;
-  std::chrono::system_clock::time_point expires_at_;
+  CertificateFacts facts_;
+  std::string made_of_;  // a digest of the certificates, the key and the version
 };
 using TlsContextPtr = std::shared_ptr<const TlsContext>;
 

@@ -343,7 +343,7 @@ void WsSession::OnReadEnd(error_code error) {
 void WsSession::SetEnd(wire::CloseCode code, std::string_view why) {
   if (end_ != wire::CloseCode::kAbnormal) return;
   end_ = code;
-  if (WorthALine(code)) LogClose(session_, code, why, NetworkOf(layer().socket()));
+  if (WorthALine(code)) LogClose(session_, code, why, NetworkOf(PeerOf(layer().socket())));
 }
 
 void WsSession::Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) {

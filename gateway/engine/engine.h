@@ -159,6 +159,9 @@ class Engine {
   // How a topic is treated now; lives as long as the process.
   virtual const TopicRule& RuleOf(const wire::TopicView& topic) = 0;
 
+  // True for streams of which it is known who is there.
+  bool KeepsPresence(const wire::TopicView& topic) { return RuleOf(topic).KeepsPresence(topic); }
+
   virtual Presence& presence() = 0;
 };
 

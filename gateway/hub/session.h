@@ -67,6 +67,8 @@ class Session {
 
   const SessionId& id() const { return id_; }
   wire::AppId app() const { return app_; }
+  // A stream of its app.
+  wire::TopicView StreamTopic(std::string_view name) const { return {app_, wire::TopicKind::kStream, name}; }
   const SessionSettings& settings() const { return settings_; }
   const auth::IdentityPtr& identity() const { return identity_; }
   std::chrono::system_clock::time_point connected_at() const { return connected_at_; }

@@ -51,6 +51,7 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
   first.cookie = config.auth().cookie();
   first.connections_per_user = config.limits().connections_per_user();
   first.max_streams = config.limits().streams();
+  first.fold_names = config.fold_names();
   first.catalogue = CatalogueOf(config.streams(), config.limits().max_publish_bytes());
   for (int i = 0; i < config.apps_size(); ++i) {
     const v1::AppConfig& from = config.apps(i);
@@ -65,6 +66,7 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
     app.connections = from.limits().connections();
     app.connections_per_user = from.limits().connections_per_user();
     app.max_streams = from.limits().streams();
+    app.fold_names = from.fold_names();
     app.catalogue = CatalogueOf(from.streams(), config.limits().max_publish_bytes());
   }
   gone_.clear();

@@ -72,11 +72,13 @@ class Loader {
       CheckControlTls(loaded_.config.control().tls(), problem, &loaded_.warnings);
     }
     loaded_.tokens = TokenRulesOf(loaded_.config.auth(), problem);
+    loaded_.tokens.claims.fold_names = loaded_.config.fold_names();
     for (int i = 0; i < loaded_.config.apps_size(); ++i) {
       loaded_.app_tokens.push_back(TokenRulesOf(loaded_.config.apps(i).auth(),
                                                 [&problem, i](const std::string& path, const std::string& message) {
                                                   problem(fmt::format("apps[{}].{}", i, path), message);
                                                 }));
+      loaded_.app_tokens.back().claims.fold_names = loaded_.config.apps(i).fold_names();
     }
     size_t addresses = loaded_.tokens.fetched.size();
     for (const auth::TokenRules& rules : loaded_.app_tokens) addresses += rules.fetched.size();

@@ -235,6 +235,39 @@ void CheckStreams(const google::protobuf::RepeatedPtrField<v1::StreamRule>& stre
   }
 }
 
+// What of a template is the same for everybody.
+std::string WithoutLabels(const std::string& pattern) {
+  std::string text;
+  bool label = false;
+  for (char c : pattern) {
+    label = c == '{' || (label && c != '}');
+    if (!label) text += c;
+  }
+  return text;
+}
+
+// Where names are folded, what has capitals names no stream.
+void CheckFolded(const google::protobuf::RepeatedPtrField<v1::StreamRule>& streams, const v1::AuthConfig& auth,
+                 const std::string& prefix, const Problem& problem) {
+  auto check = [&](const std::string& at, const std::string& name) {
+    if (!wire::HasCapitals(name)) return;
+    problem(prefix + at, fmt::format("matches no stream: with {}fold_names they are named in lower case", prefix));
+  };
+  for (int i = 0; i < streams.size(); ++i) {
+    std::string at = fmt::format("streams[{}].", i);
+    check(at + "pattern", streams[i].pattern());
+    for (int n = 0; n < streams[i].subscribe().owners_size(); ++n) {
+      check(fmt::format("{}subscribe.owners[{}]", at, n), WithoutLabels(streams[i].subscribe().owners(n)));
+    }
+    for (int n = 0; n < streams[i].publish().owners_size(); ++n) {
+      check(fmt::format("{}publish.owners[{}]", at, n), WithoutLabels(streams[i].publish().owners(n)));
+    }
+  }
+  for (int i = 0; i < auth.claims().subscribe_size(); ++i) {
+    check(fmt::format("auth.claims.subscribe[{}]", i), WithoutLabels(auth.claims().subscribe(i)));
+  }
+}
+
 // Of one app: `prefix` is empty for the default one.
 void CheckOrigins(const google::protobuf::RepeatedPtrField<std::string>& origins, const std::string& path,
                   const std::string& cookie, const std::string& prefix, const Problem& problem) {
@@ -275,6 +308,7 @@ void CheckApps(const v1::Config& config, const Problem& problem) {
     }
     CheckOrigins(app.allowed_origins(), at + "allowed_origins", app.auth().cookie(), at, problem);
     CheckStreams(app.streams(), at, problem);
+    if (app.fold_names()) CheckFolded(app.streams(), app.auth(), at, problem);
   }
   for (int i = 0; i < config.edge().endpoints_size(); ++i) {
     const std::string& name = config.edge().endpoints(i).app();
@@ -312,6 +346,7 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckEndpoints(config, problem);
   CheckControl(config, problem);
   CheckStreams(config.streams(), "", problem);
+  if (config.fold_names()) CheckFolded(config.streams(), config.auth(), "", problem);
   CheckOrigins(config.edge().allowed_origins(), "edge.allowed_origins", config.auth().cookie(), "", problem);
   CheckApps(config, problem);
   for (int i = 0; i < config.edge().trusted_proxies_size(); ++i) {

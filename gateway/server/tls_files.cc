@@ -29,10 +29,17 @@ edge::TlsContextPtr Load(const std::string& at, const std::string& cert_file, co
     problem(at + ".cert_file", fmt::format("{} and {}: {}", cert_file, key_file, MessageOf(made.status())));
     return nullptr;
   }
-  Clock::time_point ends = (*made)->expires_at();
-  if (ends < Clock::now() + kSoon) {
-    warnings->push_back(fmt::format("{}.cert_file: the certificate in {} {} on {:%Y-%m-%d at %H:%M} UTC", at, cert_file,
-                                    ends < Clock::now() ? "has ended" : "ends", fmt::gmtime(Clock::to_time_t(ends))));
+  auto warn = [&](std::string_view what, Clock::time_point when) {
+    warnings->push_back(fmt::format("{}.cert_file: the certificate in {} {} {:%Y-%m-%d at %H:%M} UTC", at, cert_file,
+                                    what, fmt::gmtime(Clock::to_time_t(when))));
+  };
+  const edge::CertificateFacts& facts = (*made)->facts();
+  Clock::time_point now = Clock::now();
+  if (facts.ends_at < now + kSoon) warn(facts.ends_at < now ? "has ended on" : "ends on", facts.ends_at);
+  if (facts.begins_at > now) warn("counts only from", facts.begins_at);
+  if (!facts.for_servers) {
+    warnings->push_back(
+        fmt::format("{}.cert_file: the certificate in {} is not for servers: clients will refuse it", at, cert_file));
   }
   return *std::move(made);
 }

@@ -146,12 +146,10 @@ auth::TokenRules TokenRulesOf(const v1::AuthConfig& config, const Problem& probl
   return rules;
 }
 
-StatusOr<auth::TokenRules> TokenRulesOf(const v1::AuthConfig& config, const std::string& jwk_file) {
-  auth::TokenRules rules = RulesWithoutKeys(config);
-  ASSIGN_OR_RETURN(std::string text, ReadKeyFile(jwk_file));
+StatusOr<auth::KeySet> ReadJwkFile(const std::string& path) {
+  ASSIGN_OR_RETURN(std::string text, ReadKeyFile(path));
   std::vector<std::string> left_out;
-  ASSIGN_OR_RETURN(rules.keys, auth::KeySet::FromJwks(text, std::nullopt, &left_out));
-  return rules;
+  return auth::KeySet::FromJwks(text, std::nullopt, &left_out);
 }
 
 StatusOr<std::string> ReadKeyFile(const std::string& path) {

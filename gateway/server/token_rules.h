@@ -13,8 +13,8 @@ namespace carillon::server {
 auth::TokenRules TokenRulesOf(const v1::AuthConfig& config,
                               const std::function<void(const std::string& path, const std::string& message)>& problem);
 
-// The rules for one JWK or JWK Set, with everything else as configured.
-StatusOr<auth::TokenRules> TokenRulesOf(const v1::AuthConfig& config, const std::string& jwk_file);
+// The keys of a file that holds one JWK, or a JWK Set.
+StatusOr<auth::KeySet> ReadJwkFile(const std::string& path);
 
 // A file of at most auth::kMaxJwksBytes. INVALID_ARGUMENT says why it cannot be read.
 StatusOr<std::string> ReadKeyFile(const std::string& path);

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+
 namespace carillon::wire {
 namespace {
 
@@ -38,8 +41,18 @@ Status CheckStreamName(std::string_view name) {
   if (!std::all_of(name.begin(), name.end(), IsStreamCharacter)) {
     return InvalidArgument("a stream name holds only letters, digits and . _ : -");
   }
-  if (name == kSystemStream) return InvalidArgument("the stream \"system\" is Carillon's own");
+  if (absl::EqualsIgnoreCase({name.data(), name.size()}, {kSystemStream.data(), kSystemStream.size()})) {
+    return InvalidArgument("the stream \"system\" is Carillon's own");
+  }
   return absl::OkStatus();
+}
+
+void FoldName(std::string* name) {
+  absl::AsciiStrToLower(name);
+}
+
+bool HasCapitals(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 Status CheckAppName(std::string_view name) {

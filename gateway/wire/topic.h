@@ -77,8 +77,12 @@ inline constexpr size_t kMaxUserIdBytes = 256;
 // What clients call the log of a topic, or would: the stream, "@user", "@session" or "@all".
 std::string_view LogName(const TopicView& topic);
 
-// Why a stream's name is refused, or OK: 1 to 128 bytes of [A-Za-z0-9._:-], not "system".
+// Why a stream's name is refused, or OK: 1 to 128 bytes of [A-Za-z0-9._:-], not "system" in any case of letters.
 Status CheckStreamName(std::string_view name);
+
+// The name in lower case: what it means in an app that folds names.
+void FoldName(std::string* name);
+bool HasCapitals(std::string_view text);
 
 // Why an app's name is refused, or OK: what a label of a host name may be (RFC 1123 section 2.1), in lower case.
 Status CheckAppName(std::string_view name);

@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+from cryptography import x509
 from support.certificates import make_certificate, trusting
 from support.control import Control, event, pb
 from support.gateway import REFUSED, Gateway, token
@@ -333,11 +334,55 @@ def test_settings_that_are_wrong_are_named(binary: str, tmp_path: Path) -> None:
         assert problem in done.stderr + done.stdout, (config, done.stderr + done.stdout)
 
 
-def test_a_certificate_that_has_ended_is_a_warning(start_gateway: Start, tmp_path: Path) -> None:
-    for lasts, said in ((datetime.timedelta(days=-1), "has ended"), (datetime.timedelta(days=3), "ends on")):
-        file = make_certificate(tmp_path / "old.pem", lasts=lasts)
-        gateway = start_gateway({"edge": {"tls": {"cert_file": str(file), "key_file": str(file)}}})
-        gateway.wait_for_log(said)
+@pytest.mark.parametrize(
+    ("certificate_is", "said"),
+    [
+        ({"lasts": datetime.timedelta(days=-1)}, "has ended on"),
+        ({"lasts": datetime.timedelta(days=3)}, "ends on"),
+        ({"lasts": datetime.timedelta(days=90), "begins": datetime.timedelta(days=1)}, "counts only from"),
+        ({"lasts": datetime.timedelta(days=90), "purpose": x509.ExtendedKeyUsageOID.CLIENT_AUTH}, "is not for servers"),
+    ],
+)
+def test_a_certificate_that_clients_will_not_like_is_a_warning(
+    start_gateway: Start, tmp_path: Path, certificate_is: dict[str, Any], said: str
+) -> None:
+    good = make_certificate(tmp_path / "good.pem", lasts=datetime.timedelta(days=90))
+    gateway = start_gateway({"edge": {"tls": {"cert_file": str(good), "key_file": str(good)}}})
+    assert "certificate in" not in gateway.log_text()
+
+    make_certificate(good, **certificate_is)
+    gateway.reload({}, "SIGHUP: loaded")
+    gateway.wait_for_log(said)
+
+    make_certificate(good, **certificate_is)
+    again = start_gateway({"edge": {"tls": {"cert_file": str(good), "key_file": str(good)}}})
+    again.wait_for_log(said)
+
+
+def test_the_same_certificate_again_is_no_new_one(start_gateway: Start, tmp_path: Path) -> None:
+    """Tickets stay good, and only a certificate that is another one is told of."""
+    file = make_certificate(tmp_path / "edge.pem", lasts=datetime.timedelta(days=90))
+    gateway = start_gateway({"edge": {"tls": {"cert_file": str(file), "key_file": str(file)}}})
+    context = trusting(file)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # the ticket comes with the handshake
+    host, port = split_address(gateway.edge)
+
+    def resumed(session: ssl.SSLSession | None) -> tuple[bool, ssl.SSLSession | None]:
+        with socket.create_connection((host, port), timeout=20) as plain:
+            with context.wrap_socket(plain, server_hostname=host, session=session) as secure:
+                return bool(secure.session_reused), secure.session
+
+    first, session = resumed(None)
+    assert not first and resumed(session)[0]
+    gateway.reload({}, "SIGHUP: loaded")
+    assert resumed(session)[0]
+    assert "another certificate" not in gateway.log_text()
+
+    make_certificate(file, "its successor", lasts=datetime.timedelta(days=80))
+    context.load_verify_locations(file)
+    gateway.reload({}, "SIGHUP: loaded")
+    assert not resumed(session)[0]
+    gateway.wait_for_log("clients are shown another certificate")
 
 
 # --- The control plane ---

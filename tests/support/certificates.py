@@ -17,10 +17,14 @@ def make_certificate(
     name: str = "carillon tests",
     issuer: Path | None = None,
     lasts: datetime.timedelta = datetime.timedelta(days=1),
+    begins: datetime.timedelta = datetime.timedelta(days=-2),
+    purpose: x509.ObjectIdentifier | None = None,
 ) -> Path:
     """A certificate for 127.0.0.1 and localhost, and its key, in one file.
 
-    issuer   Who vouches for it: a file of this function. None: it does so itself.
+    issuer         Who vouches for it: a file of this function. None: it does so itself.
+    lasts, begins  From now.
+    purpose        What it is for. None: anything.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
@@ -32,18 +36,20 @@ def make_certificate(
         issuer_name, issuer_key = x509.load_pem_x509_certificate(pem).subject, loaded
     now = datetime.datetime.now(datetime.timezone.utc)
     names = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), x509.DNSName("localhost")]
-    certificate = (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer_name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=2))
+        .not_valid_before(now + begins)
         .not_valid_after(now + lasts)
         .add_extension(x509.SubjectAlternativeName(names), critical=False)
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .sign(issuer_key, hashes.SHA256())
     )
+    if purpose is not None:
+        builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+    certificate = builder.sign(issuer_key, hashes.SHA256())
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

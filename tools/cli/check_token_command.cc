@@ -55,12 +55,13 @@ int CheckToken(const ConfigFlags& flags, const CheckTokenArguments& arguments) {
   }
   auth::TokenRules rules = *of_app->tokens;
   if (!arguments.jwk_file.empty()) {
-    auto of_file = server::TokenRulesOf(*of_app->config, arguments.jwk_file);
-    if (!of_file.ok()) {
-      std::fprintf(stderr, "--jwk: %s\n", MessageOf(of_file.status()).c_str());
+    auto keys = server::ReadJwkFile(arguments.jwk_file);
+    if (!keys.ok()) {
+      std::fprintf(stderr, "--jwk: %s\n", MessageOf(keys.status()).c_str());
       return 2;
     }
-    rules = *std::move(of_file);
+    rules.keys = *std::move(keys);
+    rules.fetched.clear();
   }
   for (const auth::JwksRules& from : rules.fetched) {
     std::atomic<bool> stop{false};

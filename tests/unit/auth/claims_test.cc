@@ -90,5 +90,19 @@ TEST(ClaimsTest, PatternsNameStreamsToSubscribe) {
   EXPECT_THAT(Read(R"({"sub":"a"})", rules)->streams, ElementsAre("user-a"));
 }
 
+TEST(ClaimsTest, NamesAreFoldedButForThoseThatTwoUsersWouldShare) {
+  ClaimRules rules;
+  rules.stream = "only";
+  rules.labels = {{"team", "team"}};
+  rules.subscribe = {"u-{user}", "t-{team}"};
+  constexpr char kClaims[] = R"({"sub":"Ann","team":"red","streams":["Chat","OLD"],"only":"Held"})";
+  EXPECT_THAT(Read(kClaims, rules)->streams, ElementsAre("Chat", "OLD", "u-Ann", "t-red"));
+  EXPECT_EQ(Read(kClaims, rules)->only_stream, "Held");
+
+  rules.fold_names = true;
+  EXPECT_THAT(Read(kClaims, rules)->streams, ElementsAre("chat", "old", "t-red"));
+  EXPECT_EQ(Read(kClaims, rules)->only_stream, "held");
+}
+
 }  // namespace
 }  // namespace carillon::auth

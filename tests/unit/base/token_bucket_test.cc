@@ -72,5 +72,30 @@ TEST_F(TokenBucketTest, AClockThatStepsBackGivesNothing) {
   EXPECT_EQ(Take(bucket, 100), 0);
 }
 
+TEST_F(TokenBucketTest, ComesNearOnceUntilAQuarterIsThereAgain) {
+  TokenBucket bucket(100.0F, seconds(1));
+  auto near_after = [&](int tries) {
+    int times = 0;
+    for (int i = 0; i < tries; ++i) times += bucket.Take(now_) && bucket.ComesNear() ? 1 : 0;
+    return times;
+  };
+  EXPECT_EQ(near_after(79), 0);
+  EXPECT_EQ(near_after(1), 1);
+  EXPECT_EQ(near_after(100), 0);
+
+  now_ += milliseconds(241);  // 24 of them
+  EXPECT_EQ(near_after(100), 0);
+  now_ += milliseconds(261);
+  EXPECT_EQ(near_after(100), 1);
+}
+
+TEST_F(TokenBucketTest, OfFewNoneIsNear) {
+  TokenBucket bucket(4.0F, seconds(1));
+  for (int i = 0; i < 10; ++i) {
+    bucket.Take(now_);
+    EXPECT_FALSE(bucket.ComesNear());
+  }
+}
+
 }  // namespace
 }  // namespace carillon

@@ -245,7 +245,7 @@ TEST(TlsTest, AuthoritiesAreCertificates) {
 
 TEST(TlsTest, ACertificateSaysWhenItEnds) {
   Pem pem = MakeCertificate("localhost", std::chrono::hours(48));
-  auto ends = (*TlsContext::FromPem(pem.certificate, pem.key))->expires_at() - std::chrono::system_clock::now();
+  auto ends = (*TlsContext::FromPem(pem.certificate, pem.key))->facts().ends_at - std::chrono::system_clock::now();
 
   EXPECT_GT(ends, std::chrono::hours(47));
   EXPECT_LT(ends, std::chrono::hours(49));

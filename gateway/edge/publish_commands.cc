@@ -1,0 +1,98 @@
+#include "gateway/edge/publish_commands.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "gateway/edge/refusals.h"
+#include "gateway/hub/shard.h"
+#include "gateway/wire/new_envelope.h"
+
+namespace carillon::edge {
+namespace {
+
+// Who published a message that a client did, as its annotation says; and events that only the gateway publishes.
+constexpr char kFrom[] = "from";
+constexpr std::string_view kOwnEvents = "presence.";
+
+constexpr uint32_t kOverloadedWaitMs = 100;
+
+// As a backend's message, but for who says so: the sender's user, and what the stream's rule imposes.
+void Send(hub::Session& session, const dialect::Publish& command, const std::map<std::string, std::string>& meta) {
+  v1::Envelope envelope = wire::NewEnvelope(command.stream, command.event, wire::WallClock::now());
+  envelope.set_json(command.json);
+  envelope.mutable_meta()->insert(meta.begin(), meta.end());
+  if (session.identity() != nullptr) (*envelope.mutable_meta())[kFrom] = session.identity()->user_id;
+  std::shared_ptr<wire::Terms> terms;
+  if (!command.to_sender) {
+    terms = std::make_shared<wire::Terms>();
+    terms->excluded_sessions.push_back(session.id());
+  }
+  dialect::PublishDone done{command.id, command.stream, envelope.id(), std::nullopt};
+  engine::Publication publication{session.StreamTopic(command.stream),
+                                  wire::FramePtr(new wire::Frame(std::move(envelope), std::move(terms)))};
+  auto published = session.shard().engine().Publish(publication);
+  if (!published.ok()) {
+    return Refuse(session, command.id, {"overloaded", MessageOf(published.status()), true, kOverloadedWaitMs});
+  }
+  session.shard().stats().published.Add();
+  done.position = published->position;
+  if (!command.id.empty()) session.Reply(done);
+}
+
+// Why a message comes too often; nothing where it does not.
+std::optional<dialect::Refusal> TakeTurn(hub::Session& session, SessionState& state, const auth::App& app,
+                                         LimitWarnings* warnings, const auth::StreamAccess& rule,
+                                         const auth::ClientEventRule& event) {
+  const auto& [count, window] = event.rate;
+  if (count == 0) return std::nullopt;
+  RateWindow& taken = state.event_rates[fmt::format("{} {}", rule.pattern, event.event)];
+  auto now = RateWindow::Clock::now();  // the shard's stands still between two turns
+  if (!taken.Take(now, count, window)) {
+    return TooFast(session, fmt::format("at most {} of {} in {} ms", count, event.event, window.count()),
+                   taken.Wait(now, window));
+  }
+  if (warnings != nullptr && LimitWarnings::Crosses(taken.count(), count)) {
+    warnings->Tell({"event_rate", app.name, taken.count(), count, "streams[].publish.events[].rate"},
+                   session.id().ToString());
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& app, LimitWarnings* warnings,
+                   const dialect::Publish& command) {
+  auto refuse = [&](dialect::Refusal why) {
+    Refuse(session, command.id, std::move(why));
+    return false;
+  };
+  if (command.stream.empty()) {
+    return refuse({"publish_unsupported", "\"stream\" is missing: say where to publish"});
+  }
+  if (Status status = wire::CheckStreamName(command.stream); !status.ok()) {
+    return refuse({"bad_stream", MessageOf(status)});
+  }
+  const auth::StreamAccess& rule = app.catalogue.Find(command.stream);
+  if (rule.reserved) return refuse(Reserved());
+  const auth::Identity* identity = session.identity().get();
+  auto imposed = rule.FilterFor(identity);
+  const auth::ClientEventRule* event = rule.FindEvent(command.event);
+  // A grant is for listening, unless the rule says that it is for this as well.
+  bool granted = rule.publish.who == auth::Access::Who::kGranted && auth::Grants(identity, command.stream);
+  bool may = imposed.has_value() && rule.publish.Allows(command.stream, identity, granted);
+  if (!may || event == nullptr || command.event.starts_with(kOwnEvents)) {
+    refuse(may ? dialect::Refusal{"forbidden", "this event may not be published here"} : Forbidden(identity));
+    return true;
+  }
+  if (command.json.size() > rule.max_payload_bytes) {
+    return refuse({"too_big", fmt::format("\"data\" has {} bytes here, and at most {} are let through",
+                                          command.json.size(), rule.max_payload_bytes)});
+  }
+  if (auto refusal = TakeTurn(session, state, app, warnings, rule, *event)) return refuse(*std::move(refusal));
+  Send(session, command, *imposed);
+  return false;
+}
+
+}  // namespace carillon::edge
