@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "gateway/base/utf8.h"
 #include "gateway/wire/name_pattern.h"
 
 namespace carillon::control {
@@ -50,7 +51,7 @@ Caller::~Caller() = default;
 StatusOr<const auth::App*> Caller::AppOf(const std::string& named) const {
   const std::vector<std::string>& own = key_->apps;
   bool every = std::find(own.begin(), own.end(), "*") != own.end();
-  std::string name = named.substr(0, kMaxShownBytes);
+  std::string name(Utf8Front(named, kMaxShownBytes));
   if (name.empty()) name = own.front() == "*" ? std::string(wire::kDefaultAppName) : own.front();
   // Whoever may not know of an app does not learn whether there is one.
   if (!every && std::find(own.begin(), own.end(), name) == own.end()) {
@@ -64,9 +65,10 @@ StatusOr<const auth::App*> Caller::AppOf(const std::string& named) const {
 
 Status Caller::CheckStreams(const std::string& stream) const {
   const std::vector<std::string>& patterns = key_->streams;
-  bool named = patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+  bool named = patterns.empty() ||
+               (!stream.empty() && std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
                  return wire::MatchesPattern(pattern, stream);
-               });
+               }));
   if (named) return absl::OkStatus();
   std::string list;
   for (const std::string& pattern : patterns) list += (list.empty() ? "" : ", ") + pattern;

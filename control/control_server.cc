@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "control/event_service.h"
 #include "control/reflection.h"
 #include "gateway/base/log.h"
 
@@ -37,6 +38,7 @@ constexpr std::chrono::milliseconds kGoodbye{200};
 constexpr unsigned kLookAtFiles = 10;
 
 constexpr char kControlName[] = "carillon.v1.ControlService";
+constexpr char kEventsName[] = "carillon.v1.EventService";
 constexpr char kHealthName[] = "grpc.health.v1.Health";
 
 // gRPC's own messages join ours: on a terminal or in a collector, one format. Each that a stranger may cause, such as a
@@ -87,7 +89,9 @@ struct ControlServer::Impl {
 };
 
 ControlServer::ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps)
-    : impl_(std::make_unique<Impl>(std::move(options), node, apps)) {}
+    : impl_(std::make_unique<Impl>(std::move(options), node, apps)) {
+  node.SetEventsHandler([events = &impl_->context.events](wire::AppId app) { events->Signal(app); });
+}
 
 ControlServer::~ControlServer() {
   Shutdown(std::chrono::milliseconds(0));
@@ -98,10 +102,12 @@ Status ControlServer::Start() {
   google::protobuf::SetLogHandler(&LogFromProtobuf);
   grpc::EnableDefaultHealthCheckService(true);
   impl_->services.push_back(MakeControlService(impl_->context));
+  impl_->services.push_back(MakeEventService(impl_->context));
+  impl_->context.events.Start(impl_->context.node.engine());
   if (impl_->reflection) {
     // Naming a health message here is what links its descriptor into the binary, so that reflection can describe it.
     std::string health_proto = grpc::health::v1::HealthCheckRequest::descriptor()->file()->name();
-    for (auto& service : MakeReflectionServices(impl_->context.keys, {kControlName, kHealthName})) {
+    for (auto& service : MakeReflectionServices(impl_->context.keys, {kControlName, kEventsName, kHealthName})) {
       impl_->services.push_back(std::move(service));
     }
   }
@@ -140,6 +146,7 @@ const std::string& ControlServer::address() const {
 
 void ControlServer::SetKeys(auth::ApiKeys keys) {
   impl_->context.keys.Set(std::move(keys));
+  impl_->context.events.WakeAll();  // who may not watch any more is told so
 }
 
 void ControlServer::SetServing(bool serving) {
@@ -147,7 +154,8 @@ void ControlServer::SetServing(bool serving) {
 }
 
 void ControlServer::Stop() {
-  impl_->context.stopping.store(true, std::memory_order_relaxed);
+  impl_->context.stopping.store(true);
+  impl_->context.events.WakeAll();
   SetServing(false);
 }
 
@@ -165,6 +173,11 @@ void ControlServer::Shutdown(std::chrono::milliseconds patience) {
 void ControlServer::Collect(MetricsWriter& writer) const {
   impl_->context.publisher.Collect(writer, *impl_->context.apps.Get());
   impl_->context.refusals.Collect(writer);
+  std::shared_ptr<const auth::Apps> apps = impl_->context.apps.Get();
+  impl_->context.events.Collect(writer, [&](wire::AppId id) {
+    const auth::App* app = apps->Find(id);
+    return app == nullptr ? "" : app->name;
+  });
 }
 
 }  // namespace carillon::control

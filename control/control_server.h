@@ -36,7 +36,7 @@ class ControlServer {
   // "127.0.0.1:7311", with the port that was taken.
   const std::string& address() const;
 
-  // From the next call on, and the next request of a PublishStream. Any thread.
+  // From the next call on, the next request of a PublishStream, and for a Watch at once. After the apps. Any thread.
   void SetKeys(auth::ApiKeys keys);
 
   // What health says from here on. Calls are taken all the same.

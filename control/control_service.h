@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "control/event_feed.h"
 #include "control/publisher.h"
 #include "gateway/auth/api_keys.h"
 #include "gateway/auth/app.h"
@@ -51,6 +52,7 @@ struct ControlContext {
   const auth::LiveApps& apps;
   auth::LiveApiKeys keys;
   Publisher publisher;
+  EventFeed events;
   Refusals refusals;
   std::atomic<bool> stopping{false};
   RunningCalls running;

@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "control/field_checks.h"
 #include "gateway/auth/identity.h"
+#include "gateway/wire/name_pattern.h"
 
 namespace carillon::control {
 namespace {
@@ -83,6 +84,60 @@ std::string PageToken(SessionId last) {
 StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request, const Caller& caller) {
   if (request.target_case() != v1::CountSubscribersRequest::TARGET_NOT_SET) return ReadTarget(request, caller, "");
   return caller.TopicOf(request.app(), wire::TopicKind::kEveryone, "");
+}
+
+// --- Events ----------------------------------------------------------------------------------------------------------
+
+StatusOr<WatchOrder> ReadWatch(const v1::WatchBegin& begin, const Caller& caller) {
+  constexpr int kMaxKinds = 32;
+  constexpr int kMaxPatterns = 100;
+  constexpr int kMaxUsers = 1000;
+  constexpr uint32_t kMaxPartitions = 64;
+  constexpr uint32_t kMaxOnTheirWay = 10'000;
+  RETURN_IF_ERROR(caller.CheckAllStreams());
+  ASSIGN_OR_RETURN(const auth::App* app, caller.AppOf(begin.app()));
+  WatchOrder order;
+  order.app = app->id;
+  order.app_name = app->name;
+  order.group = begin.group();
+  if (!order.group.empty()) RETURN_IF_ERROR(Prefixed("begin.group", wire::CheckStreamName(order.group)));
+  if (begin.partitions() > kMaxPartitions)
+    return FieldError("begin.partitions", fmt::format("at most {}", kMaxPartitions));
+  order.partitions = std::max<uint32_t>(1, begin.partitions());
+  if (order.group.empty() && order.partitions > 1) return FieldError("begin.partitions", "go with a group");
+  if (begin.has_resume()) {
+    order.resume.emplace();
+    RETURN_IF_ERROR(ReadPosition("begin.resume", begin.resume(), &*order.resume));
+  }
+  order.from_oldest = begin.from_oldest();
+  const v1::EventFilter& filter = begin.filter();
+  if (filter.kinds_size() > kMaxKinds) return FieldError("begin.filter.kinds", fmt::format("at most {}", kMaxKinds));
+  for (int kind : filter.kinds()) {
+    if (!v1::EventKind_IsValid(kind) || kind == v1::EVENT_KIND_UNSPECIFIED) {
+      return FieldError("begin.filter.kinds", fmt::format("there is no kind {}", kind));
+    }
+    order.wish.kinds.push_back(static_cast<v1::EventKind>(kind));
+  }
+  if (filter.streams_size() > kMaxPatterns) {
+    return FieldError("begin.filter.streams", fmt::format("at most {}", kMaxPatterns));
+  }
+  for (const std::string& pattern : filter.streams()) {
+    std::string why = wire::PatternProblem(pattern);
+    if (!why.empty()) return FieldError("begin.filter.streams", why);
+    order.wish.streams.push_back(app->StreamNamed(pattern));
+  }
+  if (filter.user_ids_size() > kMaxUsers) {
+    return FieldError("begin.filter.user_ids", fmt::format("at most {}", kMaxUsers));
+  }
+  for (const std::string& user : filter.user_ids()) {
+    RETURN_IF_ERROR(CheckUser("begin.filter.user_ids", user));
+    order.wish.users.push_back(user);
+  }
+  if (begin.max_unacknowledged() > kMaxOnTheirWay) {
+    return FieldError("begin.max_unacknowledged", fmt::format("at most {}", kMaxOnTheirWay));
+  }
+  if (begin.max_unacknowledged() > 0) order.max_unacknowledged = begin.max_unacknowledged();
+  return order;
 }
 
 // --- Members ---------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 
 #include "carillon/v1/control.pb.h"
 #include "control/caller.h"
+#include "control/event_feed.h"
 #include "gateway/base/ids.h"
 #include "gateway/base/status.h"
 #include "gateway/wire/close_code.h"
@@ -32,6 +33,8 @@ struct ListOrder {
 StatusOr<ListOrder> ReadSubscribers(const v1::SubscribersRequest& request, const Caller& caller);
 
 StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request, const Caller& caller);
+
+StatusOr<WatchOrder> ReadWatch(const v1::WatchBegin& begin, const Caller& caller);
 
 // The page token that continues after a session.
 std::string PageToken(SessionId last);

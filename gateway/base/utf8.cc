@@ -25,6 +25,12 @@ size_t Utf8SequenceLength(std::string_view text) {
   return 0;
 }
 
+std::string_view Utf8Front(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return text;
+  while (bytes > 0 && (static_cast<unsigned char>(text[bytes]) & 0xC0) == 0x80) --bytes;
+  return text.substr(0, bytes);
+}
+
 bool IsUtf8(std::string_view text) {
   while (!text.empty()) {
     size_t length = Utf8SequenceLength(text);

@@ -67,9 +67,9 @@ void CommandHandler::Begin(hub::Session& session, SessionState& state) const {
       full = limits_->UserIsFull(*app, session.identity()->user_id);
     }
     if (full.has_value()) return session.Close(wire::CloseCode::kConnectionLimit, *full);
-    if (session.identity() != nullptr) limits_->LookAtUser(*app, session.identity()->user_id);
   }
   hub::SubscribeAnswer inbox = session.shard().Admit(session, SinceOf(state.wanted.Of(wire::kInboxLog)));
+  LookAtUser(session, *app, inbox);
   Welcome(session, state, *app, {}, inbox);
 }
 
@@ -126,6 +126,12 @@ void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Op
       command);
 }
 
+void CommandHandler::LookAtUser(const hub::Session& session, const auth::App& app,
+                                const hub::SubscribeAnswer& inbox) const {
+  if (limits_ == nullptr || session.identity() == nullptr) return;
+  limits_->LookAtUser(app, session.identity()->user_id, inbox.sessions);
+}
+
 void CommandHandler::Warn(hub::Session& session, const LimitUse& use) const {
   if (limits_ != nullptr) limits_->warnings().Tell(use, session.id().ToString());
 }
@@ -133,7 +139,7 @@ void CommandHandler::Warn(hub::Session& session, const LimitUse& use) const {
 // A message that is too long ends the session: whoever comes near to that is told of once.
 void CommandHandler::LookAtSize(hub::Session& session, SessionState& state, const auth::App& app, size_t size) const {
   size_t most = session.settings().max_message_bytes;
-  if (state.long_message || size >= most || size * 5 < most * 4) return;
+  if (state.long_message || size * 5 < most * 4) return;
   state.long_message = true;
   Warn(session, {"message_bytes", app.name, size, most, "edge.endpoints[].max_message_bytes"});
 }
@@ -216,7 +222,6 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
       if (state.owes_auth) return session.Close(wire::CloseCode::kConnectionLimit, *why);
       return Refuse(session, command.id, {"limit", *std::move(why), true});
     }
-    limits_->LookAtUser(app, (*identity)->user_id);
   }
   // One that owed its token was not among the app's sessions yet.
   if (state.owes_auth && limits_ != nullptr) {
@@ -227,6 +232,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
   if (command.wanted.otherwise.kind != dialect::Wanted::Kind::kNow) state.wanted.otherwise = command.wanted.otherwise;
   hub::SubscribeAnswer inbox =
       session.shard().Identify(session, *std::move(identity), SinceOf(state.wanted.Of(wire::kInboxLog)));
+  LookAtUser(session, app, inbox);
   std::vector<std::string> lost = ImposeAnew(session, app);
   const std::vector<std::string>& granted = session.identity()->streams;
   state.streams.insert(state.streams.end(), granted.begin(), granted.end());
@@ -250,8 +256,7 @@ void CommandHandler::CountForbidden(hub::Session& session, SessionState& state) 
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const auth::App& app,
                         const dialect::Publish& command) const {
-  LimitWarnings* warnings = limits_ == nullptr ? nullptr : &limits_->warnings();
-  if (AnswerPublish(session, state, app, warnings, command)) CountForbidden(session, state);
+  if (AnswerPublish(session, state, app, warnings(), command)) CountForbidden(session, state);
 }
 
 void CommandHandler::On(hub::Session& session, SessionState&, const auth::App&,
@@ -265,7 +270,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
     Refuse(session, command.id, {"forbidden", "this session has no user: one with a token might"});
     return CountForbidden(session, state);
   }
-  AnswerMood(session, state, app, command);
+  AnswerMood(session, state, app, warnings(), command);
 }
 
 void CommandHandler::On(hub::Session& session, SessionState&, const auth::App&, const dialect::Echo& command) const {

@@ -33,7 +33,10 @@ class CommandHandler {
   // False where the message came too fast and is not to be looked at.
   bool ComesInTime(hub::Session& session, SessionState& state, const auth::App& app) const;
   void LookAtSize(hub::Session& session, SessionState& state, const auth::App& app, size_t size) const;
+  void LookAtUser(const hub::Session& session, const auth::App& app, const hub::SubscribeAnswer& inbox) const;
   void Warn(hub::Session& session, const LimitUse& use) const;
+
+  LimitWarnings* warnings() const { return limits_ == nullptr ? nullptr : &limits_->warnings(); }
 
   static void CountForbidden(hub::Session& session, SessionState& state);
 

@@ -32,6 +32,10 @@ const char* UserSetting(const auth::App& app) {
   return app.is_default() ? "limits.connections_per_user" : "apps[].limits.connections_per_user";
 }
 
+const char* StreamsSetting(const auth::App& app) {
+  return app.is_default() ? "limits.streams" : "apps[].limits.streams";
+}
+
 ConnectionLimits::ConnectionLimits(const ConnectionLimitSettings& settings, const hub::Node& node) : node_(node) {
   Set(settings);
 }
@@ -127,7 +131,10 @@ void ConnectionLimits::Leave(const std::string& key) {
 
 std::optional<std::string> ConnectionLimits::AppIsFull(const auth::App& app) const {
   if (app.connections == 0) return std::nullopt;
-  if (node_.Find({app.id, wire::TopicKind::kEveryone, ""}).sessions < app.connections) return std::nullopt;
+  size_t sessions = node_.Find({app.id, wire::TopicKind::kEveryone, ""}).sessions;
+  bool full = sessions >= app.connections;
+  watches_.LookAt("app_connections", app.name, sessions + (full ? 0 : 1), app.connections, kAppSetting);
+  if (!full) return std::nullopt;
   return fmt::format("the app {} may have {} connections", app.name, app.connections);
 }
 
@@ -138,18 +145,21 @@ std::optional<std::string> ConnectionLimits::UserIsFull(const auth::App& app, co
   return fmt::format("a user may have {} connections", limit);
 }
 
-void ConnectionLimits::LookAtUser(const auth::App& app, const std::string& user_id) {
-  uint32_t limit = app.connections_per_user;
-  if (limit == 0) return;
-  size_t used = 1 + node_.Find({app.id, wire::TopicKind::kUser, user_id}).sessions;
-  if (!LimitWarnings::Crosses(used, limit)) return;
-  warnings_.Tell({"user_connections", app.name, used, limit, UserSetting(app)}, user_id);
+std::optional<std::string> ConnectionLimits::StreamsAreFull(const auth::App& app, std::string_view stream) const {
+  if (app.max_streams == 0) return std::nullopt;
+  size_t streams = node_.StreamsOf(app.id);
+  bool full = streams >= app.max_streams;
+  if ((streams + 1) * 5 < app.max_streams * size_t{4}) return std::nullopt;
+  bool known = node_.Find({app.id, wire::TopicKind::kStream, stream}).sessions > 0;
+  watches_.LookAt("app_streams", app.name, streams + (full || known ? 0 : 1), app.max_streams, StreamsSetting(app));
+  if (!full || known) return std::nullopt;
+  return fmt::format("{} streams have subscribers, and there may be no more", app.max_streams);
 }
 
-std::optional<std::string> ConnectionLimits::StreamsAreFull(const auth::App& app, std::string_view stream) const {
-  if (app.max_streams == 0 || node_.StreamsOf(app.id) < app.max_streams) return std::nullopt;
-  if (node_.Find({app.id, wire::TopicKind::kStream, stream}).sessions > 0) return std::nullopt;
-  return fmt::format("{} streams have subscribers, and there may be no more", app.max_streams);
+void ConnectionLimits::LookAtUser(const auth::App& app, const std::string& user_id, uint32_t sessions) {
+  uint32_t limit = app.connections_per_user;
+  if (!LimitWarnings::Crosses(sessions, limit)) return;
+  warnings_.Tell({"user_connections", app.name, sessions, limit, UserSetting(app)}, user_id);
 }
 
 }  // namespace carillon::edge

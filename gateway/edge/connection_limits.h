@@ -19,8 +19,10 @@ namespace carillon::edge {
 // The header that a refusal for want of room has: 1 to 10 seconds, at random, so that not all come back at once.
 std::pair<std::string, std::string> RetryAfter();
 
-// The setting that says how many sessions a user may have.
+// The settings that say how many sessions a user may have, and how many streams an app.
 const char* UserSetting(const auth::App& app);
+const char* StreamsSetting(const auth::App& app);
+inline constexpr char kAppSetting[] = "apps[].limits.connections";
 
 // 0: no limit.
 struct ConnectionLimitSettings {
@@ -53,11 +55,12 @@ class ConnectionLimits : public std::enable_shared_from_this<ConnectionLimits> {
   std::optional<std::string> UserIsFull(const auth::App& app, const std::string& user_id) const;
   std::optional<std::string> StreamsAreFull(const auth::App& app, std::string_view stream) const;
 
-  // A user is about to have one session more.
-  void LookAtUser(const auth::App& app, const std::string& user_id);
+  // A user has one session more: as many as that.
+  void LookAtUser(const auth::App& app, const std::string& user_id, uint32_t sessions);
 
-  // Of limits that each user, address or session has.
+  // Of limits that each user, address or session has; and of those of apps and the gateway.
   LimitWarnings& warnings() { return warnings_; }
+  LimitWatches& watches() { return watches_; }
 
  private:
   struct Entry {
@@ -71,6 +74,7 @@ class ConnectionLimits : public std::enable_shared_from_this<ConnectionLimits> {
   void Leave(const std::string& key);
 
   const hub::Node& node_;
+  mutable LimitWatches watches_;
   LimitWarnings warnings_;
   std::mutex mutex_;
   ConnectionLimitSettings settings_;

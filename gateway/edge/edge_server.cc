@@ -16,6 +16,8 @@ namespace carillon::edge {
 
 namespace {
 
+constexpr char kMaxConnections[] = "edge.max_connections";
+
 HttpError Draining() {
   return {503, "draining", "the gateway is shutting down", "", {{"Retry-After", "1"}}};
 }
@@ -38,6 +40,9 @@ EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, Admissio
       OnRequest(shard, connection, request);
     });
   }
+  OnCrossed on_crossed = [this](const LimitUse& use, std::string_view who) { RecordCrossed(use, who); };
+  limits_->warnings().SetHandler(on_crossed);
+  limits_->watches().SetHandler(on_crossed);
   on_refusal_ = [this](const HttpError& error, HttpConnection& connection) { OnRefusal(error, connection.peer()); };
 }
 
@@ -166,7 +171,10 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
     if (app.tokens->AwaitKeys(std::move(again))) return;
   }
   if (auto* refused = std::get_if<HttpError>(&verdict)) return connection->Refuse(*refused);
-  if (node_.Sessions() >= options_.max_connections) {
+  size_t sessions = node_.Sessions();
+  bool full = sessions >= options_.max_connections;
+  limits_->watches().LookAt("connections", "", sessions + (full ? 0 : 1), options_.max_connections, kMaxConnections);
+  if (full) {
     return connection->Refuse({503,
                                "capacity",
                                fmt::format("the gateway has its {} connections", options_.max_connections),
@@ -208,27 +216,41 @@ void EdgeServer::OnRefusal(const HttpError& error, const Address& peer) {
 std::vector<LimitUse> EdgeServer::Limits() const {
   std::vector<LimitUse> limits;
   size_t most = std::max<size_t>(1, options_.max_connections);
-  limits.push_back({"connections", "", node_.Sessions(), most, "edge.max_connections"});
+  limits.push_back({"connections", "", node_.Sessions(), most, kMaxConnections});
   std::shared_ptr<const auth::Apps> apps = apps_.Get();
   for (const auth::App& app : apps->all()) {
     size_t sessions = node_.Find({app.id, wire::TopicKind::kEveryone, ""}).sessions;
     if (app.connections > 0) {
-      limits.push_back({"app_connections", app.name, sessions, app.connections, "apps[].limits.connections"});
+      limits.push_back({"app_connections", app.name, sessions, app.connections, kAppSetting});
     }
     if (app.max_streams > 0) {
-      limits.push_back({"app_streams", app.name, node_.StreamsOf(app.id), app.max_streams,
-                        app.is_default() ? "limits.streams" : "apps[].limits.streams"});
+      limits.push_back({"app_streams", app.name, node_.StreamsOf(app.id), app.max_streams, StreamsSetting(app)});
     }
   }
   return limits;
 }
 
+// To those who watch the app, or the default one where the limit is nobody's.
+void EdgeServer::RecordCrossed(const LimitUse& use, std::string_view who) {
+  std::shared_ptr<const auth::Apps> apps = apps_.Get();
+  const auth::App* app = use.app.empty() ? &apps->Default() : apps->FindByName(use.app);
+  if (app == nullptr) return;
+  node_.engine().feed().Record(app->id, v1::EVENT_KIND_LIMIT_CROSSED, [&](v1::FeedEvent& event) {
+    v1::LimitCrossed* limit = event.mutable_limit();
+    limit->set_limit(use.limit);
+    limit->set_used(use.used);
+    limit->set_most(use.most);
+    limit->set_who(std::string(who));
+    limit->set_setting(use.setting);
+  });
+}
+
 void EdgeServer::LookAtLimits() {
-  watches_.Look(Limits());
+  limits_->watches().Look(Limits());
 }
 
 void EdgeServer::Collect(MetricsWriter& writer) const {
-  watches_.Collect(writer, Limits());
+  limits_->watches().Collect(writer, Limits());
   std::shared_ptr<const auth::Apps> apps = apps_.Get();
   limits_->warnings().Collect(writer, *apps);
   for (const auth::App& app : apps->all()) {

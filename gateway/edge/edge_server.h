@@ -70,6 +70,7 @@ class EdgeServer {
              bool waited);
   void Answer(const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
   std::vector<LimitUse> Limits() const;
+  void RecordCrossed(const LimitUse& use, std::string_view who);
   void OnRefusal(const HttpError& error, const Address& peer);
 
   const EdgeOptions options_;
@@ -88,7 +89,6 @@ class EdgeServer {
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
   HttpConnection::RefusalHandler on_refusal_;
   std::array<SharedCounter, v1::HandshakeReason_ARRAYSIZE> refused_;  // by reason; 0: one that is not in the list
-  LimitWatches watches_;
   log::SamplerByReason sampler_;
 };
 

@@ -1,5 +1,7 @@
 #include "gateway/edge/folding.h"
 
+#include <iterator>
+#include <map>
 #include <utility>
 
 #include "gateway/wire/topic.h"
@@ -9,13 +11,13 @@ namespace {
 
 template <class Value>
 void FoldKeys(StringMap<Value>* map) {
-  StringMap<Value> folded;
-  for (auto& [key, value] : *map) {
-    std::string name = key;
+  std::map<std::string, Value> sorted(std::make_move_iterator(map->begin()), std::make_move_iterator(map->end()));
+  map->clear();
+  for (auto it = sorted.rbegin(); it != sorted.rend(); ++it) {  // lower case sorts last
+    std::string name = it->first;
     wire::FoldName(&name);
-    folded.try_emplace(std::move(name), std::move(value));
+    map->try_emplace(std::move(name), std::move(it->second));
   }
-  *map = std::move(folded);
 }
 
 void Fold(dialect::Subscribe* command) {

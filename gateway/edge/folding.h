@@ -5,8 +5,8 @@
 
 #include "gateway/dialect/dialect.h"
 
-// In apps that fold names, before anything else is done with them: streams are named in lower case. Where a client names
-// one twice, in two ways, the first counts. Pure.
+// In apps that fold names, before anything else is done with them: streams are named in lower case. Where a client
+// names one twice, in two ways, what it says of the name in lower case counts, or else of that which sorts last. Pure.
 namespace carillon::edge {
 
 void FoldNames(std::vector<std::string>* streams);

@@ -8,7 +8,8 @@ namespace carillon::edge {
 namespace {
 
 constexpr std::string_view kOfAll[] = {"accept_rate", "address_rate", "address_connections"};
-constexpr std::string_view kOfAnApp[] = {"user_connections", "subscriptions", "message_bytes", "message_rate", "event_rate"};
+constexpr std::string_view kOfAnApp[] = {"user_connections", "subscriptions", "message_bytes", "message_rate",
+                                         "event_rate"};
 
 bool IsKnown(const LimitUse& use) {
   if (use.app.empty()) return std::find(std::begin(kOfAll), std::end(kOfAll), use.limit) != std::end(kOfAll);
@@ -23,8 +24,9 @@ void LimitWarnings::Tell(const LimitUse& use, std::string_view who) {
     std::lock_guard lock(mutex_);
     ++crossed_[{use.limit, use.app}];
   }
+  handler_(use, who);
   uint64_t suppressed = 0;
-  if (!sampler_.Allow(use.limit, &suppressed)) return;
+  if (!sampler_.Allow(use.limit + " " + use.app, &suppressed)) return;
   log::Warn("edge", kNearLimit,
             {{"limit", use.limit},
              {"app", use.app},

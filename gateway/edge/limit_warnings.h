@@ -17,6 +17,9 @@ namespace carillon::edge {
 // 80 % counts, and is a line, of each limit at most one a second. Thread: any.
 class LimitWarnings {
  public:
+  // Before anything else.
+  void SetHandler(OnCrossed handler) { handler_ = std::move(handler); }
+
   // True where the one more that was counted crosses 80 %. Where there is no number between 80 % and all, none does.
   static bool Crosses(size_t used, size_t most) {
     return used > 0 && used < most && used * 5 >= most * 4 && (used - 1) * 5 < most * 4;
@@ -31,6 +34,7 @@ class LimitWarnings {
  private:
   uint64_t Crossed(std::string_view limit, std::string_view app) const;
 
+  OnCrossed handler_ = [](const LimitUse&, std::string_view) {};
   log::SamplerByReason sampler_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, std::string>, uint64_t> crossed_;  // by limit and app

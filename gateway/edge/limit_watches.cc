@@ -14,24 +14,30 @@ void CountCrossed(MetricsWriter& writer, std::string_view limit, std::string_vie
   }
 }
 
-void LimitWatches::Look(const std::vector<LimitUse>& limits) {
-  std::map<std::pair<std::string, std::string>, Watch> watches;
-  for (const LimitUse& use : limits) {
-    Watch watch = watches_[{use.limit, use.app}];
-    if (watch.near ? use.used * 4 < use.most * 3 : use.used * 5 < use.most * 4) {
-      watch.near = false;
-    } else if (!std::exchange(watch.near, true)) {
-      ++watch.crossed;
-      log::Warn(
-          "edge", kNearLimit,
-          {{"limit", use.limit}, {"app", use.app}, {"used", use.used}, {"most", use.most}, {"setting", use.setting}});
-    }
-    watches[{use.limit, use.app}] = watch;
+void LimitWatches::Update(const LimitUse& use) {
+  {
+    std::lock_guard lock(mutex_);
+    Watch& watch = watches_[{use.limit, use.app}];
+    if (watch.near ? use.used * 4 < use.most * 3 : use.used * 5 < use.most * 4) watch.near = false;
+    bool near = watch.near || use.used * 5 >= use.most * 4;
+    if (!near || std::exchange(watch.near, true)) return;
+    ++watch.crossed;
   }
-  watches_ = std::move(watches);
+  log::Warn("edge", kNearLimit,
+            {{"limit", use.limit}, {"app", use.app}, {"used", use.used}, {"most", use.most}, {"setting", use.setting}});
+  handler_(use, "");
+}
+
+void LimitWatches::Look(const std::vector<LimitUse>& limits) {
+  for (const LimitUse& use : limits) Update(use);
+  std::lock_guard lock(mutex_);
+  Watches there;
+  for (const LimitUse& use : limits) there[{use.limit, use.app}] = watches_[{use.limit, use.app}];
+  watches_ = std::move(there);
 }
 
 void LimitWatches::Collect(MetricsWriter& writer, const std::vector<LimitUse>& limits) const {
+  std::lock_guard lock(mutex_);
   for (const LimitUse& use : limits) {
     auto it = watches_.find({use.limit, use.app});
     uint64_t crossed = it == watches_.end() ? 0 : it->second.crossed;

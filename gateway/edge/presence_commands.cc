@@ -35,12 +35,19 @@ std::vector<std::string> StreamsWithPresence(hub::Session& session) {
 }
 
 // Why the user has to wait; nothing where this time counts.
-std::optional<dialect::Refusal> TakeTurn(hub::Session& session, SessionState& state, const auth::StreamAccess& rule) {
+std::optional<dialect::Refusal> TakeTurn(hub::Session& session, SessionState& state, const auth::App& app,
+                                         LimitWarnings* warnings, const auth::StreamAccess& rule) {
   const auth::Rate& rate = rule.moods;
   if (rate.count == 0) return std::nullopt;
-  RateWindow& window = state.event_rates[fmt::format("{} presence", rule.pattern)];
+  RateWindow& window = state.event_rates[fmt::format("presence {}", rule.pattern)];
   auto now = RateWindow::Clock::now();  // the shard's stands still between two turns
-  if (window.Take(now, rate.count, rate.window)) return std::nullopt;
+  if (window.Take(now, rate.count, rate.window)) {
+    if (warnings != nullptr && LimitWarnings::Crosses(window.count(), rate.count)) {
+      warnings->Tell({"event_rate", app.name, window.count(), rate.count, "streams[].presence.updates"},
+                     session.id().ToString());
+    }
+    return std::nullopt;
+  }
   return TooFast(session, fmt::format("at most {} changes in {} ms", rate.count, rate.window.count()),
                  window.Wait(now, rate.window));
 }
@@ -56,7 +63,8 @@ void AnswerMembers(hub::Session& session, const dialect::ListMembers& command) {
   session.Reply(reply);
 }
 
-void AnswerMood(hub::Session& session, SessionState& state, const auth::App& app, const dialect::SetMood& command) {
+void AnswerMood(hub::Session& session, SessionState& state, const auth::App& app, LimitWarnings* warnings,
+                const dialect::SetMood& command) {
   auto refuse = [&](dialect::Refusal why) { Refuse(session, command.id, std::move(why)); };
   std::vector<std::string> streams;
   if (command.stream.empty()) {
@@ -72,7 +80,7 @@ void AnswerMood(hub::Session& session, SessionState& state, const auth::App& app
     const auth::StreamAccess* rule = &app.catalogue.Find(stream);
     if (std::find(rules.begin(), rules.end(), rule) != rules.end()) continue;
     rules.push_back(rule);
-    if (auto refusal = TakeTurn(session, state, *rule)) return refuse(*std::move(refusal));
+    if (auto refusal = TakeTurn(session, state, app, warnings, *rule)) return refuse(*std::move(refusal));
   }
   dialect::MoodSet reply{command.id, {}};
   for (std::string& stream : streams) {

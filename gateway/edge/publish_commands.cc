@@ -47,7 +47,7 @@ std::optional<dialect::Refusal> TakeTurn(hub::Session& session, SessionState& st
                                          const auth::ClientEventRule& event) {
   const auto& [count, window] = event.rate;
   if (count == 0) return std::nullopt;
-  RateWindow& taken = state.event_rates[fmt::format("{} {}", rule.pattern, event.event)];
+  RateWindow& taken = state.event_rates[fmt::format("publish {} {}", rule.pattern, event.event)];
   auto now = RateWindow::Clock::now();  // the shard's stands still between two turns
   if (!taken.Take(now, count, window)) {
     return TooFast(session, fmt::format("at most {} of {} in {} ms", count, event.event, window.count()),

@@ -64,13 +64,12 @@ std::optional<dialect::Refusal> JudgeSubscribe(const hub::Session& session, cons
 // Coming and going is told to everybody in a stream: more often than messages may be published it is not.
 std::optional<dialect::Refusal> JudgeEntering(hub::Session& session, const std::string& stream, RateWindow& entered) {
   wire::TopicView topic = session.StreamTopic(stream);
-  if (session.identity() == nullptr || !session.shard().engine().KeepsPresence(topic))
-    return std::nullopt;
+  if (session.identity() == nullptr || !session.shard().engine().KeepsPresence(topic)) return std::nullopt;
   auto now = RateWindow::Clock::now();
   if (entered.Take(now, kMostEntered, kEnteredWindow)) return std::nullopt;
-  return TooFast(
-      session, fmt::format("at most {} streams that know who is there in {} s", kMostEntered, kEnteredWindow.count()),
-      entered.Wait(now, kEnteredWindow));
+  return TooFast(session,
+                 fmt::format("at most {} streams that know who is there in {} s", kMostEntered, kEnteredWindow.count()),
+                 entered.Wait(now, kEnteredWindow));
 }
 
 // What the subscriber wants, and what the stream's rule lets it have.
@@ -166,7 +165,7 @@ bool SubscribeAll(hub::Session& session, SessionState& state, const auth::App& a
     const dialect::Wanted& since = asked.wanted.Of(stream);
     if (refusal.has_value()) {
       std::string name = stream.substr(0, wire::kMaxStreamBytes);
-      forbidden = forbidden || refusal->code == "forbidden" || refusal->code == "unavailable";
+      forbidden = forbidden || refusal->code == "forbidden";
       if (since.kind == dialect::Wanted::Kind::kPosition && refusal->code == "forbidden") {
         judged.logs->push_back({name, {}, 0, dialect::Recovered::kRevoked});
         session.shard().stats().revoked.Add();
@@ -180,8 +179,10 @@ bool SubscribeAll(hub::Session& session, SessionState& state, const auth::App& a
     }
     // Streams of which the same is imposed share a filter.
     if (made == nullptr || made->imposed != imposed) made = WithImposed(filter == nullptr ? nullptr : *filter, imposed);
-    hub::SubscribeAnswer answer =
-        session.shard().Subscribe(session, session.StreamTopic(stream), {SinceOf(since), made});
+    wire::TopicView topic = session.StreamTopic(stream);
+    bool stays = listens && filter == nullptr;  // with what it wants of it
+    wire::FilterPtr wish = stays ? WithImposed(session.FilterOf(topic), imposed) : made;
+    hub::SubscribeAnswer answer = session.shard().Subscribe(session, topic, {SinceOf(since), std::move(wish)});
     if (answer.fresh && !listens && LimitWarnings::Crosses(++taken, limit) && limits != nullptr) {
       limits->warnings().Tell({"subscriptions", app.name, taken, limit, "edge.endpoints[].max_subscriptions"},
                               session.id().ToString());

@@ -14,8 +14,8 @@ namespace carillon::edge {
 
 struct StreamsAsked {
   const std::vector<std::string>& streams;
-  const dialect::WantedByStream& wanted;         // of what was missed
-  const wire::FilterPtr* filter = nullptr;       // null: what the session listens to already stays as it is
+  const dialect::WantedByStream& wanted;           // of what was missed
+  const wire::FilterPtr* filter = nullptr;         // null: what the session listens to already stays as it is
   const StringMap<std::string>* tokens = nullptr;  // for a stream alone; null: none
 };
 

@@ -127,7 +127,10 @@ StatusOr<X509Ptr> NextCertificate(BIO* pem) {
 std::chrono::system_clock::time_point TimeOf(const ASN1_TIME* time) {
   std::tm parts{};
   if (ASN1_TIME_to_tm(time, &parts) != 1) return {};
-  return std::chrono::system_clock::from_time_t(::timegm(&parts));
+  // Certificates may say the year 9999 (RFC 5280 section 4.1.2.5), which our clock cannot.
+  using Clock = std::chrono::system_clock;
+  return Clock::from_time_t(std::clamp(::timegm(&parts), Clock::to_time_t(Clock::time_point::min()) + 1,
+                                       Clock::to_time_t(Clock::time_point::max())));
 }
 
 std::string DigestOf(const std::string& text) {

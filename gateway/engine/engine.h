@@ -10,6 +10,7 @@
 #include "gateway/base/gather.h"
 #include "gateway/base/ids.h"
 #include "gateway/base/status.h"
+#include "gateway/engine/feed.h"
 #include "gateway/engine/interest.h"
 #include "gateway/engine/presence.h"
 #include "gateway/engine/recovery.h"
@@ -74,6 +75,10 @@ class Door {
 
   // Called without any lock.
   virtual void Wake(ShardSet shards) = 0;
+
+  // The app's feed has something new. Called with locks held, perhaps of presence and of a topic as well: must only
+  // leave word for another thread.
+  virtual void Announce(wire::AppId app) = 0;
 };
 
 // A message to be published, and how.
@@ -96,6 +101,7 @@ struct Published : PublishOutcome {  // message_id is given for duplicates only
 struct Subscribed {
   const Interest* interest = nullptr;  // see Door::Join
   uint64_t sequence = 0;               // of the newest message that came before it
+  uint32_t sessions = 0;               // that listen, with this one
   const TopicRule* rule = nullptr;     // lives as long as the engine
   wire::Position top;                  // of the log's newest message; no epoch: there is no log
   Replay replay;
@@ -163,6 +169,8 @@ class Engine {
   bool KeepsPresence(const wire::TopicView& topic) { return RuleOf(topic).KeepsPresence(topic); }
 
   virtual Presence& presence() = 0;
+
+  virtual Feed& feed() = 0;
 };
 
 }  // namespace carillon::engine

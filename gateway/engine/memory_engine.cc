@@ -35,11 +35,15 @@ MemoryEngine::MemoryEngine(Door& door, MemoryEngineOptions options)
     : door_(door),
       options_(std::move(options)),
       request_ids_(options_.request_ids),
-      presence_([this](const wire::TopicView& stream, wire::FramePtr frame) {
-        Publication publication{stream, std::move(frame)};
-        publication.skip_history = true;  // a log of comings and goings would soon hold nothing else
-        return Publish(publication).ok();
-      }) {
+      feed_([this](const wire::TopicView& feed, wire::FramePtr event) { AppendToFeed(feed, std::move(event)); },
+            [this](wire::AppId app) { BeginFeed(Feed::TopicOf(app)); }),
+      presence_(
+          [this](const wire::TopicView& stream, wire::FramePtr frame) {
+            Publication publication{stream, std::move(frame)};
+            publication.skip_history = true;  // a log of comings and goings would soon hold nothing else
+            return Publish(publication).ok();
+          },
+          feed_) {
   auto rules = std::make_shared<const RulesByApp>(options_.rules);
   for (Stripe& stripe : stripes_) stripe.rules = rules;
   BeginEra();
@@ -108,6 +112,35 @@ StatusOr<Published> MemoryEngine::Publish(Publication& publication) {
   return published;
 }
 
+// As Publish, but that nobody on a shard hears it, and that it may be called with the locks of presence and of another
+// topic: so nothing is trimmed here to what all logs together may have. Sweep does that.
+void MemoryEngine::AppendToFeed(const wire::TopicView& feed, wire::FramePtr event) {
+  Log::Graveyard graveyard;
+  Stripe& stripe = StripeOf(feed);
+  {
+    std::lock_guard lock(stripe.mutex);
+    const TopicRule& rule = stripe.rules->Find(feed);
+    if (!rule.logged()) return;
+    Log& log = FindOrBegin(stripe, feed, rule);
+    wire::FramePtr placed = wire::Frame::At(std::move(event), log.next(), {});
+    Use(stripe, log, [&] { log.Append(placed, options_.now(), &graveyard); });
+  }
+  door_.Announce(feed.app);
+}
+
+void MemoryEngine::BeginFeed(const wire::TopicView& feed) {
+  Stripe& stripe = StripeOf(feed);
+  std::lock_guard lock(stripe.mutex);
+  const TopicRule& rule = stripe.rules->Find(feed);
+  if (rule.logged()) FindOrBegin(stripe, feed, rule);
+}
+
+// With the topic's stripe locked, so that coming and going are recorded in their order.
+void MemoryEngine::RecordStream(v1::EventKind kind, const wire::TopicView& topic) {
+  if (topic.kind != wire::TopicKind::kStream) return;
+  feed_.Record(topic.app, kind, [&](v1::FeedEvent& event) { event.set_stream(std::string(topic.name)); });
+}
+
 Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shard, const Since& since) {
   Log::Graveyard graveyard;
   Stripe& stripe = StripeOf(topic);
@@ -115,6 +148,8 @@ Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shar
   const TopicRule& rule = stripe.rules->Find(topic);
   Subscribed subscribed;
   subscribed.interest = door_.Join(topic, shard);
+  subscribed.sessions = subscribed.interest->sessions();  // which change with this stripe's lock only
+  if (subscribed.sessions == 1) RecordStream(v1::EVENT_KIND_STREAM_OCCUPIED, topic);
   subscribed.sequence = stripe.sequence;
   subscribed.rule = &rule;
   if (!rule.logged()) {
@@ -138,7 +173,10 @@ Subscribed MemoryEngine::Subscribe(const wire::TopicView& topic, ShardIndex shar
 void MemoryEngine::Unsubscribe(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard) {
   Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
+  if (!feed_.Records(topic.app)) return door_.Leave(topic, shard, last_of_shard);
+  wire::Topic kept(topic);  // it may borrow its name from what Leave forgets
   door_.Leave(topic, shard, last_of_shard);
+  if (door_.Find(kept).sessions == 0) RecordStream(v1::EVENT_KIND_STREAM_VACATED, kept);
 }
 
 CaughtUp MemoryEngine::CatchUp(const wire::TopicView& topic, const wire::Position& at, size_t limit) {
@@ -399,7 +437,7 @@ void MemoryEngine::Sweep() {
   auto now = options_.now();
   for (size_t i = 0; i < kSweptStripes; ++i) {
     Log::Graveyard graveyard;  // freed without the lock
-    Stripe& stripe = stripes_[sweep_at_.fetch_add(1, std::memory_order_relaxed) % kStripes];
+    Stripe& stripe = stripes_[sweep_at_.fetch_add(1, std::memory_order_relaxed) % stripes_.size()];
     std::lock_guard lock(stripe.mutex);
     auto& logs = stripe.full.logs;
     for (auto it = logs.begin(); it != logs.end();) {
@@ -407,12 +445,14 @@ void MemoryEngine::Sweep() {
       if (log.oldest() + log.rule().log.age <= now) Change(stripe, log, [&] { log.TrimAge(now, &graveyard); });
     }
   }
+  if (log_bytes() > options_.log_bytes) TrimToBudget();
 }
 
 // --- Metrics ---------------------------------------------------------------------------------------------------------
 
 void MemoryEngine::Collect(MetricsWriter& writer) const {
   presence_.Collect(writer);
+  feed_.Collect(writer);
   size_t logs = 0;
   size_t messages = 0;
   for (const Stripe& stripe : stripes_) {

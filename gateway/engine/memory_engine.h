@@ -25,7 +25,8 @@ struct MemoryEngineOptions {
 
 // The embedded engine: one node, logs in memory. A topic's sequencer is the stripe that its hash chooses; a stripe's
 // counter serves all its topics, so that topics without a log need no state of their own and empty ones vanish.
-// Lock order: presence's, trimming_, a stripe, then the door's and the request ids' own, and era_mutex_.
+// Lock order: presence's, trimming_, a topic's stripe, that of the feeds, then the door's and the request ids' own, and
+// era_mutex_.
 class MemoryEngine : public Engine {
  public:
   // The door must outlive the engine.
@@ -41,6 +42,7 @@ class MemoryEngine : public Engine {
   StatusOr<Cleared> Clear(const wire::TopicView& topic) override;
   const TopicRule& RuleOf(const wire::TopicView& topic) override;
   Presence& presence() override { return presence_; }
+  Feed& feed() override { return feed_; }
 
   // Treats topics by other rules: from the next message and subscription on, and logs at once. Those that the rules no
   // longer want are forgotten. Any thread.
@@ -112,7 +114,10 @@ class MemoryEngine : public Engine {
     Log::Time began;
   };
 
-  Stripe& StripeOf(const wire::TopicView& topic) { return stripes_[wire::HashOf(topic) % kStripes]; }
+  // Feeds have a stripe of their own: what happens to a topic is recorded with that topic's lock held.
+  Stripe& StripeOf(const wire::TopicView& topic) {
+    return stripes_[topic.kind == wire::TopicKind::kEvents ? kStripes : wire::HashOf(topic) % kStripes];
+  }
   Era era() const;
   // Of a log that does not exist yet. Each topic has its own, so that one's position is never taken for another's.
   static std::string EpochOf(const Stripe& stripe, const Era& era, const wire::TopicView& topic);
@@ -132,6 +137,10 @@ class MemoryEngine : public Engine {
   void Forget(Stripe& stripe, Log& log);
   void Erase(Stripe& stripe, Log& log);  // one without messages
 
+  void BeginFeed(const wire::TopicView& feed);
+  void AppendToFeed(const wire::TopicView& feed, wire::FramePtr event);
+  void RecordStream(v1::EventKind kind, const wire::TopicView& topic);
+
   void TrimToBudget();
   bool TrimOnce(Log::Graveyard* graveyard);
   Stripe* LeastRecentlyUsed(ByUse Stripe::*list);
@@ -140,8 +149,9 @@ class MemoryEngine : public Engine {
   Door& door_;
   const MemoryEngineOptions options_;
   RequestIds request_ids_;
+  Feed feed_;
   MemoryPresence presence_;
-  std::array<Stripe, kStripes> stripes_;
+  std::array<Stripe, kStripes + 1> stripes_;
   std::atomic<size_t> log_bytes_{0};
   std::atomic<size_t> empty_bytes_{0};  // of these, those of logs without messages
   std::atomic<uint64_t> uses_{0};

@@ -89,9 +89,11 @@ class Collector {
     const v1::SnapshotLog& log = pending.head;
     bool stream = log.kind() == static_cast<uint32_t>(wire::TopicKind::kStream);
     bool user = log.kind() == static_cast<uint32_t>(wire::TopicKind::kUser);
-    bool named = (stream && wire::CheckStreamName(log.name()).ok()) || (user && wire::CheckUserId(log.name()).ok());
+    bool events = log.kind() == static_cast<uint32_t>(wire::TopicKind::kEvents);
+    bool named = (stream && wire::CheckStreamName(log.name()).ok()) || (user && wire::CheckUserId(log.name()).ok()) ||
+                 (events && log.name().empty());
     bool sound = named && IsEpoch(log.epoch()) && IsTime(log.complete_since_ms()) &&
-                 log.top() >= pending.frames.size() && seen_.insert({log.app(), stream, log.name()}).second;
+                 log.top() >= pending.frames.size() && seen_.insert({log.app(), log.kind(), log.name()}).second;
     uint64_t base = log.top() - pending.frames.size();
     for (size_t i = 0; sound && i < pending.frames.size(); ++i) {
       const v1::Position& position = pending.frames[i]->envelope().position();
@@ -117,7 +119,7 @@ class Collector {
   const Log::Time now_;
   bool first_ = true;
   std::optional<Pending> pending_;
-  absl::flat_hash_set<std::tuple<std::string, bool, std::string>> seen_;
+  absl::flat_hash_set<std::tuple<std::string, uint32_t, std::string>> seen_;
   uint64_t seen_logs_ = 0;
   uint64_t seen_messages_ = 0;
 };
@@ -191,11 +193,14 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
   }
   if (collector.left_out > 0) BeginEra();  // the rules may want them again one day
   SnapshotCounts counts{collector.logs.size(), collector.messages, collector.left_out};
+  std::vector<wire::AppId> recorded;  // whose backends will be back
   for (auto& log : collector.logs) {
+    if (log->topic().kind == wire::TopicKind::kEvents) recorded.push_back(log->topic().app);
     Stripe& stripe = StripeOf(log->topic());
     std::lock_guard lock(stripe.mutex);
     Insert(stripe, std::move(log));
   }
+  for (wire::AppId app : recorded) feed_.Begin(app);
   TrimToBudget();
   return counts;
 }

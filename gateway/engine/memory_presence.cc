@@ -27,7 +27,8 @@ void MemoryPresence::Enter(const wire::TopicView& stream, const TopicRule& rule,
   set.rule = &rule;
   auto [it, fresh] = set.entries.try_emplace(std::string(person.user_id));
   Entry& entry = it->second;
-  if (fresh || entry.gone) {
+  bool joins = fresh || entry.gone;
+  if (joins) {
     entry.gone = false;
     entry.since = wire::WallClock::now();
     entry.mood = {};
@@ -47,6 +48,7 @@ void MemoryPresence::Enter(const wire::TopicView& stream, const TopicRule& rule,
     entry.info = person.info;
     entry.changed = true;
   }
+  if (joins) Record(v1::EVENT_KIND_MEMBER_JOINED, stream, set, it);
   Tell(stripe, stream, set, it);
 }
 
@@ -133,7 +135,19 @@ void MemoryPresence::GoNow(Stripe& stripe, const wire::TopicView& stream, Set& s
   it->second.leaves_at = kNever;
   it->second.gone = true;
   --set.there;
+  Record(v1::EVENT_KIND_MEMBER_LEFT, stream, set, it);
   Tell(stripe, stream, set, it);
+}
+
+// For backends, and at once: what subscribers are told may wait, or be counts alone.
+void MemoryPresence::Record(v1::EventKind kind, const wire::TopicView& stream, const Set& set,
+                            Entries::const_iterator it) {
+  feed_.Record(stream.app, kind, [&](v1::FeedEvent& event) {
+    event.set_user_id(it->first);
+    event.set_stream(std::string(stream.name));
+    event.mutable_member()->set_name(it->second.name);
+    event.mutable_member()->set_count(static_cast<uint32_t>(set.there));
+  });
 }
 
 void MemoryPresence::ForgetIfEmpty(Stripe& stripe, const wire::TopicView& stream) {

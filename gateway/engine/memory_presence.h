@@ -15,6 +15,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "gateway/base/metrics.h"
+#include "gateway/engine/feed.h"
 #include "gateway/engine/presence.h"
 #include "gateway/wire/frame.h"
 
@@ -30,8 +31,9 @@ class MemoryPresence : public Presence {
   // Publishes to the stream; false: not now.
   using Publish = std::function<bool(const wire::TopicView& stream, wire::FramePtr frame)>;
 
-  explicit MemoryPresence(Publish publish, std::function<Clock::time_point()> now = Clock::now)
-      : publish_(std::move(publish)), now_(std::move(now)) {}
+  // The feed must outlive it.
+  MemoryPresence(Publish publish, Feed& feed, std::function<Clock::time_point()> now = Clock::now)
+      : publish_(std::move(publish)), feed_(feed), now_(std::move(now)) {}
 
   void Enter(const wire::TopicView& stream, const TopicRule& rule, SessionId session, const Person& person) override;
   void Leave(const wire::TopicView& stream, SessionId session, std::string_view user_id, Leaving leaving) override;
@@ -115,6 +117,7 @@ class MemoryPresence : public Presence {
   void Tell(Stripe& stripe, const wire::TopicView& stream, Set& set, Entries::iterator it);
   bool TellMember(const wire::TopicView& stream, Set& set, Entries::iterator it);
   void TellCount(Stripe& stripe, const wire::TopicView& stream, Set& set);
+  void Record(v1::EventKind kind, const wire::TopicView& stream, const Set& set, Entries::const_iterator it);
   void GoNow(Stripe& stripe, const wire::TopicView& stream, Set& set, Entries::iterator it);
   void ForgetIfEmpty(Stripe& stripe, const wire::TopicView& stream);
   bool PublishEvent(const wire::TopicView& stream, std::string_view event, std::string json, std::string_view user_id);
@@ -122,6 +125,7 @@ class MemoryPresence : public Presence {
   static wire::Member MemberOf(const std::string& user_id, const Entry& entry);
 
   const Publish publish_;
+  Feed& feed_;
   const std::function<Clock::time_point()> now_;
   std::array<Stripe, kStripes> stripes_;
   SharedCounter events_;

@@ -27,12 +27,14 @@ const TopicRule& DefaultRule() {
 
 }  // namespace
 
-StreamRules::StreamRules(std::vector<Rule> streams, const LogRule& inbox) : inbox_(Interned({inbox, {}})) {
+StreamRules::StreamRules(std::vector<Rule> streams, const LogRule& inbox, const LogRule& events)
+    : inbox_(Interned({inbox, {}})), events_(Interned({events, {}})) {
   for (Rule& rule : streams) streams_.push_back({std::move(rule.pattern), Interned(rule.rule)});
 }
 
 const TopicRule& StreamRules::Find(const wire::TopicView& topic) const {
   if (topic.kind == wire::TopicKind::kUser) return *inbox_;
+  if (topic.kind == wire::TopicKind::kEvents) return *events_;
   if (topic.kind != wire::TopicKind::kStream || streams_.empty()) return DefaultRule();
   std::string name(topic.name);
   for (const Entry& entry : streams_) {

@@ -27,6 +27,9 @@ struct LogRule {
   bool operator==(const LogRule&) const = default;
 };
 
+// How a feed of events is kept where nothing is said.
+inline constexpr LogRule kFeedRule{LogMode::kLog, 100'000, 32 << 20, std::chrono::hours(1), 300};
+
 enum class SlowPolicy : uint8_t { kDisconnect, kDropOldest, kDropNewest, kConflate };
 
 struct PresenceRule {
@@ -66,8 +69,8 @@ class StreamRules {
   };
 
   StreamRules() : StreamRules({}, {}) {}
-  // Streams by the first pattern that matches; users by `inbox`.
-  StreamRules(std::vector<Rule> streams, const LogRule& inbox);
+  // Streams by the first pattern that matches; users by `inbox`, the feed by `events`.
+  StreamRules(std::vector<Rule> streams, const LogRule& inbox, const LogRule& events = kFeedRule);
 
   // The rule of a topic. Sessions and everyone have the default one: no log, slow readers are closed.
   const TopicRule& Find(const wire::TopicView& topic) const;
@@ -79,6 +82,7 @@ class StreamRules {
   };
   std::vector<Entry> streams_;
   const TopicRule* inbox_;
+  const TopicRule* events_;
 };
 
 // One app's rules.

@@ -3,6 +3,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <vector>
@@ -49,10 +50,12 @@ class Node : public engine::Door {
   // How many there are now; good to a few that are just coming or going.
   size_t Sessions() const;
   // Streams of an app with subscribers.
-
   size_t StreamsOf(wire::AppId app) const { return interests_.StreamsOf(app); }
 
   engine::Engine& engine() { return *engine_; }
+
+  // Who is told that an app's feed has something new; see engine::Door::Announce. Before Start.
+  void SetEventsHandler(std::function<void(wire::AppId)> handler) { on_events_ = std::move(handler); }
 
   // See engine::Engine::Publish.
   StatusOr<engine::Published> Publish(engine::Publication& publication) { return engine_->Publish(publication); }
@@ -110,6 +113,9 @@ class Node : public engine::Door {
     interests_.Leave(topic, shard, last_of_shard);
   }
   void Wake(ShardSet shards) override;
+  void Announce(wire::AppId app) override {
+    if (on_events_) on_events_(app);
+  }
 
  private:
   template <class Visit>
@@ -119,6 +125,7 @@ class Node : public engine::Door {
 
   boost::asio::io_context& timers_;
   engine::Engine* engine_ = nullptr;
+  std::function<void(wire::AppId)> on_events_;
   InterestMap interests_;
 
   // Last: their threads use what stands above.

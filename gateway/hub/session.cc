@@ -4,10 +4,17 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "gateway/hub/catching.h"
+#include "gateway/hub/session_events.h"
 #include "gateway/hub/shard.h"
 #include "gateway/hub/thinning.h"
 
 namespace carillon::hub {
+namespace {
+
+// How often backends are told that a session loses messages.
+constexpr std::chrono::seconds kTellSlow{10};
+
+}  // namespace
 
 Session::Session(Shard& shard, const SessionSettings& settings, Transport& transport, SessionId id, wire::AppId app,
                  auth::IdentityPtr identity)
@@ -105,6 +112,7 @@ bool Session::MayQueue(const Packet& packet) {
   }
   if (MakeRoom(packet)) return true;
   shard_.stats().slow_consumers.Add();
+  RecordSlow(*this, true);
   outbox_.DropUnsent();
   Close(wire::CloseCode::kSlowConsumer, wire::InfoOf(wire::CloseCode::kSlowConsumer).reason);
   return false;
@@ -162,9 +170,12 @@ void Session::Lost(wire::SkipReason reason, uint64_t count) {
 
 void Session::Lost(const wire::SkipCounts& counts) {
   if (counts.none()) return;
-  if (lost_ == nullptr) lost_ = std::make_unique<wire::SkipCounts>();
-  lost_->Add(counts);
+  if (lost_ == nullptr) lost_ = std::make_unique<Losses>();
+  lost_->counts.Add(counts);
   for (size_t i = 0; i < wire::kSkipReasons; ++i) shard_.stats().lost[i].Add(counts.of[i]);
+  if (lost_->told_at != Clock::time_point() && shard_.now() - lost_->told_at < kTellSlow) return;
+  lost_->told_at = shard_.now();
+  RecordSlow(*this, false);
 }
 
 std::string Session::SkipBytes(const wire::Skip& skip) const {
@@ -174,7 +185,7 @@ std::string Session::SkipBytes(const wire::Skip& skip) const {
 }
 
 Session::Lag Session::lag() const {
-  Lag lag{outbox_.messages(), outbox_.bytes(), {}, lost_ == nullptr ? wire::SkipCounts() : *lost_};
+  Lag lag{outbox_.messages(), outbox_.bytes(), {}, lost_ == nullptr ? wire::SkipCounts() : lost_->counts};
   if (lag.messages > 0 && waiting_since_ != Clock::time_point()) {
     lag.age = std::chrono::duration_cast<std::chrono::milliseconds>(shard_.now() - waiting_since_);
   }

@@ -170,7 +170,11 @@ class Session {
   using States = absl::flat_hash_map<const LocalTopic*, StreamState>;
   std::unique_ptr<States> states_;        // null: none
   std::vector<LocalTopic*> catching_up_;  // of those, the ones that are; in the order in which they do
-  std::unique_ptr<wire::SkipCounts> lost_;
+  struct Losses {
+    wire::SkipCounts counts;
+    Clock::time_point told_at{};  // to backends
+  };
+  std::unique_ptr<Losses> lost_;  // null: none
   std::vector<SessionId> resumes_;
   Clock::time_point waiting_since_{};  // the queue has not been empty since; see Lag::age
   Clock::time_point offered_at_{};

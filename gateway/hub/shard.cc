@@ -11,6 +11,7 @@
 #include "gateway/base/random.h"
 #include "gateway/hub/catching.h"
 #include "gateway/hub/judge.h"
+#include "gateway/hub/session_events.h"
 
 namespace carillon::hub {
 Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes)
@@ -315,6 +316,7 @@ void Shard::Register(Session& session) {
 
 SubscribeAnswer Shard::Admit(Session& session, const engine::Since& inbox) {
   session.admitted_ = true;
+  RecordOpened(session);
   Subscribe(session, {session.app(), wire::TopicKind::kEveryone, ""});
   std::string id = session.id().ToString();
   engine_->Subscribe({session.app(), wire::TopicKind::kSession, id}, index_);
@@ -342,6 +344,7 @@ void Shard::Unregister(Session& session, wire::CloseCode code) {
   if (session.dirty_) forget(dirty_);
   if (session.pulling_) forget(pulling_);
   if (session.owing_) forget(owing_);
+  if (session.admitted_) RecordClosed(session, code);
   stats_.sessions.Sub();
   stats_.closed[wire::RowOf(code)].Add();
 }
@@ -385,6 +388,7 @@ void Shard::SettleRetired() {
 SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic, SubscribeWish wish) {
   CARILLON_DCHECK(home_.Check());
   LocalTopic* local = index_of_topics_.Find(topic);
+  bool fresh = true;  // else it begins anew
   if (local != nullptr && session.Listens(local)) {
     if (wish.since.kind == engine::Since::Kind::kNow) {
       Catching(session).SetFilter(*local, std::move(wish.filter));
@@ -392,15 +396,17 @@ SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic,
     }
     Drop(session, topic);
     local = index_of_topics_.Find(topic);
+    fresh = false;
   }
   engine::Subscribed subscribed = engine_->Subscribe(topic, index_, wish.since);
   if (local == nullptr) local = &index_of_topics_.Add(subscribed.interest);
   index_of_topics_.Join(*local, session, session.subscriptions(), subscribed.sequence);
   engine::Recovery recovery = subscribed.replay.recovery;
   stats_.recoveries[static_cast<size_t>(recovery)].Add();
-  SubscribeAnswer answer{true, recovery, subscribed.replay.from, subscribed.top};
+  SubscribeAnswer answer{true, recovery, subscribed.replay.from, subscribed.top, subscribed.sessions};
   const engine::TopicRule& rule = *subscribed.rule;
   Catching(session).Begin(*local, std::move(wish), std::move(subscribed));
+  if (fresh && topic.kind == wire::TopicKind::kStream) RecordSubscribed(session, topic.name);
   Enter(session, topic, rule);
   return answer;
 }
@@ -429,6 +435,7 @@ void Shard::EnterAll() {
 
 bool Shard::Unsubscribe(Session& session, const wire::TopicView& topic) {
   if (!Drop(session, topic)) return false;
+  if (topic.kind == wire::TopicKind::kStream) RecordUnsubscribed(session, topic.name);
   if (topic.kind == wire::TopicKind::kStream && session.identity() != nullptr) {
     engine_->presence().Leave(topic, session.id(), session.identity()->user_id, engine::Leaving::kForGood);
   }
@@ -450,7 +457,9 @@ bool Shard::Drop(Session& session, const wire::TopicView& topic) {
 }
 
 SubscribeAnswer Shard::Identify(Session& session, auth::IdentityPtr identity, const engine::Since& inbox) {
+  bool anonymous = session.identity_ == nullptr;
   session.identity_ = std::move(identity);
+  if (anonymous && session.admitted_) RecordIdentified(session);
   EnterAll(session);
   return session.admitted_ ? SubscribeToUser(session, inbox) : Admit(session, inbox);
 }

@@ -42,6 +42,7 @@ struct SubscribeAnswer {
   // Where the client stands now, and the log. Without an epoch: there is no log, or the subscription is not fresh.
   wire::Position at;
   wire::Position top;
+  uint32_t sessions = 0;  // that listen, with this one; 0: it is not fresh
 };
 
 }  // namespace carillon::hub

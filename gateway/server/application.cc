@@ -184,7 +184,6 @@ void Application::OnHangup() {
   edge_.SetLimits(ConnectionLimitsOf(current_));
   control_.SetKeys(ApiKeysOf(current_));
   log::SetLevel(LogLevelOf(current_));
-  for (const std::string& warning : loaded->warnings) log::Warn("server", warning);
   for (const SettingChange& change : reloaded->now) {
     log::Info("server", "a setting has changed", {{"setting", change.path}, {"from", change.from}, {"to", change.to}});
   }

@@ -83,13 +83,18 @@ engine::PresenceRule PresenceRuleOf(const v1::StreamRule& from) {
   return rule;
 }
 
-engine::StreamRules RulesOf(const google::protobuf::RepeatedPtrField<v1::StreamRule>& streams,
-                            const v1::LogRule& inbox) {
+engine::StreamRules RulesOf(const google::protobuf::RepeatedPtrField<v1::StreamRule>& streams, const v1::LogRule& inbox,
+                            const v1::EventsRule& events) {
   std::vector<engine::StreamRules::Rule> rules;
   for (const v1::StreamRule& rule : streams) {
     rules.push_back({rule.pattern(), {LogRuleOf(rule.log()), SlowPolicyOf(rule.slow()), PresenceRuleOf(rule)}});
   }
-  return {std::move(rules), LogRuleOf(inbox)};
+  engine::LogRule feed;
+  feed.mode = events.messages() == 0 ? engine::LogMode::kNone : engine::LogMode::kLog;
+  feed.messages = events.messages();
+  feed.max_bytes = events.max_bytes();
+  feed.age = ToMilliseconds(events.age());
+  return {std::move(rules), LogRuleOf(inbox), feed};
 }
 
 auth::Access::Who WhoOf(v1::StreamAccess who) {
@@ -136,9 +141,10 @@ hub::NodeOptions NodeOptionsOf(const v1::Config& config) {
 
 engine::RulesByApp StreamRulesOf(const v1::Config& config, const auth::Apps& apps) {
   std::vector<engine::AppRules> rules;
-  rules.push_back({wire::kDefaultApp, apps.Default().name, RulesOf(config.streams(), config.inbox())});
+  rules.push_back({wire::kDefaultApp, apps.Default().name, RulesOf(config.streams(), config.inbox(), config.events())});
   for (const v1::AppConfig& from : config.apps()) {
-    rules.push_back({apps.FindByName(from.name())->id, from.name(), RulesOf(from.streams(), from.inbox())});
+    rules.push_back(
+        {apps.FindByName(from.name())->id, from.name(), RulesOf(from.streams(), from.inbox(), from.events())});
   }
   return engine::RulesByApp(std::move(rules));
 }

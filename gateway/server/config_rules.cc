@@ -251,7 +251,7 @@ void CheckFolded(const google::protobuf::RepeatedPtrField<v1::StreamRule>& strea
                  const std::string& prefix, const Problem& problem) {
   auto check = [&](const std::string& at, const std::string& name) {
     if (!wire::HasCapitals(name)) return;
-    problem(prefix + at, fmt::format("matches no stream: with {}fold_names they are named in lower case", prefix));
+    problem(prefix + at, fmt::format("has capitals: with {}fold_names streams are named in lower case", prefix));
   };
   for (int i = 0; i < streams.size(); ++i) {
     std::string at = fmt::format("streams[{}].", i);
@@ -286,6 +286,20 @@ bool IsAppKey(std::string_view key) {
   return key.size() <= 64 && std::all_of(key.begin(), key.end(), [](char c) {
            return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-';
          });
+}
+
+// Whether every app of a key names streams in lower case.
+bool FoldsEverywhere(const v1::ControlKey& key, const v1::Config& config) {
+  auto folds = [&](const std::string& name) {
+    if (name == wire::kDefaultAppName) return config.fold_names();
+    auto app =
+        std::find_if(config.apps().begin(), config.apps().end(), [&](const auto& a) { return a.name() == name; });
+    if (app != config.apps().end()) return app->fold_names();
+    return name == "*" && config.fold_names() &&
+           std::all_of(config.apps().begin(), config.apps().end(), [](const auto& a) { return a.fold_names(); });
+  };
+  if (key.apps().empty()) return config.fold_names();
+  return std::all_of(key.apps().begin(), key.apps().end(), folds);
 }
 
 void CheckApps(const v1::Config& config, const Problem& problem) {
@@ -325,6 +339,9 @@ void CheckApps(const v1::Config& config, const Problem& problem) {
     }
     for (int n = 0; n < key.streams_size(); ++n) {
       std::string why = wire::PatternProblem(key.streams(n));
+      if (why.empty() && wire::HasCapitals(key.streams(n)) && FoldsEverywhere(key, config)) {
+        why = "has capitals: all of the key's apps name streams in lower case (fold_names)";
+      }
       if (!why.empty()) problem(fmt::format("control.keys[{}].streams[{}]", i, n), why);
     }
   }

@@ -26,6 +26,7 @@ void Drain::Begin(std::function<void()> done) {
   done_ = std::move(done);
   log::Info("server", "draining: not ready any more",
             {{"sessions", node_.Sessions()}, {"delay_ms", options_.delay.count()}});
+  engine_.feed().RecordInAll(v1::EVENT_KIND_DRAIN);
   admin_.SetReady(false);
   control_.SetServing(false);
   After(options_.delay, &Drain::SendClientsHome);

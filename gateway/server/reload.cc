@@ -3,6 +3,7 @@
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <map>
 
 #include "gateway/server/config_rules.h"
@@ -157,6 +158,13 @@ StatusOr<Reloaded> Reload(const v1::Config& started, const v1::Config& current, 
   if (!current.control().keys().empty() && loaded.control().keys().empty()) {
     if (!problems.empty()) problems += '\n';
     problems += "control.keys are gone: everyone could call; if that is meant, restart";
+  }
+  for (const v1::AppConfig& app : loaded.apps()) {
+    auto before = std::find_if(current.apps().begin(), current.apps().end(),
+                               [&](const v1::AppConfig& known) { return known.name() == app.name(); });
+    if (before == current.apps().end() || before->fold_names() == app.fold_names()) continue;
+    if (!problems.empty()) problems += '\n';
+    problems += fmt::format("apps: fold_names of {} has changed: that needs a restart", app.name());
   }
   if (started.edge().tls().cert_file().empty() != loaded.edge().tls().cert_file().empty()) {
     if (!problems.empty()) problems += '\n';

@@ -27,6 +27,8 @@ std::string_view LogName(const TopicView& topic) {
       return kInboxLog;
     case TopicKind::kSession:
       return kSessionStream;
+    case TopicKind::kEvents:
+      return kEventsStream;
     case TopicKind::kEveryone:
       break;
   }

@@ -22,6 +22,7 @@ enum class TopicKind : uint8_t {
   kUser,      // name: the user's id
   kSession,   // name: SessionId::ToString()
   kEveryone,  // no name
+  kEvents,    // no name: the app's feed, which no session hears
 };
 
 // A topic that borrows its name. Two topics are the same where all three parts are: nothing is joined into one string,
@@ -64,6 +65,7 @@ inline constexpr std::string_view kSystemStream = "system";
 inline constexpr std::string_view kUserStream = "@user";
 inline constexpr std::string_view kSessionStream = "@session";
 inline constexpr std::string_view kAllStream = "@all";
+inline constexpr std::string_view kEventsStream = "@events";
 
 // What clients call the log of their own inbox: as the stream.
 inline constexpr std::string_view kInboxLog = kUserStream;

@@ -26,7 +26,9 @@ SHOP: dict[str, Any] = {
     "inbox": {"mode": "log"},
 }
 BLOG: dict[str, Any] = {"name": "blog"}
-ALL_KEY, SHOP_KEY, BOTH_KEY, CHAT_KEY = (f"the-key-{name}-0123456789" for name in ("all", "shop", "both", "chat"))
+ALL_KEY, SHOP_KEY, BOTH_KEY, CHAT_KEY, STREAMS_KEY = (
+    f"the-key-{name}-0123456789" for name in ("all", "shop", "both", "chat", "streams")
+)
 
 Start = Callable[..., Gateway]
 Keep = Callable[[Any], Any]
@@ -202,6 +204,7 @@ def keyed(start_gateway: Start) -> Gateway:
         {"name": "shop", "secret": SHOP_KEY, "apps": ["shop"]},
         {"name": "both", "secret": BOTH_KEY, "apps": ["blog", "default"]},
         {"name": "chat", "secret": CHAT_KEY, "streams": ["chat-*"], "verbs": ["publish", "read"]},
+        {"name": "streams", "secret": STREAMS_KEY, "streams": ["*"]},
     ]
     return start_gateway({"apps": [SHOP, BLOG], "control": {"keys": keys}})
 
@@ -265,6 +268,23 @@ def test_a_key_is_for_its_streams(keyed: Gateway, keep: Keep) -> None:
             refusal = control.refused(method, request)
             assert refusal.code == grpc.StatusCode.PERMISSION_DENIED, method
             assert "control.keys[]" in refusal.message
+
+
+def test_a_key_for_every_stream_is_for_streams_still(keyed: Gateway, keep: Keep) -> None:
+    """A name that a call does not have matches no pattern; and what a message quotes is text."""
+    control = keep(Control(keyed.control, STREAMS_KEY))
+    control.call("BroadcastStream", pb.BroadcastStreamRequest(stream="news", event=event()))
+    refused: list[tuple[str, Any]] = [
+        ("BroadcastAll", pb.BroadcastAllRequest(event=event())),
+        ("BroadcastToUser", pb.BroadcastToUserRequest(user_id="alice", event=event())),
+        ("SendToSession", pb.SendToSessionRequest(session_id="0" * 20, event=event())),
+        ("BlockUser", pb.BlockUserRequest(user_id="alice")),
+        ("Kick", pb.KickRequest(user_id="alice")),
+        ("BroadcastStream", pb.BroadcastStreamRequest(stream="news", event=event(), app="a" + "é" * 60)),
+    ]
+    for method, request in refused:
+        assert control.refused(method, request).code == grpc.StatusCode.PERMISSION_DENIED, method
+    assert "invalid UTF-8" not in keyed.log_text()
 
 
 def test_items_of_publish_stream_are_judged_one_by_one(keyed: Gateway, keep: Keep) -> None:

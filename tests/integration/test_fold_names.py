@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import pytest
 from support.control import Control, event, pb
-from support.gateway import JWT_SECRET, Gateway, sign, token
+from support.gateway import JWT_SECRET, REFUSED, Gateway, sign, token
 from support.ws import Browser, with_query
 
 KEY = "a-key-for-chats-only"
@@ -183,12 +183,16 @@ def test_other_apps_take_names_as_they_are(connect: Connect, control: Control) -
     assert browser.ask("ping")["event"] == "pong"
 
 
-def test_it_reloads(start_gateway: Callable[..., Gateway], keep: Callable[[Any], Any]) -> None:
+def test_it_changes_with_a_restart_only(start_gateway: Callable[..., Gateway]) -> None:
+    """Sessions, logs and tokens that were judged by the one would be judged by the other. New apps are as they like."""
     gateway = start_gateway({"apps": [{"name": "shop"}]})
+    gateway.reload({"apps": [{"name": "shop", "fold_names": True}]}, REFUSED)
+    gateway.wait_for_log("fold_names of shop has changed: that needs a restart")
     assert Browser(gateway.edge, "/app/shop/ws?streams=Chat").welcome["streams"] == ["Chat"]
-    gateway.reload({"apps": [{"name": "shop", "fold_names": True}]})
-    assert Browser(gateway.edge, "/app/shop/ws?streams=Chat").welcome["streams"] == ["chat"]
-    assert Browser(gateway.edge, "/ws?streams=Chat").welcome["streams"] == ["Chat"]
+    gateway.reload({"apps": [{"name": "shop"}, {"name": "blog", "fold_names": True}], "fold_names": True})
+    gateway.wait_for_log("a setting has changed that needs a restart")
+    for path, stream in (("/app/blog/ws", "chat"), ("/app/shop/ws", "Chat"), ("/ws", "Chat")):
+        assert Browser(gateway.edge, f"{path}?streams=Chat").welcome["streams"] == [stream]
 
 
 @pytest.mark.parametrize(
@@ -209,8 +213,27 @@ def test_patterns_that_would_match_nothing(binary: str, tmp_path: Path, settings
         file.write_text(json.dumps(config))
         done = subprocess.run([binary, "check-config", "-c", str(file)], capture_output=True, text=True, timeout=30)
         assert done.returncode == 1
-        assert f"{prefix}{path}: matches no stream" in done.stderr + done.stdout
-        assert (done.stderr + done.stdout).count("matches no stream") == 1
+        assert f"{prefix}{path}: has capitals" in done.stderr + done.stdout
+        assert (done.stderr + done.stdout).count("has capitals") == 1
+
+
+@pytest.mark.parametrize(
+    ("apps", "refused"), [(["*"], True), (["shop"], True), (["default", "shop"], True), (["strict", "shop"], False)]
+)
+def test_patterns_of_keys(binary: str, tmp_path: Path, apps: list[str], refused: bool) -> None:
+    strict = [{"name": "strict"}] if "strict" in apps else []
+    config = {
+        "fold_names": True,
+        "auth": {"hs256_secret": JWT_SECRET},
+        "apps": [{"name": "shop", "fold_names": True}, *strict],
+        "control": {"keys": [{"name": "k", "secret": KEY, "verbs": ["publish"], "apps": apps, "streams": ["Chat-*"]}]},
+    }
+    file = tmp_path / "carillon.yaml"
+    file.write_text(json.dumps(config))
+    done = subprocess.run([binary, "check-config", "-c", str(file)], capture_output=True, text=True, timeout=30)
+    assert (done.returncode, "control.keys[0].streams[0]: has capitals" in done.stderr + done.stdout) == (
+        (1, True) if refused else (0, False)
+    )
 
 
 def test_check_token_says_what_it_comes_to(gateway: Gateway, binary: str) -> None:

@@ -165,6 +165,64 @@ def test_rates_that_refill(start_gateway: Start, keep: Keep, kind: type[Case]) -
     assert 79 <= line["used"] <= MOST and line["setting"]
 
 
+@pytest.mark.parametrize(
+    ("limit", "config"),
+    [
+        ("app_connections", {"apps": [{"name": "shop", "limits": {"connections": 10}}]}),
+        ("connections", {"edge": {"max_connections": 10}}),
+        ("app_streams", {"apps": [{"name": "shop", "limits": {"streams": 10}}]}),
+    ],
+)
+def test_nobody_is_refused_without_a_warning(
+    start_gateway: Start, keep: Keep, limit: str, config: dict[str, Any]
+) -> None:
+    """However fast it comes to that: the limits of apps and of the gateway as well."""
+    gateway = start_gateway(merged({"apps": [{"name": "shop"}]}, config))
+    labels = {"limit": limit, **({} if limit == "connections" else {"app": "shop"})}
+    if limit == "app_streams":
+        browser = keep(Browser(gateway.edge, "/app/shop"))
+        reply = browser.ask("subscribe", streams=[f"s{number}" for number in range(11)])
+        assert len(reply["data"]["refused"]) == 1
+    else:
+        sockets = [keep(RawConnection(gateway.edge)) for _ in range(14)]
+        for each in sockets:
+            each.send(request_bytes("/app/shop", upgrade_headers("gateway.test")))
+        answers = [each.read_response().status for each in sockets]
+        assert 503 in answers
+    assert gateway.metrics().value("carillon_limit_crossed_total", **labels) == 1
+
+
+def test_each_user_is_counted_once(start_gateway: Start, keep: Keep) -> None:
+    """Sessions of a user that come at the same moment, to several shards, are told apart."""
+    gateway = start_gateway({"hub": {"shards": 3}, "limits": {"connections_per_user": 10}})
+    users = 40
+    for user in range(users):
+        target = with_query("/ws", token=token(f"user-{user}"))
+        sockets = [keep(RawConnection(gateway.edge)) for _ in range(9)]
+        for each in sockets:
+            each.send(request_bytes(target, upgrade_headers("gateway.test")))
+        for each in sockets:
+            assert each.read_response().status == 101
+    gateway.wait_for_metric("carillon_app_connections", 9 * users, app="default")
+    assert crossed(gateway, UserConnections) == users
+
+
+def test_rates_do_not_share_their_name(start_gateway: Start, keep: Keep) -> None:
+    """An event that is called as the command is another thing."""
+    rule = {
+        "pattern": "room",
+        "presence": {"mode": "on", "updates": "5/1h"},
+        "publish": {"who": "anyone", "events": [{"event": "presence", "rate": "5/1h"}]},
+    }
+    gateway = start_gateway({"streams": [rule]})
+    browser = keep(Browser(gateway.edge, with_query("/ws", streams="room", token=token("ann"))))
+    for number in range(5):
+        assert browser.ask("publish", stream="room", event="presence", data=number, echo=False)["event"] == "published"
+    for number in range(4):
+        assert browser.ask("presence", stream="room", text=str(number))["event"] != "error"
+    gateway.wait_for_metric("carillon_limit_crossed_total", 2, limit="event_rate", app="default")
+
+
 def test_a_message_may_be_so_long(start_gateway: Start, keep: Keep) -> None:
     endpoint = {"path": "/ws", "anonymous": True, "max_message_bytes": 1000}
     gateway = start_gateway({"edge": {"endpoints": [endpoint]}})
@@ -183,9 +241,11 @@ def test_a_message_may_be_so_long(start_gateway: Start, keep: Keep) -> None:
     gateway.wait_for_metric("carillon_limit_crossed_total", 1, **labels)
     (line,) = eventually(lambda: warnings(gateway, "message_bytes"), bool, "the line")
     assert (line["used"], line["most"], line["who"]) == (800, 1000, browser.session)
-    say(1000)
     with pytest.raises(ClosedByGateway):
         say(1001)
+    browser = keep(Browser(gateway.edge))
+    say(1000)
+    gateway.wait_for_metric("carillon_limit_crossed_total", 2, **labels)
 
 
 def test_users_of_another_app_are_another_apps(start_gateway: Start, keep: Keep) -> None:

@@ -388,3 +388,16 @@ def test_a_refused_call_with_a_report_is_answered(control: Control, fresh: Fresh
     refusal = to_stream_refused(control, fresh("unlogged"), report=True, expected_position=position_of("e", 1))
 
     assert refusal.reason == "NO_LOG"
+
+
+def test_a_new_token_leaves_the_filter_as_it_is(control: Control, connect: Connect, fresh: Fresh) -> None:
+    """Also where the token grants the stream and asks for what was missed."""
+    stream = fresh("chat")
+    browser = connect()
+    browser.ask("subscribe", streams=[stream], filter={"events": ["wanted"]})
+    reply = browser.ask("auth", token=token(fresh("ann"), streams=[stream]), since="latest")
+    assert reply["data"]["streams"] == [stream]
+    control.to_stream(stream, event("unwanted"))
+    control.to_stream(stream, event("wanted"))
+    heard = [message["event"] for message in (browser.receive(),)]
+    assert heard in (["wanted"], ["skip"])

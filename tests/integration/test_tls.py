@@ -340,6 +340,7 @@ def test_settings_that_are_wrong_are_named(binary: str, tmp_path: Path) -> None:
         ({"lasts": datetime.timedelta(days=-1)}, "has ended on"),
         ({"lasts": datetime.timedelta(days=3)}, "ends on"),
         ({"lasts": datetime.timedelta(days=90), "begins": datetime.timedelta(days=1)}, "counts only from"),
+        ({"lasts": datetime.timedelta(days=-1), "begins": datetime.timedelta(days=-150_000)}, "has ended on"),
         ({"lasts": datetime.timedelta(days=90), "purpose": x509.ExtendedKeyUsageOID.CLIENT_AUTH}, "is not for servers"),
     ],
 )
@@ -357,6 +358,15 @@ def test_a_certificate_that_clients_will_not_like_is_a_warning(
     make_certificate(good, **certificate_is)
     again = start_gateway({"edge": {"tls": {"cert_file": str(good), "key_file": str(good)}}})
     again.wait_for_log(said)
+
+
+def test_a_certificate_for_good(start_gateway: Start, tmp_path: Path) -> None:
+    """The year 9999 says "no end" (RFC 5280 section 4.1.2.5)."""
+    lasts = datetime.datetime(9999, 12, 31, tzinfo=datetime.timezone.utc) - datetime.datetime.now(datetime.timezone.utc)
+    file = make_certificate(tmp_path / "edge.pem", lasts=lasts)
+    gateway = start_gateway({"edge": {"tls": {"cert_file": str(file), "key_file": str(file)}}})
+    assert gateway.metrics().value("carillon_certificate_expiry_seconds") > 4_000_000_000
+    assert "certificate in" not in gateway.log_text()
 
 
 def test_the_same_certificate_again_is_no_new_one(start_gateway: Start, tmp_path: Path) -> None:

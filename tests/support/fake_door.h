@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <string>
@@ -40,6 +41,7 @@ class FakeDoor : public engine::Door {
     if (last_of_shard) audience.shards &= ~ShardBit(shard);
   }
   void Wake(ShardSet) override {}
+  void Announce(wire::AppId) override { ++announced; }
 
   // About as long as JSON clients get it.
   static void Encode(const v1::Envelope& envelope, std::string& out) {
@@ -49,6 +51,7 @@ class FakeDoor : public engine::Door {
   mutable std::mutex mutex;
   std::map<std::string, engine::Audience> audiences;
   ShardSet full = 0;
+  std::atomic<int> announced{0};
   bool keeps = true;
   bool encodes = false;
   std::vector<engine::Delivery> deliveries;

@@ -30,14 +30,16 @@ TEST(FoldingTest, EveryNameOfACommandIsFoldedAndNothingElse) {
 
 TEST(FoldingTest, OfTwoSpellingsOneCounts) {
   dialect::WantedByStream wanted;
-  wanted.streams["Chat"].last = 1;
+  for (const char* name : {"CHAT", "Chat", "cHAT", "chat", "OLD", "Old"}) wanted.streams[name].last = 3;
   wanted.streams["chat"].last = 1;
+  wanted.streams["Old"].last = 4;
   wanted.otherwise.last = 2;
 
   FoldNames(&wanted);
 
-  EXPECT_EQ(wanted.streams.size(), 1u);
+  EXPECT_EQ(wanted.streams.size(), 2u);
   EXPECT_EQ(wanted.Of("chat").last, 1u);
+  EXPECT_EQ(wanted.Of("old").last, 4u);
   EXPECT_EQ(wanted.Of("Chat").last, 2u);
 }
 

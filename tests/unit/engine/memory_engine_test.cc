@@ -72,6 +72,8 @@ class FakeDoor : public Door {
     woken_ |= shards;
   }
 
+  void Announce(wire::AppId) override {}
+
   mutable std::mutex mutex_;
   std::map<std::string, Audience> audiences_;
   ShardSet full_ = 0;

@@ -28,7 +28,7 @@ SessionId Session(uint64_t key) {
 class Book {
  public:
   explicit Book(PresenceRule rule = {})
-      : presence([this](auto&, auto frame) { return Publish(*frame); }, [this] { return now; }) {
+      : presence([this](auto&, auto frame) { return Publish(*frame); }, feed, [this] { return now; }) {
     this->rule.presence = rule;
   }
 
@@ -59,6 +59,15 @@ class Book {
   std::vector<std::string> said;
   std::vector<std::string> data;
   std::function<void(const std::string& event, const json::object& data)> hears = [](auto&, auto&) {};
+  // As "JOINED ann 1".
+  std::vector<std::string> recorded;
+  Feed feed{[this](auto&, auto frame) {
+              v1::FeedEvent event = EventOf(*frame);
+              bool joined = event.kind() == v1::EVENT_KIND_MEMBER_JOINED;
+              recorded.push_back(
+                  fmt::format("{} {} {}", joined ? "JOINED" : "LEFT", event.user_id(), event.member().count()));
+            },
+            [](wire::AppId) {}};
   MemoryPresence presence;
 
  private:
@@ -113,6 +122,26 @@ TEST(MemoryPresenceTest, EventsSayWhoAndHowMany) {
   EXPECT_EQ(joined.at("count"), 1);
   EXPECT_GT(joined.at("since").as_int64(), 1'700'000'000'000);
   EXPECT_EQ(left, json::parse(R"({"user":{"id":"ann","name":"Ann \"A\""},"count":0})"));
+}
+
+// Backends are told at once and of everybody, also where subscribers have to wait or hear counts alone.
+TEST(MemoryPresenceTest, TheFeedHasEveryUserOnce) {
+  Book book({PresenceRule::Mode::kOn, seconds(10), 1});
+  book.Enter("early", 9);
+  book.feed.Begin(0);
+  book.refuses = true;
+  book.Enter("ann", 1);
+  book.Enter("ann", 2);
+  book.Enter("bob", 3);
+  book.Leave("ann", 1);
+  book.Leave("ann", 2, Leaving::kPerhaps);
+  book.Enter("ann", 4);
+  book.Leave("ann", 4, Leaving::kPerhaps);
+  book.now += seconds(11);
+  book.presence.Sweep();
+  book.presence.EndGrace(0, "bob");
+  book.Leave("bob", 3);
+  EXPECT_THAT(book.recorded, ElementsAre("JOINED ann 2", "JOINED bob 3", "LEFT ann 2", "LEFT bob 1"));
 }
 
 TEST(MemoryPresenceTest, WhoseConnectionBreaksStaysForTheGrace) {
