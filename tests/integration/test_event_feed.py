@@ -166,8 +166,7 @@ def test_the_end_of_the_gateway(start_gateway: Callable[..., Gateway], keep: Cal
     gateway.begin_stop()
     for browser in browsers:
         browser.receive_until("restart")
-        code, _ = browser.receive_close()
-        browser.answer_close(code)
+        assert browser.receive_close()[0] == 4200
     for feed, sessions in zip(feeds, (1, 2), strict=True):
         events = []
         with pytest.raises(Ended) as ended:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.gateway import Gateway
 from support.patience import PATIENCE
+from support.ws import Browser
 
 KEY = "a-key-for-grpcurl-0123456789"
 
@@ -34,12 +35,13 @@ def grpcurl(grpcurl_program: str, gateway: Gateway) -> Callable[..., subprocess.
 
 
 def test_list_names_every_service(grpcurl: Callable[..., Any]) -> None:
-    """The control service, health and reflection in both versions."""
+    """Our own services, health and reflection in both versions."""
     answer = grpcurl("list")
 
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.split() == [
         "carillon.v1.ControlService",
+        "carillon.v1.EventService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
@@ -97,3 +99,17 @@ def test_a_bad_field_is_named(grpcurl: Callable[..., Any]) -> None:
 
     assert answer.returncode != 0
     assert "InvalidArgument" in answer.stderr and "user_id" in answer.stderr
+
+
+def test_watching_events(gateway: Gateway, grpcurl_program: str, connect: Callable[..., Browser]) -> None:
+    """As docs/events.md shows it."""
+    command = [grpcurl_program, "-plaintext", "-max-time", str(int(PATIENCE)), "-H", f"authorization: Bearer {KEY}"]
+    command += ["-d", '{"begin":{}}', gateway.control]
+    with subprocess.Popen([*command, "carillon.v1.EventService/Watch"], stdout=subprocess.PIPE, text=True) as watching:
+        assert watching.stdout is not None
+        lines = iter(watching.stdout.readline, "")
+        assert any('"partitions": [' in line or '"assignment"' in line for line in lines)
+        browser = connect("/ws")
+        assert any('"kind": "EVENT_KIND_SESSION_OPENED"' in line for line in lines)
+        assert any(browser.session in line for line in lines)
+        watching.terminate()

@@ -30,6 +30,7 @@ class Case:
     def __init__(self, gateway: Gateway, keep: Keep) -> None:
         self.gateway = gateway
         self.keep = keep
+        self.admitted = 0
 
     def use(self) -> bool:
         """False where it was refused."""
@@ -47,7 +48,11 @@ class Handshakes(Case):
             headers += [("X-Forwarded-For", self.forwarded)]
         connection.send(request_bytes(self.target, headers))
         answer: Response = connection.read_response()
-        return answer.status == 101
+        if answer.status != 101:
+            return False
+        self.admitted += 1  # which comes after the answer
+        self.gateway.wait_for_metric("carillon_app_connections", self.admitted, app="default")
+        return True
 
 
 class UserConnections(Handshakes):
@@ -184,11 +189,11 @@ def test_nobody_is_refused_without_a_warning(
         reply = browser.ask("subscribe", streams=[f"s{number}" for number in range(11)])
         assert len(reply["data"]["refused"]) == 1
     else:
-        sockets = [keep(RawConnection(gateway.edge)) for _ in range(14)]
-        for each in sockets:
+        sockets = [keep(RawConnection(gateway.edge)) for _ in range(12)]
+        for number, each in enumerate(sockets, 1):
             each.send(request_bytes("/app/shop", upgrade_headers("gateway.test")))
-        answers = [each.read_response().status for each in sockets]
-        assert 503 in answers
+            assert each.read_response().status == (101 if number <= 10 else 503)
+            gateway.wait_for_metric("carillon_connections", min(number, 10))
     assert gateway.metrics().value("carillon_limit_crossed_total", **labels) == 1
 
 
