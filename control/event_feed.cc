@@ -121,7 +121,8 @@ StatusOr<std::unique_ptr<EventFeed::Stay>> EventFeed::Join(WatchOrder order, std
 Status EventFeed::FindGroup(App& app, const WatchOrder& order, std::shared_ptr<Group>* group) {
   wire::TopicView feed = engine::Feed::TopicOf(order.app);
   const engine::LogRule& rule = engine_->RuleOf(feed).log;
-  if (rule.mode == engine::LogMode::kNone) return FailedPrecondition("this app keeps no feed (config: events.messages)");
+  if (rule.mode == engine::LogMode::kNone)
+    return FailedPrecondition("this app keeps no feed (config: events.messages)");
   engine_->feed().Begin(order.app);
   auto now = Clock::now();
   std::erase_if(app.groups, [&](const auto& item) {
@@ -228,6 +229,8 @@ bool EventFeed::Fill(Member& member, uint32_t partition, v1::WatchResponse* resp
       if (next.at.epoch != part.read.epoch) {
         part.on_their_way.clear();
         part.furthest = 0;
+        part.acknowledged = next.at.offset;  // places in the other one say nothing here
+        part.told = next.at.offset;
       }
     }
     part.read = next.at;
@@ -242,9 +245,15 @@ bool EventFeed::Fill(Member& member, uint32_t partition, v1::WatchResponse* resp
     if (part.on_their_way.empty()) part.acknowledged = part.read.offset;  // nothing that somebody could acknowledge
     if (next.frames.empty()) break;
   }
-  bool far = part.read.offset >= part.told + kMaxEvents * kReadsAtOnce;
+  // However little is for it, it must not begin at a place that is long forgotten when it comes back.
+  const engine::LogRule& rule = engine_->RuleOf(feed).log;
+  auto now = Clock::now();
+  uint64_t step = std::clamp<uint64_t>(rule.messages / 4, 1, kMaxEvents * kReadsAtOnce);
+  bool far =
+      part.read.offset >= part.told + step || (part.read.offset > part.told && now >= part.told_at + rule.age / 4);
   if (response->events().empty() && !response->has_lost() && !far) return false;
   part.told = part.read.offset;
+  part.told_at = now;
   return true;
 }
 
@@ -259,7 +268,8 @@ StatusOr<std::optional<v1::WatchResponse>> EventFeed::Stay::Next() {
   auto say = [&](uint32_t partition) {
     response.set_partition(partition);
     response.mutable_scanned_to()->set_epoch(parts[partition].read.epoch);
-    response.mutable_scanned_to()->set_offset(parts[partition].read.offset);
+    bool own = parts[partition].member == &member;
+    response.mutable_scanned_to()->set_offset(own ? parts[partition].read.offset : parts[partition].acknowledged);
     return std::move(response);
   };
   if (std::exchange(member.reassigned, false)) {
@@ -280,13 +290,13 @@ StatusOr<std::optional<v1::WatchResponse>> EventFeed::Stay::Next() {
   return std::optional<v1::WatchResponse>();
 }
 
-Status EventFeed::Stay::Ack(uint32_t partition, uint64_t offset) {
+Status EventFeed::Stay::Ack(uint32_t partition, const std::string& epoch, uint64_t offset) {
   std::lock_guard lock(feed_.mutex_);
   std::vector<Part>& parts = member_->group->parts;
   if (member_->group->name.empty()) return FieldError("ack", "goes with a group: begin.group names none");
   if (partition >= parts.size()) return FieldError("ack.partition", fmt::format("the group has {}", parts.size()));
   Part& part = parts[partition];
-  if (part.member != member_.get()) return absl::OkStatus();
+  if (part.member != member_.get() || (!epoch.empty() && epoch != part.read.epoch)) return absl::OkStatus();
   // What it got before the part was somebody else's for a while may be acknowledged late, and comes again all the same.
   if (offset > std::max(part.read.offset, part.furthest)) {
     return FieldError("ack.offset", fmt::format("the part was sent up to {} only", part.read.offset));
@@ -294,6 +304,10 @@ Status EventFeed::Stay::Ack(uint32_t partition, uint64_t offset) {
   while (!part.on_their_way.empty() && part.on_their_way.front() <= offset) part.on_their_way.pop_front();
   part.acknowledged = part.on_their_way.empty() ? part.read.offset : part.on_their_way.front() - 1;
   return absl::OkStatus();
+}
+
+bool EventFeed::Stay::in_group() const {
+  return !member_->group->name.empty();
 }
 
 EventFeed::Stay::~Stay() {

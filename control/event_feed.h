@@ -74,8 +74,11 @@ class EventFeed {
     // time.
     StatusOr<std::optional<v1::WatchResponse>> Next();
 
-    // INVALID_ARGUMENT: that was not sent. Of a part that is another member's by now it says nothing.
-    Status Ack(uint32_t partition, uint64_t offset);
+    // INVALID_ARGUMENT: that was not sent. Of a part that is another member's by now, or of another epoch (empty: the
+    // feed's own), it says nothing.
+    Status Ack(uint32_t partition, const std::string& epoch, uint64_t offset);
+
+    bool in_group() const;
 
    private:
     EventFeed& feed_;
@@ -107,12 +110,13 @@ class EventFeed {
 
   // How far a part has come.
   struct Part {
-    wire::Position read;            // and sent
-    uint64_t furthest = 0;          // as far as anybody got it
-    uint64_t acknowledged = 0;      // what a new member begins after
-    uint64_t told = 0;              // as far as responses said that it was read
+    wire::Position read;        // and sent
+    uint64_t furthest = 0;      // as far as anybody got it
+    uint64_t acknowledged = 0;  // what a new member begins after
+    Clock::time_point told_at = Clock::now();
+    uint64_t told = 0;                  // as far as responses said that it was read
     std::deque<uint64_t> on_their_way;  // offsets that were sent and not acknowledged
-    Member* member = nullptr;       // whose it is
+    Member* member = nullptr;           // whose it is
   };
   struct Group {
     std::string name;  // empty: of one watcher

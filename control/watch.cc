@@ -7,7 +7,6 @@ namespace carillon::control {
 Watch* Watch::Begin(ControlContext& context, const grpc::ServerContextBase& metadata, Call& call) {
   std::shared_ptr<Watch> made(new Watch(context, metadata, call));
   made->self_ = made;
-  made->running_ = context.running.Begin();  // what there is to say is said before the gateway ends
   if (Status status = made->CheckStill(); !status.ok()) {
     made->End(status);
   } else {
@@ -32,7 +31,7 @@ Status Watch::CheckStill() {
 Status Watch::Take(const v1::WatchRequest& request) {
   if (request.has_ack()) {
     if (stay_ == nullptr) return FieldError("begin", "the first request must be this");
-    return stay_->Ack(request.ack().partition(), request.ack().offset());
+    return stay_->Ack(request.ack().partition(), request.ack().epoch(), request.ack().offset());
   }
   if (!request.has_begin()) return FieldError("kind", "begin or ack is needed");
   if (stay_ != nullptr) return FieldError("begin", "goes with the first request only");
@@ -40,6 +39,7 @@ Status Watch::Take(const v1::WatchRequest& request) {
   ASSIGN_OR_RETURN(WatchOrder order, ReadWatch(request.begin(), *caller));
   app_ = order.app_name;
   ASSIGN_OR_RETURN(stay_, context_.events.Join(std::move(order), weak_from_this()));
+  running_ = context_.running.Begin();  // what there is to say is said before the gateway ends
   return absl::OkStatus();
 }
 
@@ -49,8 +49,10 @@ void Watch::OnRead(bool ok) {
   if (ok) {
     status = Take(request_);
     to_read_ = status.ok();
-  } else if (stay_ == nullptr) {  // who says no more may listen on all the same, but not who never said what they want
+  } else if (stay_ == nullptr) {
     status = FieldError("begin", "the first request must be this");
+  } else if (stay_->in_group() && !end_.has_value()) {
+    end_ = absl::OkStatus();  // who acknowledges nothing any more leaves its parts to others; alone, it may listen on
   }
   if (!status.ok() && !end_.has_value()) end_ = status;
   lock.unlock();
@@ -92,8 +94,8 @@ StatusOr<std::optional<v1::WatchResponse>> Watch::Next() {
   return next;
 }
 
-// Reads on, writes what comes next or ends the call, as far as nobody else is at it. gRPC is called without the lock. The
-// call ends with Finish, and nothing may be begun after it: so that waits while a read is just being begun.
+// Reads on, writes what comes next or ends the call, as far as nobody else is at it. gRPC is called without the lock.
+// The call ends with Finish, and nothing may be begun after it: so that waits while a read is just being begun.
 void Watch::Advance() {
   std::unique_lock lock(mutex_);
   again_ = true;

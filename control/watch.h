@@ -55,7 +55,7 @@ class Watch final : public EventFeed::Watcher, public std::enable_shared_from_th
   v1::WatchResponse response_;
 
   std::mutex mutex_;
-  std::string app_;                       // what it is called
+  std::string app_;                        // what it is called
   std::unique_ptr<EventFeed::Stay> stay_;  // once `begin` has come
   std::optional<Status> end_;
   bool to_read_ = false;

@@ -13,6 +13,7 @@
 #include "gateway/base/utf8.h"
 #include "gateway/edge/http_connection.h"
 #include "gateway/hub/farewell.h"
+#include "gateway/hub/session_events.h"
 
 namespace carillon::edge {
 namespace {
@@ -526,6 +527,7 @@ void WsSession::OnTimer() {
     if (layer().blocked() && blocked_since_ + settings.write_deadline <= now) {
       SetEnd(wire::CloseCode::kSlowConsumer, "nothing taken within write_deadline");
       shard_.stats().slow_consumers.Add();
+      hub::RecordSlow(session_, true);
       Abort();
       return;
     }

@@ -11,8 +11,8 @@
 
 namespace carillon::engine {
 
-// Where what happens in an app is recorded for its backends: the log of the topic kind events (events.proto says what may
-// be in it). An app is recorded from the first time that somebody watches; until then an event costs one look.
+// Where what happens in an app is recorded for its backends: the log of the topic kind events (events.proto says what
+// may be in it). An app is recorded from the first time that somebody watches; until then an event costs one look.
 // Thread: any, also with the locks of presence and of a topic held; see MemoryEngine for the order of locks.
 class Feed {
  public:
@@ -25,7 +25,7 @@ class Feed {
   static wire::TopicView TopicOf(wire::AppId app) { return {app, wire::TopicKind::kEvents, ""}; }
 
   bool Records(wire::AppId app) const { return recorded_[app].load(std::memory_order_relaxed); }
-  // Never with a lock held.
+  // Never with a lock of the engine held.
   void Begin(wire::AppId app) {
     if (!recorded_[app].exchange(true)) begin_(app);
   }

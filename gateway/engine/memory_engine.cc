@@ -193,8 +193,11 @@ CaughtUp MemoryEngine::CatchUp(const wire::TopicView& topic, const wire::Positio
     return next;
   }
   Use(stripe, *log);
-  next.broken = !log->Continues(at.epoch);
-  if (at.epoch != log->top().epoch) {
+  bool ahead = at.epoch == log->top().epoch && at.offset > log->top().offset;
+  next.broken = ahead || !log->Continues(at.epoch);
+  if (ahead) {
+    next.at.offset = log->base();
+  } else if (at.epoch != log->top().epoch) {
     if (!next.broken) next.lost = log->ClearedAfter(at);
     next.at = {log->top().epoch, 0};
   }
@@ -368,6 +371,8 @@ MemoryEngine::Stripe* MemoryEngine::LeastRecentlyUsed(ByUse Stripe::*list) {
   Stripe* found = nullptr;
   uint64_t oldest = UINT64_MAX;
   for (Stripe& stripe : stripes_) {
+    // Feeds are few, and who watches a quiet one would be told that something is lost.
+    if (list == &Stripe::empty && &stripe == &stripes_.back()) continue;
     uint64_t used = (stripe.*list).oldest.load(std::memory_order_relaxed);
     if (used < oldest) {
       oldest = used;
@@ -381,13 +386,13 @@ MemoryEngine::Stripe* MemoryEngine::LeastRecentlyUsed(ByUse Stripe::*list) {
 // messages, such a log itself. False where there is nothing to trim.
 bool MemoryEngine::TrimOnce(Log::Graveyard* graveyard) {
   Stripe* full = LeastRecentlyUsed(&Stripe::full);
-  if (full == nullptr || empty_bytes_.load(std::memory_order_relaxed) > options_.log_bytes / kEmptyShare) {
-    Stripe* stripe = LeastRecentlyUsed(&Stripe::empty);
-    if (stripe == nullptr) return full != nullptr;
+  bool positions = full == nullptr || empty_bytes_.load(std::memory_order_relaxed) > options_.log_bytes / kEmptyShare;
+  if (Stripe* stripe = positions ? LeastRecentlyUsed(&Stripe::empty) : nullptr) {
     std::lock_guard lock(stripe->mutex);
     if (!stripe->empty.logs.empty()) Forget(*stripe, stripe->empty.logs.front());
     return true;
   }
+  if (full == nullptr) return false;
   std::lock_guard lock(full->mutex);
   if (full->full.logs.empty()) return true;
   Log& log = full->full.logs.front();

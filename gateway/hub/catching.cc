@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "gateway/hub/judge.h"
+#include "gateway/hub/session_events.h"
 #include "gateway/hub/shard.h"
 
 namespace carillon::hub {
@@ -217,6 +218,7 @@ bool Catching::Refill(LocalTopic& topic, StreamState& state) {
     // It reads so slowly that the log went on without it.
     if (state.slow == engine::SlowPolicy::kDisconnect) {
       session_.shard_.stats().slow_consumers.Add();
+      RecordSlow(session_, true);
       session_.Close(wire::CloseCode::kSlowConsumer, wire::InfoOf(wire::CloseCode::kSlowConsumer).reason);
       return false;
     }

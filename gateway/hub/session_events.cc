@@ -65,6 +65,7 @@ void RecordUnsubscribed(Session& session, std::string_view stream) {
 }
 
 void RecordSlow(Session& session, bool closed) {
+  if (session.subscriptions().empty()) return;  // it was not told of: it owes its token, or is gone
   Record(session, v1::EVENT_KIND_SLOW_CONSUMER, [&](v1::FeedEvent& event) {
     event.mutable_slow()->set_closed(closed);
     event.mutable_slow()->set_messages_lost(LostBy(session));

@@ -117,7 +117,7 @@ class Watch:
 
     def ack(self, offset: int, partition: int = 0) -> None:
         """Everything up to there was dealt with."""
-        self._requests.put(pb.WatchRequest(ack=pb.WatchAck(partition=partition, offset=offset)))
+        self._requests.put(pb.WatchRequest(ack=pb.WatchAck(partition=partition, offset=offset, epoch=self.scanned.epoch)))
 
     def say(self, request: pb.WatchRequest) -> None:
         """Anything."""

@@ -381,7 +381,9 @@ type WatchAck struct {
 	// The part.
 	Partition uint32 `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
 	// That of an event, or of a response's scanned_to.
-	Offset        uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Offset uint64 `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	// The epoch of that scanned_to. Another than the feed's is of no effect. Empty: the feed's.
+	Epoch         string `protobuf:"bytes,3,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -428,6 +430,13 @@ func (x *WatchAck) GetOffset() uint64 {
 		return x.Offset
 	}
 	return 0
+}
+
+func (x *WatchAck) GetEpoch() string {
+	if x != nil {
+		return x.Epoch
+	}
+	return ""
 }
 
 // Some events, or news of the watch itself.
@@ -1168,10 +1177,11 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\vEventFilter\x12,\n" +
 	"\x05kinds\x18\x01 \x03(\x0e2\x16.carillon.v1.EventKindR\x05kinds\x12\x18\n" +
 	"\astreams\x18\x02 \x03(\tR\astreams\x12\x19\n" +
-	"\buser_ids\x18\x03 \x03(\tR\auserIds\"@\n" +
+	"\buser_ids\x18\x03 \x03(\tR\auserIds\"V\n" +
 	"\bWatchAck\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x16\n" +
-	"\x06offset\x18\x02 \x01(\x04R\x06offset\"\xfe\x01\n" +
+	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x14\n" +
+	"\x05epoch\x18\x03 \x01(\tR\x05epoch\"\xfe\x01\n" +
 	"\rWatchResponse\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12+\n" +
 	"\x04lost\x18\x02 \x01(\v2\x17.carillon.v1.EventsLostR\x04lost\x12.\n" +

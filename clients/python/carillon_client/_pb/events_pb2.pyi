@@ -127,12 +127,14 @@ class SlowConsumer(_message.Message):
     def __init__(self, closed: bool = ..., messages_lost: _Optional[int] = ...) -> None: ...
 
 class WatchAck(_message.Message):
-    __slots__ = ["offset", "partition"]
+    __slots__ = ["epoch", "offset", "partition"]
+    EPOCH_FIELD_NUMBER: _ClassVar[int]
     OFFSET_FIELD_NUMBER: _ClassVar[int]
     PARTITION_FIELD_NUMBER: _ClassVar[int]
+    epoch: str
     offset: int
     partition: int
-    def __init__(self, partition: _Optional[int] = ..., offset: _Optional[int] = ...) -> None: ...
+    def __init__(self, partition: _Optional[int] = ..., offset: _Optional[int] = ..., epoch: _Optional[str] = ...) -> None: ...
 
 class WatchAssignment(_message.Message):
     __slots__ = ["partitions"]
