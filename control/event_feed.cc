@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/crc.hpp>
 
+#include "gateway/auth/client_events.h"
 #include "gateway/wire/name_pattern.h"
 
 namespace carillon::control {
@@ -28,6 +29,11 @@ bool EventWish::Takes(const v1::FeedEvent& event) const {
   };
   if (!kinds.empty() && !among(kinds, event.kind())) return false;
   if (!users.empty() && !among(users, event.user_id())) return false;
+  bool said = event.kind() == v1::EVENT_KIND_CLIENT_EVENT && !client_events.empty();
+  if (said && std::none_of(client_events.begin(), client_events.end(),
+                           [&](const std::string& name) { return auth::MatchesEvent(name, event.client().event()); })) {
+    return false;
+  }
   return streams.empty() || std::any_of(streams.begin(), streams.end(), [&](const std::string& pattern) {
            return !event.stream().empty() && wire::MatchesPattern(pattern, event.stream());
          });

@@ -25,6 +25,7 @@ struct EventWish {
   std::vector<v1::EventKind> kinds;
   std::vector<std::string> streams;  // patterns
   std::vector<std::string> users;
+  std::vector<std::string> client_events;  // auth::MatchesEvent
 
   bool Takes(const v1::FeedEvent& event) const;
 };

@@ -133,6 +133,15 @@ StatusOr<WatchOrder> ReadWatch(const v1::WatchBegin& begin, const Caller& caller
     RETURN_IF_ERROR(CheckUser("begin.filter.user_ids", user));
     order.wish.users.push_back(user);
   }
+  if (filter.client_events_size() > kMaxPatterns) {
+    return FieldError("begin.filter.client_events", fmt::format("at most {}", kMaxPatterns));
+  }
+  for (const std::string& name : filter.client_events()) {
+    if (name.empty() || name.find('*') < name.size() - 1) {
+      return FieldError("begin.filter.client_events", "needs a name, or the beginning of names and a * at its end");
+    }
+    order.wish.client_events.push_back(name);
+  }
   if (begin.max_unacknowledged() > kMaxOnTheirWay) {
     return FieldError("begin.max_unacknowledged", fmt::format("at most {}", kMaxOnTheirWay));
   }

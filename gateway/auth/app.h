@@ -8,6 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "gateway/auth/catalogue.h"
+#include "gateway/auth/client_events.h"
 #include "gateway/auth/origin.h"
 #include "gateway/auth/verifier.h"
 #include "gateway/base/live.h"
@@ -30,6 +31,7 @@ struct App {
   uint32_t max_streams = 0;           // with subscribers
   bool fold_names = false;            // streams are named in lower case, however they are written
   Catalogue catalogue;                // who may do what with its streams
+  ClientEvents client_events;         // and what becomes of what is said to none of them
 
   bool is_default() const { return id == wire::kDefaultApp; }
 

@@ -72,11 +72,13 @@ std::optional<std::map<std::string, std::string>> StreamAccess::FilterFor(const 
 const ClientEventRule* StreamAccess::FindEvent(std::string_view event) const {
   if (events.empty()) return &AnyEvent();
   for (const ClientEventRule& rule : events) {
-    std::string_view name = rule.event;
-    bool beginning = name.ends_with('*');
-    if (beginning ? event.starts_with(name.substr(0, name.size() - 1)) : event == name) return &rule;
+    if (MatchesEvent(rule.event, event)) return &rule;
   }
   return nullptr;
+}
+
+bool MatchesEvent(std::string_view rule, std::string_view event) {
+  return rule.ends_with('*') ? event.starts_with(rule.substr(0, rule.size() - 1)) : event == rule;
 }
 
 const StreamAccess& Catalogue::Find(const std::string& stream) const {

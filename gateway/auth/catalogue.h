@@ -74,6 +74,9 @@ class Catalogue {
   StreamAccess otherwise_;
 };
 
+// Whether a rule for events, a name or the beginning of names and a "*", is for this one.
+bool MatchesEvent(std::string_view rule, std::string_view event);
+
 // Whether a session's own token grants a stream.
 bool Grants(const Identity* identity, std::string_view stream);
 

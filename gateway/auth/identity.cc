@@ -2,7 +2,23 @@
 
 namespace carillon::auth {
 
+std::optional<std::string> ValueOf(const Identity& identity, std::string_view name) {
+  const std::string* value = &identity.user_id;
+  if (name != "user") {
+    auto label = identity.labels.find(std::string(name));
+    if (label == identity.labels.end()) return std::nullopt;
+    value = &label->second;
+  }
+  if (value->empty() || value->find(',') != std::string::npos) return std::nullopt;
+  return *value;
+}
+
 std::optional<std::string> Expand(std::string_view pattern, const Identity& identity) {
+  return Expand(pattern, [&](std::string_view name) { return ValueOf(identity, name); });
+}
+
+std::optional<std::string> Expand(std::string_view pattern,
+                                  const std::function<std::optional<std::string>(std::string_view)>& value_of) {
   std::string text;
   while (!pattern.empty()) {
     size_t open = std::min(pattern.find('{'), pattern.size());
@@ -11,14 +27,10 @@ std::optional<std::string> Expand(std::string_view pattern, const Identity& iden
     if (pattern.empty()) break;
     size_t close = pattern.find('}');
     if (close == std::string_view::npos) return std::nullopt;
-    std::string name(pattern.substr(1, close - 1));
+    auto value = value_of(pattern.substr(1, close - 1));
+    if (!value.has_value()) return std::nullopt;
+    text.append(*value);
     pattern.remove_prefix(close + 1);
-    auto label = identity.labels.find(name);
-    bool user = name == "user";
-    if (!user && label == identity.labels.end()) return std::nullopt;
-    const std::string& value = user ? identity.user_id : label->second;
-    if (value.empty() || value.find(',') != std::string::npos) return std::nullopt;
-    text.append(value);
   }
   return text;
 }

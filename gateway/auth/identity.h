@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -29,9 +30,16 @@ struct Identity {
 };
 using IdentityPtr = std::shared_ptr<const Identity>;
 
+// A text with each {NAME} replaced by its value; nothing where one of them has none.
+std::optional<std::string> Expand(std::string_view pattern,
+                                  const std::function<std::optional<std::string>(std::string_view name)>& value_of);
+
 // A text with {user} and {LABEL} replaced by what the identity says, such as workspace-{workspace}; nothing where it
 // does not say one of them, or says one with a comma: that separates streams.
 std::optional<std::string> Expand(std::string_view pattern, const Identity& identity);
+
+// What an identity says: of "user", or of a label; nothing where it does not, or with a comma.
+std::optional<std::string> ValueOf(const Identity& identity, std::string_view name);
 
 // Why a pattern for Expand is none ("{" and "}" that do not pair), or empty.
 std::string PatternProblem(std::string_view pattern);

@@ -84,6 +84,12 @@ struct SetMood {
   std::string stream;
   wire::Mood mood;
 };
+// Send again what came to the session's streams, and to its user, after a message or since a time.
+struct Sync {
+  RequestId id;
+  std::string last_message;        // its id; empty: none
+  std::optional<int64_t> time_ms;  // where there is no such message, or it is not known
+};
 // Send this back as it is.
 struct Echo {
   wire::Opcode opcode;
@@ -101,7 +107,7 @@ struct Refused {
 };
 
 using Command =
-    std::variant<Subscribe, Unsubscribe, Ping, Auth, Publish, ListMembers, SetMood, Echo, Nonsense, Refused>;
+    std::variant<Subscribe, Unsubscribe, Ping, Auth, Publish, ListMembers, SetMood, Sync, Echo, Nonsense, Refused>;
 
 // --- What the gateway answers ----------------------------------------------------------------------------------------
 
@@ -160,10 +166,17 @@ struct Unsubscribed {
   RequestId id;
   std::vector<std::string> streams;
 };
+// What the client listens to, and where it stands there.
+struct SyncState {
+  RequestId id;
+  std::vector<std::string> streams;
+  std::vector<LogState> logs;
+  int64_t server_time_ms = 0;
+};
 // A message was published. Only said where the request had an id.
 struct PublishDone {
   RequestId id;
-  std::string stream;
+  std::string stream;  // empty: backends get it, as a client event
   std::string message_id;
   std::optional<wire::Position> position;  // where a log keeps it
 };
@@ -203,8 +216,8 @@ struct Restart {
   uint32_t retry_after_ms = 0;
 };
 
-using Reply = std::variant<Welcome, Subscribed, Unsubscribed, PublishDone, Members, MoodSet, Pong, Authenticated, Error,
-                           TokenExpiring, Restart, wire::Skip>;
+using Reply = std::variant<Welcome, Subscribed, Unsubscribed, SyncState, PublishDone, Members, MoodSet, Pong,
+                           Authenticated, Error, TokenExpiring, Restart, wire::Skip>;
 
 // --- The language itself ---------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json.hpp>
 
+#include "gateway/dialect/mood.h"
 #include "gateway/dialect/native.h"
 #include "gateway/wire/json_check.h"
 #include "gateway/wire/topic.h"
@@ -240,24 +241,7 @@ Command ParseMembers(const json::object& object, RequestId id) {
 Command ParsePresence(const json::object& object, RequestId id) {
   SetMood set;
   if (!ReadStream(object, &set.stream)) return Bad(std::move(id), "bad_stream", "\"stream\" must be a string");
-  using wire::Availability;
-  const json::value* value = object.if_contains("status");
-  const json::string* status = value == nullptr ? nullptr : value->if_string();
-  bool known = value == nullptr;
-  for (Availability each : {Availability::kOnline, Availability::kAway, Availability::kBusy}) {
-    if (status == nullptr || std::string_view(status->data(), status->size()) != wire::NameOf(each)) continue;
-    set.mood.availability = each;
-    known = true;
-  }
-  if (!known) return Bad(std::move(id), "bad_status", "\"status\" must be \"online\", \"away\" or \"busy\"");
-  if (const json::value* text = object.if_contains("text"); text != nullptr && !text->is_null()) {
-    const json::string* words = text->if_string();
-    if (words == nullptr || words->size() > wire::Mood::kMaxTextBytes) {
-      return Bad(std::move(id), "bad_text",
-                 fmt::format("\"text\" must be a string of at most {} bytes", wire::Mood::kMaxTextBytes));
-    }
-    set.mood.text.assign(words->data(), words->size());
-  }
+  if (auto refusal = ReadMood(object, &set.mood)) return Bad(std::move(id), refusal->code, refusal->message);
   set.id = std::move(id);
   return set;
 }

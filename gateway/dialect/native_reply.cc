@@ -143,10 +143,21 @@ void AppendData(std::string& out, const Unsubscribed& reply) {
   out.push_back('}');
 }
 
+void AppendData(std::string& out, const SyncState& reply) {
+  out.append(R"({"streams":)");
+  AppendStreams(out, reply.streams);
+  AppendLogs(out, reply.logs);
+  fmt::format_to(std::back_inserter(out), R"(,"server_time":{}}})", reply.server_time_ms);
+}
+
 void AppendData(std::string& out, const PublishDone& reply) {
-  out.append(R"({"stream":)");
-  AppendJsonString(out, reply.stream);
-  out.append(R"(,"message_id":)");
+  out.push_back('{');
+  if (!reply.stream.empty()) {
+    out.append(R"("stream":)");
+    AppendJsonString(out, reply.stream);
+    out.push_back(',');
+  }
+  out.append(R"("message_id":)");
   AppendJsonString(out, reply.message_id);
   if (reply.position.has_value()) {
     out.append(R"(,"epoch":)");
@@ -233,6 +244,7 @@ std::string_view EventOf(const Reply& reply) {
                         [](const Welcome&) -> std::string_view { return "welcome"; },
                         [](const Subscribed&) -> std::string_view { return "subscribed"; },
                         [](const Unsubscribed&) -> std::string_view { return "unsubscribed"; },
+                        [](const SyncState&) -> std::string_view { return "sync.state"; },
                         [](const PublishDone&) -> std::string_view { return "published"; },
                         [](const Members&) -> std::string_view { return "members"; },
                         [](const MoodSet&) -> std::string_view { return "presence"; },

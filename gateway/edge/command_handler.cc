@@ -3,12 +3,14 @@
 #include <type_traits>
 
 #include "gateway/base/log.h"
+#include "gateway/edge/client_events.h"
 #include "gateway/edge/folding.h"
 #include "gateway/edge/handshake.h"
 #include "gateway/edge/presence_commands.h"
 #include "gateway/edge/publish_commands.h"
 #include "gateway/edge/refusals.h"
 #include "gateway/edge/subscribing.h"
+#include "gateway/edge/sync.h"
 #include "gateway/hub/answers.h"
 #include "gateway/hub/shard.h"
 
@@ -256,7 +258,18 @@ void CommandHandler::CountForbidden(hub::Session& session, SessionState& state) 
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const auth::App& app,
                         const dialect::Publish& command) const {
-  if (AnswerPublish(session, state, app, warnings(), command)) CountForbidden(session, state);
+  if (!command.stream.empty()) {
+    if (AnswerPublish(session, state, app, warnings(), command)) CountForbidden(session, state);
+    return;
+  }
+  bool forbidden = false;
+  auto meant = AnswerEvent(session, state, app, warnings(), command, &forbidden);
+  if (forbidden) CountForbidden(session, state);
+  if (meant.has_value()) std::visit([&](const auto& kind) { On(session, state, app, kind); }, *meant);
+}
+
+void CommandHandler::On(hub::Session& session, SessionState&, const auth::App&, const dialect::Sync& command) const {
+  AnswerSync(session, command);
 }
 
 void CommandHandler::On(hub::Session& session, SessionState&, const auth::App&,

@@ -47,6 +47,7 @@ class CommandHandler {
   void On(hub::Session& session, SessionState& state, const auth::App& app, const dialect::Publish& command) const;
   void On(hub::Session& session, SessionState& state, const auth::App& app, const dialect::ListMembers& command) const;
   void On(hub::Session& session, SessionState& state, const auth::App& app, const dialect::SetMood& command) const;
+  void On(hub::Session& session, SessionState& state, const auth::App& app, const dialect::Sync& command) const;
   void On(hub::Session& session, SessionState& state, const auth::App& app, const dialect::Echo& command) const;
   void On(hub::Session& session, SessionState& state, const auth::App& app, const dialect::Nonsense& command) const;
   void On(hub::Session& session, SessionState& state, const auth::App& app, const dialect::Refused& command) const;

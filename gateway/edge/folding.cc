@@ -42,6 +42,7 @@ void Fold(dialect::SetMood* command) {
 }
 // These name no streams.
 void Fold(dialect::Ping*) {}
+void Fold(dialect::Sync*) {}
 void Fold(dialect::Echo*) {}
 void Fold(dialect::Nonsense*) {}
 void Fold(dialect::Refused*) {}

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "gateway/edge/event_rates.h"
 #include "gateway/edge/refusals.h"
 #include "gateway/hub/shard.h"
 
@@ -32,24 +33,6 @@ std::vector<std::string> StreamsWithPresence(hub::Session& session) {
     if (session.shard().engine().KeepsPresence(topic)) streams.emplace_back(topic.name);
   }
   return streams;
-}
-
-// Why the user has to wait; nothing where this time counts.
-std::optional<dialect::Refusal> TakeTurn(hub::Session& session, SessionState& state, const auth::App& app,
-                                         LimitWarnings* warnings, const auth::StreamAccess& rule) {
-  const auth::Rate& rate = rule.moods;
-  if (rate.count == 0) return std::nullopt;
-  RateWindow& window = state.event_rates[fmt::format("presence {}", rule.pattern)];
-  auto now = RateWindow::Clock::now();  // the shard's stands still between two turns
-  if (window.Take(now, rate.count, rate.window)) {
-    if (warnings != nullptr && LimitWarnings::Crosses(window.count(), rate.count)) {
-      warnings->Tell({"event_rate", app.name, window.count(), rate.count, "streams[].presence.updates"},
-                     session.id().ToString());
-    }
-    return std::nullopt;
-  }
-  return TooFast(session, fmt::format("at most {} changes in {} ms", rate.count, rate.window.count()),
-                 window.Wait(now, rate.window));
 }
 
 }  // namespace
@@ -80,7 +63,8 @@ void AnswerMood(hub::Session& session, SessionState& state, const auth::App& app
     const auth::StreamAccess* rule = &app.catalogue.Find(stream);
     if (std::find(rules.begin(), rules.end(), rule) != rules.end()) continue;
     rules.push_back(rule);
-    if (auto refusal = TakeTurn(session, state, app, warnings, *rule)) return refuse(*std::move(refusal));
+    Turn turn{fmt::format("presence {}", rule->pattern), "changes", rule->moods, "streams[].presence.updates"};
+    if (auto refusal = TakeTurn(session, state, app, warnings, turn)) return refuse(*std::move(refusal));
   }
   dialect::MoodSet reply{command.id, {}};
   for (std::string& stream : streams) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "gateway/edge/event_rates.h"
 #include "gateway/edge/refusals.h"
 #include "gateway/hub/shard.h"
 #include "gateway/wire/new_envelope.h"
@@ -41,25 +42,6 @@ void Send(hub::Session& session, const dialect::Publish& command, const std::map
   if (!command.id.empty()) session.Reply(done);
 }
 
-// Why a message comes too often; nothing where it does not.
-std::optional<dialect::Refusal> TakeTurn(hub::Session& session, SessionState& state, const auth::App& app,
-                                         LimitWarnings* warnings, const auth::StreamAccess& rule,
-                                         const auth::ClientEventRule& event) {
-  const auto& [count, window] = event.rate;
-  if (count == 0) return std::nullopt;
-  RateWindow& taken = state.event_rates[fmt::format("publish {} {}", rule.pattern, event.event)];
-  auto now = RateWindow::Clock::now();  // the shard's stands still between two turns
-  if (!taken.Take(now, count, window)) {
-    return TooFast(session, fmt::format("at most {} of {} in {} ms", count, event.event, window.count()),
-                   taken.Wait(now, window));
-  }
-  if (warnings != nullptr && LimitWarnings::Crosses(taken.count(), count)) {
-    warnings->Tell({"event_rate", app.name, taken.count(), count, "streams[].publish.events[].rate"},
-                   session.id().ToString());
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& app, LimitWarnings* warnings,
@@ -68,9 +50,6 @@ bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& 
     Refuse(session, command.id, std::move(why));
     return false;
   };
-  if (command.stream.empty()) {
-    return refuse({"publish_unsupported", "\"stream\" is missing: say where to publish"});
-  }
   if (Status status = wire::CheckStreamName(command.stream); !status.ok()) {
     return refuse({"bad_stream", MessageOf(status)});
   }
@@ -90,7 +69,9 @@ bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& 
     return refuse({"too_big", fmt::format("\"data\" has {} bytes here, and at most {} are let through",
                                           command.json.size(), rule.max_payload_bytes)});
   }
-  if (auto refusal = TakeTurn(session, state, app, warnings, rule, *event)) return refuse(*std::move(refusal));
+  Turn turn{fmt::format("publish {} {}", rule.pattern, event->event), fmt::format("of {}", event->event), event->rate,
+            "streams[].publish.events[].rate"};
+  if (auto refusal = TakeTurn(session, state, app, warnings, turn)) return refuse(*std::move(refusal));
   Send(session, command, *imposed);
   return false;
 }

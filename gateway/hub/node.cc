@@ -128,6 +128,8 @@ void Node::Collect(MetricsWriter& writer) const {
   writer.Counter("carillon_replayed_total", "Messages of logs that were queued for sessions.",
                  sum(&ShardStats::replayed));
   writer.Counter("carillon_commands_total", "Messages from clients.", sum(&ShardStats::commands));
+  writer.Counter("carillon_client_events_total", "Events that clients published for backends.",
+                 sum(&ShardStats::client_events));
   writer.Counter("carillon_client_messages_total", "Messages that clients published.", sum(&ShardStats::published));
   writer.Counter("carillon_bad_messages_total", "Messages from clients that made no sense.",
                  sum(&ShardStats::bad_messages));

@@ -64,6 +64,15 @@ void RecordUnsubscribed(Session& session, std::string_view stream) {
   Record(session, v1::EVENT_KIND_UNSUBSCRIBED, [&](v1::FeedEvent& event) { event.set_stream(std::string(stream)); });
 }
 
+void RecordClientEvent(Session& session, const std::string& event, const std::string& json,
+                       const std::string& message_id) {
+  Record(session, v1::EVENT_KIND_CLIENT_EVENT, [&](v1::FeedEvent& feed_event) {
+    feed_event.mutable_client()->set_event(event);
+    feed_event.mutable_client()->set_json(json);
+    feed_event.mutable_client()->set_message_id(message_id);
+  });
+}
+
 void RecordSlow(Session& session, bool closed) {
   if (session.subscriptions().empty()) return;  // it was not told of: it owes its token, or is gone
   Record(session, v1::EVENT_KIND_SLOW_CONSUMER, [&](v1::FeedEvent& event) {

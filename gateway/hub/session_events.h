@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "gateway/hub/session.h"
@@ -13,6 +14,10 @@ void RecordIdentified(Session& session);
 void RecordClosed(Session& session, wire::CloseCode cause);
 void RecordSubscribed(Session& session, std::string_view stream);
 void RecordUnsubscribed(Session& session, std::string_view stream);
+
+// A client said something that is for backends; `json` is its payload.
+void RecordClientEvent(Session& session, const std::string& event, const std::string& json,
+                       const std::string& message_id);
 
 // It is closed for being slow, or has lost messages.
 void RecordSlow(Session& session, bool closed);

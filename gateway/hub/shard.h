@@ -37,6 +37,7 @@ struct ShardStats {
   OwnCounter commands;  // messages from clients
   OwnCounter bad_messages;
   OwnCounter published;                             // messages that clients published
+  OwnCounter client_events;                         // what clients said to backends
   OwnCounter rate_limited;                          // messages from clients that came too fast
   OwnCounter replayed;                              // messages of logs that were queued
   std::array<OwnCounter, wire::kSkipReasons> lost;  // messages that left queues unwritten, or never got there

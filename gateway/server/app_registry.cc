@@ -53,6 +53,7 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
   first.max_streams = config.limits().streams();
   first.fold_names = config.fold_names();
   first.catalogue = CatalogueOf(config.streams(), config.limits().max_publish_bytes());
+  first.client_events = ClientEventsOf(config.client_events(), config.limits().max_publish_bytes());
   for (int i = 0; i < config.apps_size(); ++i) {
     const v1::AppConfig& from = config.apps(i);
     Known& other = Know(from.name(), loaded.app_tokens[static_cast<size_t>(i)]);
@@ -68,6 +69,7 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
     app.max_streams = from.limits().streams();
     app.fold_names = from.fold_names();
     app.catalogue = CatalogueOf(from.streams(), config.limits().max_publish_bytes());
+    app.client_events = ClientEventsOf(from.client_events(), config.limits().max_publish_bytes());
   }
   gone_.clear();
   for (auto& [name, each] : known_) {

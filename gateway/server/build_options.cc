@@ -128,6 +128,26 @@ auth::Verb VerbOf(int verb) {
   }
 }
 
+auth::EventAction ActionOf(v1::EventAction action) {
+  using To = auth::EventAction;
+  switch (action) {
+    case v1::EVENT_ACTION_PRESENCE:
+      return To::kPresence;
+    case v1::EVENT_ACTION_PUBLISH:
+      return To::kPublish;
+    case v1::EVENT_ACTION_SUBSCRIBE:
+      return To::kSubscribe;
+    case v1::EVENT_ACTION_UNSUBSCRIBE:
+      return To::kUnsubscribe;
+    case v1::EVENT_ACTION_SYNC:
+      return To::kSync;
+    case v1::EVENT_ACTION_REFUSE:
+      return To::kRefuse;
+    default:
+      return To::kFeed;
+  }
+}
+
 }  // namespace
 
 hub::NodeOptions NodeOptionsOf(const v1::Config& config) {
@@ -242,6 +262,15 @@ auth::Catalogue CatalogueOf(const google::protobuf::RepeatedPtrField<v1::StreamR
     access.max_payload_bytes = std::min(rule.publish().max_payload_bytes(), most);
   }
   return auth::Catalogue(std::move(list));
+}
+
+auth::ClientEvents ClientEventsOf(const google::protobuf::RepeatedPtrField<v1::EventRule>& rules, uint64_t most) {
+  std::vector<auth::EventRule> list;
+  for (const v1::EventRule& rule : rules) {
+    list.push_back({rule.event(), ActionOf(rule.action()), rule.stream(), rule.anonymous(),
+                    auth::Rate::Parse(rule.rate()).value_or(auth::Rate()), std::min(rule.max_payload_bytes(), most)});
+  }
+  return auth::ClientEvents(std::move(list));
 }
 
 log::Level LogLevelOf(const v1::Config& config) {

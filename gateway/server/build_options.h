@@ -28,9 +28,11 @@ edge::ConnectionLimitSettings ConnectionLimitsOf(const v1::Config& config);
 auth::ApiKeys ApiKeysOf(const v1::Config& config);
 control::ControlOptions ControlOptionsOf(const v1::Config& config);
 
-// Who may do what with the streams of an app.
-// `most` is the largest payload that anybody may publish.
+// Who may do what with the streams of an app, and what becomes of what clients say to none; `most` is the largest
+// payload that anybody may publish.
 auth::Catalogue CatalogueOf(const google::protobuf::RepeatedPtrField<v1::StreamRule>& rules, uint64_t most);
+
+auth::ClientEvents ClientEventsOf(const google::protobuf::RepeatedPtrField<v1::EventRule>& rules, uint64_t most);
 
 log::Level LogLevelOf(const v1::Config& config);
 log::Format LogFormatOf(const v1::Config& config, bool on_terminal);

@@ -174,6 +174,26 @@ bool IsMetaKey(std::string_view key) {
 
 constexpr char kBadRate[] = "must look like 5/5s or 100/1m: how many in how long, at most a day";
 
+// What of a template is the same for everybody.
+std::string WithoutLabels(const std::string& pattern) {
+  std::string text;
+  bool label = false;
+  for (char c : pattern) {
+    label = c == '{' || (label && c != '}');
+    if (!label) text += c;
+  }
+  return text;
+}
+
+template <class Rule>  // ClientEvent or EventRule
+void CheckEvent(const Rule& rule, const std::string& at, const Problem& problem) {
+  size_t star = rule.event().find('*');
+  if (rule.event().empty() || (star != std::string::npos && star + 1 < rule.event().size())) {
+    problem(at + ".event", "needs a name, or the beginning of names and a * at its end");
+  }
+  if (!rule.rate().empty() && !auth::Rate::Parse(rule.rate()).has_value()) problem(at + ".rate", kBadRate);
+}
+
 void CheckAccess(const v1::StreamRule& rule, const std::string& at, const Problem& problem) {
   CheckWho(rule.subscribe(), at + ".subscribe", problem);
   CheckWho(rule.publish(), at + ".publish", problem);
@@ -202,14 +222,31 @@ void CheckAccess(const v1::StreamRule& rule, const std::string& at, const Proble
     problem(at + ".publish.events", fmt::format("at most {}", kMaxClientEvents));
   }
   for (int i = 0; i < rule.publish().events_size(); ++i) {
-    const v1::ClientEvent& event = rule.publish().events(i);
-    std::string here = fmt::format("{}.publish.events[{}]", at, i);
-    size_t star = event.event().find('*');
-    if (event.event().empty() || (star != std::string::npos && star + 1 < event.event().size())) {
-      problem(here + ".event", "needs a name, or the beginning of names and a * at its end");
+    CheckEvent(rule.publish().events(i), fmt::format("{}.publish.events[{}]", at, i), problem);
+  }
+}
+
+void CheckClientEvents(const google::protobuf::RepeatedPtrField<v1::EventRule>& rules, bool fold_names,
+                       const std::string& prefix, const Problem& problem) {
+  if (rules.size() > kMaxClientEvents) {
+    problem(prefix + "client_events", fmt::format("at most {}", kMaxClientEvents));
+  }
+  std::set<std::string> events;
+  for (int i = 0; i < rules.size(); ++i) {
+    const v1::EventRule& rule = rules[i];
+    std::string at = fmt::format("{}client_events[{}]", prefix, i);
+    CheckEvent(rule, at, problem);
+    if (!events.insert(rule.event()).second) problem(at + ".event", "stands above already, which counts");
+    if (i > 0 && rules[i - 1].event() == "*") problem(at + ".event", "never counts: * above it is for every event");
+    bool streamed = rule.action() == v1::EVENT_ACTION_PUBLISH || rule.action() == v1::EVENT_ACTION_SUBSCRIBE ||
+                    rule.action() == v1::EVENT_ACTION_UNSUBSCRIBE;
+    if (streamed && rule.stream().empty()) problem(at + ".stream", "is missing: which stream is meant");
+    if (!streamed && !rule.stream().empty()) {
+      problem(at + ".stream", "goes with publish, subscribe and unsubscribe only");
     }
-    if (!event.rate().empty() && !auth::Rate::Parse(event.rate()).has_value()) {
-      problem(here + ".rate", kBadRate);
+    if (std::string why = auth::PatternProblem(rule.stream()); !why.empty()) problem(at + ".stream", why);
+    if (fold_names && wire::HasCapitals(WithoutLabels(rule.stream()))) {
+      problem(at + ".stream", fmt::format("has capitals: with {}fold_names streams are named in lower case", prefix));
     }
   }
 }
@@ -233,17 +270,6 @@ void CheckStreams(const google::protobuf::RepeatedPtrField<v1::StreamRule>& stre
       problem(at + ".pattern", "never counts: * above it matches every stream");
     }
   }
-}
-
-// What of a template is the same for everybody.
-std::string WithoutLabels(const std::string& pattern) {
-  std::string text;
-  bool label = false;
-  for (char c : pattern) {
-    label = c == '{' || (label && c != '}');
-    if (!label) text += c;
-  }
-  return text;
 }
 
 // Where names are folded, what has capitals names no stream.
@@ -322,6 +348,7 @@ void CheckApps(const v1::Config& config, const Problem& problem) {
     }
     CheckOrigins(app.allowed_origins(), at + "allowed_origins", app.auth().cookie(), at, problem);
     CheckStreams(app.streams(), at, problem);
+    CheckClientEvents(app.client_events(), app.fold_names(), at, problem);
     if (app.fold_names()) CheckFolded(app.streams(), app.auth(), at, problem);
   }
   for (int i = 0; i < config.edge().endpoints_size(); ++i) {
@@ -363,6 +390,7 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckEndpoints(config, problem);
   CheckControl(config, problem);
   CheckStreams(config.streams(), "", problem);
+  CheckClientEvents(config.client_events(), config.fold_names(), "", problem);
   if (config.fold_names()) CheckFolded(config.streams(), config.auth(), "", problem);
   CheckOrigins(config.edge().allowed_origins(), "edge.allowed_origins", config.auth().cookie(), "", problem);
   CheckApps(config, problem);

@@ -8,19 +8,16 @@
 #include "gateway/base/random.h"
 
 namespace carillon::wire {
-namespace {
 
-std::string NextMessageId() {
+std::string NewMessageId() {
   static const std::string* boot = new std::string(RandomHex(4));
   static std::atomic<uint64_t> next{1};
   return fmt::format("{}-{:010x}", *boot, next.fetch_add(1, std::memory_order_relaxed));
 }
 
-}  // namespace
-
 v1::Envelope NewEnvelope(std::string_view stream, std::string_view event, WallClock::time_point now) {
   v1::Envelope envelope;
-  envelope.set_id(NextMessageId());
+  envelope.set_id(NewMessageId());
   envelope.set_stream(std::string(stream));
   envelope.set_event(std::string(event));
   auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch());

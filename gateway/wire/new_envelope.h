@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "carillon/v1/envelope.pb.h"
@@ -7,8 +8,10 @@
 
 namespace carillon::wire {
 
-// A message of this moment, without a payload. Its id is unique to the process and unpredictable across processes. Any
-// thread.
+// Unique to the process and unpredictable across processes. Any thread.
+std::string NewMessageId();
+
+// A message of this moment, without a payload. Any thread.
 v1::Envelope NewEnvelope(std::string_view stream, std::string_view event, WallClock::time_point now);
 
 }  // namespace carillon::wire

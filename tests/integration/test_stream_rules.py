@@ -370,7 +370,7 @@ def test_nonsense_is_refused(connect: Connect, message: dict[str, Any]) -> None:
     browser = join(connect, "bob")
     reply = browser.ask("publish", **message)
     assert reply["event"] == "error" and reply["data"]["message"]
-    assert reply["data"]["code"] in ("bad_event", "bad_stream", "bad_data", "publish_unsupported")
+    assert reply["data"]["code"] in ("bad_event", "bad_stream", "bad_data", "unavailable")
     assert browser.ask("ping")["event"] == "pong"
 
 

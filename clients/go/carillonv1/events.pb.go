@@ -56,6 +56,8 @@ const (
 	EventKind_EVENT_KIND_SLOW_CONSUMER EventKind = 11
 	// The gateway is ending: sessions will be sent away. In the feeds of all apps.
 	EventKind_EVENT_KIND_DRAIN EventKind = 12
+	// A client published an event to no stream, and config.client_events leaves it to backends. See FeedEvent.client.
+	EventKind_EVENT_KIND_CLIENT_EVENT EventKind = 13
 )
 
 // Enum value maps for EventKind.
@@ -74,6 +76,7 @@ var (
 		10: "EVENT_KIND_LIMIT_CROSSED",
 		11: "EVENT_KIND_SLOW_CONSUMER",
 		12: "EVENT_KIND_DRAIN",
+		13: "EVENT_KIND_CLIENT_EVENT",
 	}
 	EventKind_value = map[string]int32{
 		"EVENT_KIND_UNSPECIFIED":        0,
@@ -89,6 +92,7 @@ var (
 		"EVENT_KIND_LIMIT_CROSSED":      10,
 		"EVENT_KIND_SLOW_CONSUMER":      11,
 		"EVENT_KIND_DRAIN":              12,
+		"EVENT_KIND_CLIENT_EVENT":       13,
 	}
 )
 
@@ -319,7 +323,10 @@ type EventFilter struct {
 	// set). At most 100.
 	Streams []string `protobuf:"bytes,2,rep,name=streams,proto3" json:"streams,omitempty"`
 	// Of one of these users. At most 1,000.
-	UserIds       []string `protobuf:"bytes,3,rep,name=user_ids,json=userIds,proto3" json:"user_ids,omitempty"`
+	UserIds []string `protobuf:"bytes,3,rep,name=user_ids,json=userIds,proto3" json:"user_ids,omitempty"`
+	// Client events of these names, or beginnings of names followed by "*"; events of other kinds are not concerned. At
+	// most 100.
+	ClientEvents  []string `protobuf:"bytes,4,rep,name=client_events,json=clientEvents,proto3" json:"client_events,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -371,6 +378,13 @@ func (x *EventFilter) GetStreams() []string {
 func (x *EventFilter) GetUserIds() []string {
 	if x != nil {
 		return x.UserIds
+	}
+	return nil
+}
+
+func (x *EventFilter) GetClientEvents() []string {
+	if x != nil {
+		return x.ClientEvents
 	}
 	return nil
 }
@@ -647,6 +661,7 @@ type FeedEvent struct {
 	//	*FeedEvent_Member
 	//	*FeedEvent_Limit
 	//	*FeedEvent_Slow
+	//	*FeedEvent_Client
 	Details       isFeedEvent_Details `protobuf_oneof:"details"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -776,6 +791,15 @@ func (x *FeedEvent) GetSlow() *SlowConsumer {
 	return nil
 }
 
+func (x *FeedEvent) GetClient() *ClientSaid {
+	if x != nil {
+		if x, ok := x.Details.(*FeedEvent_Client); ok {
+			return x.Client
+		}
+	}
+	return nil
+}
+
 type isFeedEvent_Details interface {
 	isFeedEvent_Details()
 }
@@ -805,6 +829,11 @@ type FeedEvent_Slow struct {
 	Slow *SlowConsumer `protobuf:"bytes,11,opt,name=slow,proto3,oneof"`
 }
 
+type FeedEvent_Client struct {
+	// Of CLIENT_EVENT.
+	Client *ClientSaid `protobuf:"bytes,12,opt,name=client,proto3,oneof"`
+}
+
 func (*FeedEvent_Opened) isFeedEvent_Details() {}
 
 func (*FeedEvent_Closed) isFeedEvent_Details() {}
@@ -814,6 +843,8 @@ func (*FeedEvent_Member) isFeedEvent_Details() {}
 func (*FeedEvent_Limit) isFeedEvent_Details() {}
 
 func (*FeedEvent_Slow) isFeedEvent_Details() {}
+
+func (*FeedEvent_Client) isFeedEvent_Details() {}
 
 // Who a session is.
 type SessionOpened struct {
@@ -1153,6 +1184,70 @@ func (x *SlowConsumer) GetMessagesLost() uint64 {
 	return 0
 }
 
+// What a client said to backends.
+type ClientSaid struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The event's name, of the client's choice: 1 to 128 bytes.
+	Event string `protobuf:"bytes,1,opt,name=event,proto3" json:"event,omitempty"`
+	// Its payload, as JSON.
+	Json string `protobuf:"bytes,2,opt,name=json,proto3" json:"json,omitempty"`
+	// The id that the client was told in the answer, where it asked for one.
+	MessageId     string `protobuf:"bytes,3,opt,name=message_id,json=messageId,proto3" json:"message_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClientSaid) Reset() {
+	*x = ClientSaid{}
+	mi := &file_carillon_v1_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClientSaid) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClientSaid) ProtoMessage() {}
+
+func (x *ClientSaid) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClientSaid.ProtoReflect.Descriptor instead.
+func (*ClientSaid) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ClientSaid) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *ClientSaid) GetJson() string {
+	if x != nil {
+		return x.Json
+	}
+	return ""
+}
+
+func (x *ClientSaid) GetMessageId() string {
+	if x != nil {
+		return x.MessageId
+	}
+	return ""
+}
+
 var File_carillon_v1_events_proto protoreflect.FileDescriptor
 
 const file_carillon_v1_events_proto_rawDesc = "" +
@@ -1173,11 +1268,12 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\vfrom_oldest\x18\x05 \x01(\bR\n" +
 	"fromOldest\x120\n" +
 	"\x06filter\x18\x06 \x01(\v2\x18.carillon.v1.EventFilterR\x06filter\x12-\n" +
-	"\x12max_unacknowledged\x18\a \x01(\rR\x11maxUnacknowledged\"p\n" +
+	"\x12max_unacknowledged\x18\a \x01(\rR\x11maxUnacknowledged\"\x95\x01\n" +
 	"\vEventFilter\x12,\n" +
 	"\x05kinds\x18\x01 \x03(\x0e2\x16.carillon.v1.EventKindR\x05kinds\x12\x18\n" +
 	"\astreams\x18\x02 \x03(\tR\astreams\x12\x19\n" +
-	"\buser_ids\x18\x03 \x03(\tR\auserIds\"V\n" +
+	"\buser_ids\x18\x03 \x03(\tR\auserIds\x12#\n" +
+	"\rclient_events\x18\x04 \x03(\tR\fclientEvents\"V\n" +
 	"\bWatchAck\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12\x14\n" +
@@ -1198,7 +1294,7 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"EventsLost\x12\x1b\n" +
 	"\tlost_from\x18\x01 \x01(\x04R\blostFrom\x12\x17\n" +
-	"\alost_to\x18\x02 \x01(\x04R\x06lostTo\"\xdf\x03\n" +
+	"\alost_to\x18\x02 \x01(\x04R\x06lostTo\"\x92\x04\n" +
 	"\tFeedEvent\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.carillon.v1.EventKindR\x04kind\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12.\n" +
@@ -1212,7 +1308,8 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\x06member\x18\t \x01(\v2\x19.carillon.v1.MemberChangeH\x00R\x06member\x121\n" +
 	"\x05limit\x18\n" +
 	" \x01(\v2\x19.carillon.v1.LimitCrossedH\x00R\x05limit\x12/\n" +
-	"\x04slow\x18\v \x01(\v2\x19.carillon.v1.SlowConsumerH\x00R\x04slowB\t\n" +
+	"\x04slow\x18\v \x01(\v2\x19.carillon.v1.SlowConsumerH\x00R\x04slow\x121\n" +
+	"\x06client\x18\f \x01(\v2\x17.carillon.v1.ClientSaidH\x00R\x06clientB\t\n" +
 	"\adetails\"\xce\x01\n" +
 	"\rSessionOpened\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
@@ -1238,7 +1335,13 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\asetting\x18\x05 \x01(\tR\asetting\"K\n" +
 	"\fSlowConsumer\x12\x16\n" +
 	"\x06closed\x18\x01 \x01(\bR\x06closed\x12#\n" +
-	"\rmessages_lost\x18\x02 \x01(\x04R\fmessagesLost*\x8b\x03\n" +
+	"\rmessages_lost\x18\x02 \x01(\x04R\fmessagesLost\"U\n" +
+	"\n" +
+	"ClientSaid\x12\x14\n" +
+	"\x05event\x18\x01 \x01(\tR\x05event\x12\x12\n" +
+	"\x04json\x18\x02 \x01(\tR\x04json\x12\x1d\n" +
+	"\n" +
+	"message_id\x18\x03 \x01(\tR\tmessageId*\xa8\x03\n" +
 	"\tEventKind\x12\x1a\n" +
 	"\x16EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n" +
 	"\x19EVENT_KIND_SESSION_OPENED\x10\x01\x12!\n" +
@@ -1253,7 +1356,8 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\x18EVENT_KIND_LIMIT_CROSSED\x10\n" +
 	"\x12\x1c\n" +
 	"\x18EVENT_KIND_SLOW_CONSUMER\x10\v\x12\x14\n" +
-	"\x10EVENT_KIND_DRAIN\x10\f2R\n" +
+	"\x10EVENT_KIND_DRAIN\x10\f\x12\x1b\n" +
+	"\x17EVENT_KIND_CLIENT_EVENT\x10\r2R\n" +
 	"\fEventService\x12B\n" +
 	"\x05Watch\x12\x19.carillon.v1.WatchRequest\x1a\x1a.carillon.v1.WatchResponse(\x010\x01BB\n" +
 	"\x0fdev.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3"
@@ -1271,7 +1375,7 @@ func file_carillon_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_carillon_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_carillon_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_carillon_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_carillon_v1_events_proto_goTypes = []any{
 	(EventKind)(0),                // 0: carillon.v1.EventKind
 	(*WatchRequest)(nil),          // 1: carillon.v1.WatchRequest
@@ -1287,35 +1391,37 @@ var file_carillon_v1_events_proto_goTypes = []any{
 	(*MemberChange)(nil),          // 11: carillon.v1.MemberChange
 	(*LimitCrossed)(nil),          // 12: carillon.v1.LimitCrossed
 	(*SlowConsumer)(nil),          // 13: carillon.v1.SlowConsumer
-	nil,                           // 14: carillon.v1.SessionOpened.LabelsEntry
-	(*Position)(nil),              // 15: carillon.v1.Position
-	(*timestamppb.Timestamp)(nil), // 16: google.protobuf.Timestamp
+	(*ClientSaid)(nil),            // 14: carillon.v1.ClientSaid
+	nil,                           // 15: carillon.v1.SessionOpened.LabelsEntry
+	(*Position)(nil),              // 16: carillon.v1.Position
+	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
 }
 var file_carillon_v1_events_proto_depIdxs = []int32{
 	2,  // 0: carillon.v1.WatchRequest.begin:type_name -> carillon.v1.WatchBegin
 	4,  // 1: carillon.v1.WatchRequest.ack:type_name -> carillon.v1.WatchAck
-	15, // 2: carillon.v1.WatchBegin.resume:type_name -> carillon.v1.Position
+	16, // 2: carillon.v1.WatchBegin.resume:type_name -> carillon.v1.Position
 	3,  // 3: carillon.v1.WatchBegin.filter:type_name -> carillon.v1.EventFilter
 	0,  // 4: carillon.v1.EventFilter.kinds:type_name -> carillon.v1.EventKind
 	7,  // 5: carillon.v1.WatchResponse.lost:type_name -> carillon.v1.EventsLost
 	8,  // 6: carillon.v1.WatchResponse.events:type_name -> carillon.v1.FeedEvent
-	15, // 7: carillon.v1.WatchResponse.scanned_to:type_name -> carillon.v1.Position
+	16, // 7: carillon.v1.WatchResponse.scanned_to:type_name -> carillon.v1.Position
 	6,  // 8: carillon.v1.WatchResponse.assignment:type_name -> carillon.v1.WatchAssignment
 	0,  // 9: carillon.v1.FeedEvent.kind:type_name -> carillon.v1.EventKind
-	16, // 10: carillon.v1.FeedEvent.time:type_name -> google.protobuf.Timestamp
+	17, // 10: carillon.v1.FeedEvent.time:type_name -> google.protobuf.Timestamp
 	9,  // 11: carillon.v1.FeedEvent.opened:type_name -> carillon.v1.SessionOpened
 	10, // 12: carillon.v1.FeedEvent.closed:type_name -> carillon.v1.SessionClosed
 	11, // 13: carillon.v1.FeedEvent.member:type_name -> carillon.v1.MemberChange
 	12, // 14: carillon.v1.FeedEvent.limit:type_name -> carillon.v1.LimitCrossed
 	13, // 15: carillon.v1.FeedEvent.slow:type_name -> carillon.v1.SlowConsumer
-	14, // 16: carillon.v1.SessionOpened.labels:type_name -> carillon.v1.SessionOpened.LabelsEntry
-	1,  // 17: carillon.v1.EventService.Watch:input_type -> carillon.v1.WatchRequest
-	5,  // 18: carillon.v1.EventService.Watch:output_type -> carillon.v1.WatchResponse
-	18, // [18:19] is the sub-list for method output_type
-	17, // [17:18] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	14, // 16: carillon.v1.FeedEvent.client:type_name -> carillon.v1.ClientSaid
+	15, // 17: carillon.v1.SessionOpened.labels:type_name -> carillon.v1.SessionOpened.LabelsEntry
+	1,  // 18: carillon.v1.EventService.Watch:input_type -> carillon.v1.WatchRequest
+	5,  // 19: carillon.v1.EventService.Watch:output_type -> carillon.v1.WatchResponse
+	19, // [19:20] is the sub-list for method output_type
+	18, // [18:19] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_events_proto_init() }
@@ -1334,6 +1440,7 @@ func file_carillon_v1_events_proto_init() {
 		(*FeedEvent_Member)(nil),
 		(*FeedEvent_Limit)(nil),
 		(*FeedEvent_Slow)(nil),
+		(*FeedEvent_Client)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1341,7 +1448,7 @@ func file_carillon_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_events_proto_rawDesc), len(file_carillon_v1_events_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

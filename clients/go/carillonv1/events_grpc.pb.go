@@ -44,7 +44,8 @@ type EventServiceClient interface {
 	// Needs the verb read, and a key for all streams. INVALID_ARGUMENT: a request is not as it should be.
 	// FAILED_PRECONDITION: the app keeps no feed (config: events.messages), or the group has another number of partitions.
 	// RESOURCE_EXHAUSTED: the app has too many groups (100), or too many watch (1,000). UNAUTHENTICATED or NOT_FOUND, also
-	// later: the key, or the app, is not there any more; PERMISSION_DENIED: the key may not, or no more. UNAVAILABLE: the gateway is ending; resume at another.
+	// later: the key, or the app, is not there any more; PERMISSION_DENIED: the key may not, or no more. UNAVAILABLE: the
+	// gateway is ending; resume at another.
 	Watch(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[WatchRequest, WatchResponse], error)
 }
 
@@ -89,7 +90,8 @@ type EventServiceServer interface {
 	// Needs the verb read, and a key for all streams. INVALID_ARGUMENT: a request is not as it should be.
 	// FAILED_PRECONDITION: the app keeps no feed (config: events.messages), or the group has another number of partitions.
 	// RESOURCE_EXHAUSTED: the app has too many groups (100), or too many watch (1,000). UNAUTHENTICATED or NOT_FOUND, also
-	// later: the key, or the app, is not there any more; PERMISSION_DENIED: the key may not, or no more. UNAVAILABLE: the gateway is ending; resume at another.
+	// later: the key, or the app, is not there any more; PERMISSION_DENIED: the key may not, or no more. UNAVAILABLE: the
+	// gateway is ending; resume at another.
 	Watch(grpc.BidiStreamingServer[WatchRequest, WatchResponse]) error
 	mustEmbedUnimplementedEventServiceServer()
 }

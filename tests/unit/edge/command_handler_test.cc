@@ -267,7 +267,7 @@ TEST_F(CommandHandlerTest, WhoTriesTenDoorsIsClosed) {
 TEST_F(CommandHandlerTest, WithoutARuleClientsPublishNothing) {
   Begin({.user = "alice"});
   EXPECT_EQ(Kind(Say(R"({"action":"publish","stream":"a","event":"note","data":1})")), "error:forbidden");
-  EXPECT_EQ(Kind(Say(R"({"action":"publish","event":"note"})")), "error:publish_unsupported");
+  EXPECT_EQ(Kind(Say(R"({"action":"publish","event":"note"})")), "error:unavailable");
   EXPECT_EQ(Kind(Say(R"({"action":"publish","stream":"a b","event":"note"})")), "error:bad_stream");
 }
 

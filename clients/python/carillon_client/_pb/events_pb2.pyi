@@ -7,6 +7,7 @@ from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+EVENT_KIND_CLIENT_EVENT: EventKind
 EVENT_KIND_DRAIN: EventKind
 EVENT_KIND_LIMIT_CROSSED: EventKind
 EVENT_KIND_MEMBER_JOINED: EventKind
@@ -21,15 +22,27 @@ EVENT_KIND_SUBSCRIBED: EventKind
 EVENT_KIND_UNSPECIFIED: EventKind
 EVENT_KIND_UNSUBSCRIBED: EventKind
 
+class ClientSaid(_message.Message):
+    __slots__ = ["event", "json", "message_id"]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    JSON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    event: str
+    json: str
+    message_id: str
+    def __init__(self, event: _Optional[str] = ..., json: _Optional[str] = ..., message_id: _Optional[str] = ...) -> None: ...
+
 class EventFilter(_message.Message):
-    __slots__ = ["kinds", "streams", "user_ids"]
+    __slots__ = ["client_events", "kinds", "streams", "user_ids"]
+    CLIENT_EVENTS_FIELD_NUMBER: _ClassVar[int]
     KINDS_FIELD_NUMBER: _ClassVar[int]
     STREAMS_FIELD_NUMBER: _ClassVar[int]
     USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    client_events: _containers.RepeatedScalarFieldContainer[str]
     kinds: _containers.RepeatedScalarFieldContainer[EventKind]
     streams: _containers.RepeatedScalarFieldContainer[str]
     user_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, kinds: _Optional[_Iterable[_Union[EventKind, str]]] = ..., streams: _Optional[_Iterable[str]] = ..., user_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, kinds: _Optional[_Iterable[_Union[EventKind, str]]] = ..., streams: _Optional[_Iterable[str]] = ..., user_ids: _Optional[_Iterable[str]] = ..., client_events: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EventsLost(_message.Message):
     __slots__ = ["lost_from", "lost_to"]
@@ -40,7 +53,8 @@ class EventsLost(_message.Message):
     def __init__(self, lost_from: _Optional[int] = ..., lost_to: _Optional[int] = ...) -> None: ...
 
 class FeedEvent(_message.Message):
-    __slots__ = ["closed", "kind", "limit", "member", "offset", "opened", "session_id", "slow", "stream", "time", "user_id"]
+    __slots__ = ["client", "closed", "kind", "limit", "member", "offset", "opened", "session_id", "slow", "stream", "time", "user_id"]
+    CLIENT_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +66,7 @@ class FeedEvent(_message.Message):
     STREAM_FIELD_NUMBER: _ClassVar[int]
     TIME_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
+    client: ClientSaid
     closed: SessionClosed
     kind: EventKind
     limit: LimitCrossed
@@ -63,7 +78,7 @@ class FeedEvent(_message.Message):
     stream: str
     time: _timestamp_pb2.Timestamp
     user_id: str
-    def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., offset: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., opened: _Optional[_Union[SessionOpened, _Mapping]] = ..., closed: _Optional[_Union[SessionClosed, _Mapping]] = ..., member: _Optional[_Union[MemberChange, _Mapping]] = ..., limit: _Optional[_Union[LimitCrossed, _Mapping]] = ..., slow: _Optional[_Union[SlowConsumer, _Mapping]] = ...) -> None: ...
+    def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., offset: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., opened: _Optional[_Union[SessionOpened, _Mapping]] = ..., closed: _Optional[_Union[SessionClosed, _Mapping]] = ..., member: _Optional[_Union[MemberChange, _Mapping]] = ..., limit: _Optional[_Union[LimitCrossed, _Mapping]] = ..., slow: _Optional[_Union[SlowConsumer, _Mapping]] = ..., client: _Optional[_Union[ClientSaid, _Mapping]] = ...) -> None: ...
 
 class LimitCrossed(_message.Message):
     __slots__ = ["limit", "most", "setting", "used", "who"]

@@ -45,7 +45,8 @@ class EventServiceServicer(object):
         Needs the verb read, and a key for all streams. INVALID_ARGUMENT: a request is not as it should be.
         FAILED_PRECONDITION: the app keeps no feed (config: events.messages), or the group has another number of partitions.
         RESOURCE_EXHAUSTED: the app has too many groups (100), or too many watch (1,000). UNAUTHENTICATED or NOT_FOUND, also
-        later: the key, or the app, is not there any more; PERMISSION_DENIED: the key may not, or no more. UNAVAILABLE: the gateway is ending; resume at another.
+        later: the key, or the app, is not there any more; PERMISSION_DENIED: the key may not, or no more. UNAVAILABLE: the
+        gateway is ending; resume at another.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
