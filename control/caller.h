@@ -34,6 +34,9 @@ class Caller {
   StatusOr<wire::Topic> TopicOf(const std::string& app, wire::TopicKind kind, const std::string& name,
                                 const std::string& stream = "") const;
 
+  // Whether the key is for a stream.
+  bool MaySee(const std::string& stream) const { return CheckStreams(stream).ok(); }
+
   // PERMISSION_DENIED where the key is for some streams only: for what is nobody's stream.
   Status CheckAllStreams() const;
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "control/admin_service.h"
 #include "control/event_service.h"
 #include "control/reflection.h"
 #include "gateway/base/log.h"
@@ -39,6 +40,7 @@ constexpr unsigned kLookAtFiles = 10;
 
 constexpr char kControlName[] = "carillon.v1.ControlService";
 constexpr char kEventsName[] = "carillon.v1.EventService";
+constexpr char kAdminName[] = "carillon.v1.AdminService";
 constexpr char kHealthName[] = "grpc.health.v1.Health";
 
 // gRPC's own messages join ours: on a terminal or in a collector, one format. Each that a stranger may cause, such as a
@@ -78,7 +80,7 @@ struct ControlServer::Impl {
       : listen(std::move(options.listen)),
         reflection(options.reflection),
         tls(std::move(options.tls)),
-        context(node, apps, std::move(options.keys), options.max_publish_bytes) {}
+        context(node, apps, std::move(options.keys), options.max_publish_bytes, {std::move(options.version)}) {}
 
   std::string listen;
   bool reflection;
@@ -103,11 +105,13 @@ Status ControlServer::Start() {
   grpc::EnableDefaultHealthCheckService(true);
   impl_->services.push_back(MakeControlService(impl_->context));
   impl_->services.push_back(MakeEventService(impl_->context));
+  impl_->services.push_back(MakeAdminService(impl_->context));
   impl_->context.events.Start(impl_->context.node.engine());
   if (impl_->reflection) {
     // Naming a health message here is what links its descriptor into the binary, so that reflection can describe it.
     std::string health_proto = grpc::health::v1::HealthCheckRequest::descriptor()->file()->name();
-    for (auto& service : MakeReflectionServices(impl_->context.keys, {kControlName, kEventsName, kHealthName})) {
+    for (auto& service :
+         MakeReflectionServices(impl_->context.keys, {kControlName, kEventsName, kAdminName, kHealthName})) {
       impl_->services.push_back(std::move(service));
     }
   }
@@ -150,6 +154,7 @@ void ControlServer::SetKeys(auth::ApiKeys keys) {
 }
 
 void ControlServer::SetServing(bool serving) {
+  impl_->context.serving.store(serving);
   if (impl_->server != nullptr) impl_->server->GetHealthCheckService()->SetServingStatus(serving);
 }
 

@@ -21,6 +21,7 @@ struct ControlOptions {
   size_t max_publish_bytes = 512 << 10;
   auth::ApiKeys keys;
   ControlTlsFiles tls;
+  std::string version;
 };
 
 // The gRPC server of the control plane: ControlService, health and reflection.

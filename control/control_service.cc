@@ -4,13 +4,16 @@
 #include <grpcpp/support/server_callback.h>
 
 #include "control/caller.h"
+#include "control/coverage.h"
 #include "control/denials.h"
 #include "control/history.h"
 #include "control/presence.h"
 #include "control/publish_stream.h"
 #include "control/requests.h"
+#include "control/rooms.h"
 #include "control/status_mapping.h"
 #include "control/subscribers.h"
+#include "control/unary_calls.h"
 #include "gateway/base/log.h"
 #include "gateway/hub/answers.h"
 
@@ -26,15 +29,9 @@ std::string_view KickedBy(const v1::KickRequest& request) {
   return request.has_user_id() ? "user" : "stream";
 }
 
-// The app that was meant, where the request was good.
-std::string AppName(const Caller& caller, const std::string& named) {
-  auto app = caller.AppOf(named);
-  return app.ok() ? (*app)->name : named;
-}
-
-class Service final : public v1::ControlService::CallbackService {
+class Service final : public v1::ControlService::CallbackService, private UnaryCalls {
  public:
-  explicit Service(ControlContext& context) : context_(context) {}
+  explicit Service(ControlContext& context) : UnaryCalls(context) {}
 
   ServerUnaryReactor* BroadcastToUser(CallbackServerContext* call, const v1::BroadcastToUserRequest* request,
                                       v1::BroadcastToUserResponse* response) override {
@@ -68,7 +65,7 @@ class Service final : public v1::ControlService::CallbackService {
 
   ServerUnaryReactor* Kick(CallbackServerContext* call, const v1::KickRequest* request,
                            v1::KickResponse* response) override {
-    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, absl::AnyInvocable<void()> done) -> Status {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) -> Status {
       ASSIGN_OR_RETURN(KickOrder order, ReadKick(*request, caller));
       log::Info("control", "kick",
                 {{"key", caller.name()},
@@ -85,16 +82,30 @@ class Service final : public v1::ControlService::CallbackService {
             uint32_t total = 0;
             for (uint32_t count : result.answers) total += count;
             response->set_sessions(total);
-            response->set_partial(result.partial);
-            done();
+            SetCoverage(result.partial, response);
+            done(absl::OkStatus());
           });
       return absl::OkStatus();
     });
   }
 
+  ServerUnaryReactor* SubscribeUser(CallbackServerContext* call, const v1::SubscribeUserRequest* request,
+                                    v1::SubscribeUserResponse* response) override {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) {
+      return control::SubscribeUser(context_.node, caller, *request, response, std::move(done));
+    });
+  }
+
+  ServerUnaryReactor* UnsubscribeUser(CallbackServerContext* call, const v1::UnsubscribeUserRequest* request,
+                                      v1::UnsubscribeUserResponse* response) override {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) {
+      return control::UnsubscribeUser(context_.node, caller, *request, response, std::move(done));
+    });
+  }
+
   ServerUnaryReactor* Subscribers(CallbackServerContext* call, const v1::SubscribersRequest* request,
                                   v1::SubscribersResponse* response) override {
-    return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, absl::AnyInvocable<void()> done) {
+    return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, Done done) {
       return ListSubscribers(context_.node, caller, *request, response, std::move(done));
     });
   }
@@ -104,6 +115,7 @@ class Service final : public v1::ControlService::CallbackService {
     return Answer(call, auth::Verb::kRead, [&](const Caller& caller) -> Status {
       ASSIGN_OR_RETURN(wire::Topic topic, ReadCount(*request, caller));
       response->set_sessions(context_.node.Find(topic).sessions);
+      SetCoverage(false, response);
       return absl::OkStatus();
     });
   }
@@ -137,7 +149,7 @@ class Service final : public v1::ControlService::CallbackService {
 
   ServerUnaryReactor* RevokeTokens(CallbackServerContext* call, const v1::RevokeTokensRequest* request,
                                    v1::RevokeTokensResponse* response) override {
-    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, absl::AnyInvocable<void()> done) -> Status {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) -> Status {
       v1::RevokeTokensRequest copy = *request;  // the call may be over before we are
       RETURN_IF_ERROR(control::RevokeTokens(context_.node, caller, copy, response, std::move(done)));
       log::Info("control", "revoked tokens",
@@ -151,7 +163,7 @@ class Service final : public v1::ControlService::CallbackService {
 
   ServerUnaryReactor* BlockUser(CallbackServerContext* call, const v1::BlockUserRequest* request,
                                 v1::BlockUserResponse* response) override {
-    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, absl::AnyInvocable<void()> done) -> Status {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) -> Status {
       v1::BlockUserRequest copy = *request;  // the call may be over before we are
       RETURN_IF_ERROR(control::BlockUser(context_.node, caller, copy, response, std::move(done)));
       log::Info("control", "blocked a user",
@@ -184,41 +196,6 @@ class Service final : public v1::ControlService::CallbackService {
   }
 
  private:
-  StatusOr<std::unique_ptr<const Caller>> Admit(const CallbackServerContext* call, auth::Verb verb) const {
-    if (context_.stopping.load(std::memory_order_relaxed))
-      return absl::UnavailableError("the gateway is shutting down");
-    auto caller = CheckCaller(*call, context_.keys, context_.apps, verb);
-    if (!caller.ok()) context_.refusals.Add(caller.status(), CallerName(*call, context_.keys));
-    return caller;
-  }
-
-  // The call, run by an admitted caller: `run(caller)` returns its status.
-  template <class Run>
-  ServerUnaryReactor* Answer(CallbackServerContext* call, auth::Verb verb, const Run& run) {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    auto caller = Admit(call, verb);
-    return caller.ok() ? Finish(reactor, **caller, run(**caller)) : Finish(reactor, caller.status());
-  }
-
-  // The same, where the answer comes later: `run(caller, done)` returns why it does not; else `done` is called once.
-  template <class Run>
-  ServerUnaryReactor* AnswerLater(CallbackServerContext* call, auth::Verb verb, const Run& run) {
-    ServerUnaryReactor* reactor = call->DefaultReactor();
-    auto caller = Admit(call, verb);
-    if (!caller.ok()) return Finish(reactor, caller.status());
-    Status asked = run(**caller, [reactor, running = context_.running.Begin()] { reactor->Finish(grpc::Status::OK); });
-    return asked.ok() ? reactor : Finish(reactor, **caller, asked);
-  }
-
-  ServerUnaryReactor* Finish(ServerUnaryReactor* reactor, const Caller& caller, const Status& status) const {
-    if (absl::IsPermissionDenied(status)) context_.refusals.Add(status, caller.name());
-    return Finish(reactor, status);
-  }
-  static ServerUnaryReactor* Finish(ServerUnaryReactor* reactor, const Status& status) {
-    reactor->Finish(ToGrpc(status));
-    return reactor;
-  }
-
   static void Fill(const Outcome& outcome, v1::BroadcastToUsersResponse* response) {
     *response->mutable_receipt() = outcome.receipt;
     response->set_users(outcome.topics_reached);
@@ -260,8 +237,6 @@ class Service final : public v1::ControlService::CallbackService {
     finish();
     return reactor;
   }
-
-  ControlContext& context_;
 };
 
 }  // namespace

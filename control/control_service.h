@@ -3,14 +3,17 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <ctime>
 #include <memory>
 #include <mutex>
+#include <string>
 
 #include "control/event_feed.h"
 #include "control/publisher.h"
 #include "gateway/auth/api_keys.h"
 #include "gateway/auth/app.h"
 #include "gateway/base/log.h"
+#include "gateway/base/random.h"
 #include "gateway/hub/node.h"
 
 namespace grpc {
@@ -46,6 +49,13 @@ class RunningCalls {
   size_t running_ = 0;
 };
 
+// Which gateway this is.
+struct About {
+  std::string version;
+  std::string node_id = RandomHex(8);  // of this run
+  std::time_t started = std::time(nullptr);
+};
+
 // What the services share. Outlives the gRPC server.
 struct ControlContext {
   hub::Node& node;
@@ -55,10 +65,12 @@ struct ControlContext {
   EventFeed events;
   Refusals refusals;
   std::atomic<bool> stopping{false};
+  std::atomic<bool> serving{true};  // what health says
   RunningCalls running;
+  const About about;
 
-  ControlContext(hub::Node& node, const auth::LiveApps& apps, auth::ApiKeys keys, size_t max_publish_bytes)
-      : node(node), apps(apps), keys(std::move(keys)), publisher(node, max_publish_bytes) {}
+  ControlContext(hub::Node& node, const auth::LiveApps& apps, auth::ApiKeys keys, size_t max_publish_bytes, About about)
+      : node(node), apps(apps), keys(std::move(keys)), publisher(node, max_publish_bytes), about(std::move(about)) {}
 };
 
 // carillon.v1.ControlService. Each call checks its caller, checks its request, calls one verb of the hub and maps the

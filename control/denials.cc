@@ -1,5 +1,6 @@
 #include "control/denials.h"
 
+#include "control/coverage.h"
 #include "control/requests.h"
 #include "gateway/hub/answers.h"
 
@@ -22,7 +23,7 @@ Clock::time_point EndOfTokens(const auth::TokenRules& rules, Clock::time_point i
 // Of streams where only the grace keeps the user they leave as well.
 template <class Response>
 void CloseDenied(hub::Node& node, const auth::App& app, std::string user_id, Response* response,
-                 absl::AnyInvocable<void()> done) {
+                 absl::AnyInvocable<void(const Status&)> done) {
   if (!user_id.empty()) node.engine().presence().EndGrace(app.id, user_id);
   node.Ask(
       node.all_shards(),
@@ -33,15 +34,15 @@ void CloseDenied(hub::Node& node, const auth::App& app, std::string user_id, Res
         uint32_t total = 0;
         for (uint32_t count : result.answers) total += count;
         response->set_sessions(total);
-        response->set_partial(result.partial);
-        done();
+        SetCoverage(result.partial, response);
+        done(absl::OkStatus());
       });
 }
 
 }  // namespace
 
 Status RevokeTokens(hub::Node& node, const Caller& caller, const v1::RevokeTokensRequest& request,
-                    v1::RevokeTokensResponse* response, absl::AnyInvocable<void()> done) {
+                    v1::RevokeTokensResponse* response, absl::AnyInvocable<void(const Status&)> done) {
   Clock::time_point now = Clock::now();
   ASSIGN_OR_RETURN(RevokeOrder order, ReadRevokeTokens(request, caller, now));
   auth::Verifier& tokens = *order.app->tokens;
@@ -57,7 +58,7 @@ Status RevokeTokens(hub::Node& node, const Caller& caller, const v1::RevokeToken
 }
 
 Status BlockUser(hub::Node& node, const Caller& caller, const v1::BlockUserRequest& request,
-                 v1::BlockUserResponse* response, absl::AnyInvocable<void()> done) {
+                 v1::BlockUserResponse* response, absl::AnyInvocable<void(const Status&)> done) {
   ASSIGN_OR_RETURN(BlockOrder order, ReadBlockUser(request, caller));
   Clock::time_point until = order.duration.has_value() ? Clock::now() + *order.duration : Denials::kForGood;
   RETURN_IF_ERROR(order.app->tokens->denials().BlockUser({order.user_id, until, order.reason}));

@@ -67,14 +67,17 @@ StatusOr<ListOrder> ReadSubscribers(const v1::SubscribersRequest& request, const
   ListOrder order;
   ASSIGN_OR_RETURN(order.topic, ReadTarget(request, caller, "say whose sessions: stream or user_id"));
   ASSIGN_OR_RETURN(order.page_size, ReadPageSize(request.page_size()));
-  if (!request.page_token().empty()) {
-    std::string text;
-    absl::WebSafeBase64Unescape(request.page_token(), &text);
-    auto after = SessionId::Parse(text);
-    if (!after.has_value()) return FieldError("page_token", "not a next_page_token of this call");
-    order.after = *after;
-  }
+  ASSIGN_OR_RETURN(order.after, ReadSessionToken(request.page_token()));
   return order;
+}
+
+StatusOr<SessionId> ReadSessionToken(const std::string& token) {
+  if (token.empty()) return SessionId();
+  std::string text;
+  absl::WebSafeBase64Unescape(token, &text);
+  auto after = SessionId::Parse(text);
+  if (!after.has_value()) return FieldError("page_token", "not a next_page_token of this call");
+  return *after;
 }
 
 std::string PageToken(SessionId last) {

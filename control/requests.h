@@ -36,8 +36,9 @@ StatusOr<wire::Topic> ReadCount(const v1::CountSubscribersRequest& request, cons
 
 StatusOr<WatchOrder> ReadWatch(const v1::WatchBegin& begin, const Caller& caller);
 
-// The page token that continues after a session.
+// The page token that continues after a session, and back; empty: from the first.
 std::string PageToken(SessionId last);
+StatusOr<SessionId> ReadSessionToken(const std::string& token);
 
 struct PresenceOrder {
   wire::Topic stream;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "control/coverage.h"
 #include "control/requests.h"
 #include "gateway/hub/answers.h"
 
@@ -26,7 +27,7 @@ void FillSubscriber(const hub::SessionInfo& info, v1::Subscriber* subscriber) {
 }  // namespace
 
 Status ListSubscribers(hub::Node& node, const Caller& caller, const v1::SubscribersRequest& request,
-                       v1::SubscribersResponse* response, absl::AnyInvocable<void()> done) {
+                       v1::SubscribersResponse* response, absl::AnyInvocable<void(const Status&)> done) {
   ASSIGN_OR_RETURN(ListOrder order, ReadSubscribers(request, caller));
   node.Ask(
       node.ShardsFor(order.topic),
@@ -39,8 +40,8 @@ Status ListSubscribers(hub::Node& node, const Caller& caller, const v1::Subscrib
         size_t size = std::min(all.size(), page_size);
         for (size_t i = 0; i < size; ++i) FillSubscriber(all[i], response->add_subscribers());
         if (all.size() > size) response->set_next_page_token(PageToken(all[size - 1].id));
-        response->set_partial(result.partial);
-        done();
+        SetCoverage(result.partial, response);
+        done(absl::OkStatus());
       });
   return absl::OkStatus();
 }

@@ -12,6 +12,6 @@ namespace carillon::control {
 // on a shard's or the timers' thread, when the response is complete; `response` must live until then. Not called where
 // the request is refused: INVALID_ARGUMENT naming the field, or what Caller says. Any thread.
 Status ListSubscribers(hub::Node& node, const Caller& caller, const v1::SubscribersRequest& request,
-                       v1::SubscribersResponse* response, absl::AnyInvocable<void()> done);
+                       v1::SubscribersResponse* response, absl::AnyInvocable<void(const Status&)> done);
 
 }  // namespace carillon::control

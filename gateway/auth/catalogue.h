@@ -45,6 +45,7 @@ struct ClientEventRule {
 // How clients may use the streams that a pattern matches.
 struct StreamAccess {
   std::string pattern;
+  std::string description;  // for people
   bool reserved = false;
   Access subscribe;
   std::map<std::string, std::string> filter;  // annotation to Expand pattern

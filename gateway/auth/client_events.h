@@ -8,8 +8,8 @@
 
 #include "gateway/auth/catalogue.h"
 
-// What becomes of what an app's clients say without naming a stream. From config.proto's EventRule, which says what each
-// part means.
+// What becomes of what an app's clients say without naming a stream. From config.proto's EventRule, which says what
+// each part means.
 namespace carillon::auth {
 
 enum class EventAction : uint8_t { kFeed, kPresence, kPublish, kSubscribe, kUnsubscribe, kSync, kRefuse };
@@ -17,8 +17,8 @@ enum class EventAction : uint8_t { kFeed, kPresence, kPublish, kSubscribe, kUnsu
 struct EventRule {
   std::string event = "*";  // a name, or the beginning of names and a "*"
   EventAction action = EventAction::kFeed;
-  std::string stream;       // Expand pattern, where {data.FIELD} is what the client says
-  bool anonymous = false;   // sessions without a user may as well
+  std::string stream;      // Expand pattern, where {data.FIELD} is what the client says
+  bool anonymous = false;  // sessions without a user may as well
   Rate rate{10, std::chrono::seconds(1)};
   size_t max_payload_bytes = 16 << 10;
 };

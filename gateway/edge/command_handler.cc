@@ -111,6 +111,7 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const a
 void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Opcode opcode,
                             std::string_view payload) const {
   session.shard().stats().commands.Add();
+  session.CountSaid();
   auto apps = apps_.Get();
   const auth::App* app = apps->Find(session.app());
   if (app == nullptr) return session.Close(wire::CloseCode::kForbidden, kAppIsGone);

@@ -193,6 +193,7 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
       return connection->Refuse({503, "user_limit", *std::move(why), UserSetting(app), {RetryAfter()}});
     }
   }
+  admission.address = address;
   if (auto refused = limits_->Enter(limited, &admission.place)) return connection->Refuse(*refused);
   auto [link, unread] = connection->Release();
   BeginWsSession(shard, commands_, std::move(link), std::move(unread), admission);

@@ -46,6 +46,7 @@ struct Admission {
   std::string websocket_key;
   std::string refused_because;  // not empty: accept, then close with this and
   wire::CloseCode refused_with = wire::CloseCode::kUnauthorized;
+  Address address;              // the client's, as trusted proxies say
   std::shared_ptr<void> place;  // among those of its address; null: not counted
 };
 

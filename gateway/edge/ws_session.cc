@@ -83,6 +83,8 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
       : shard_(shard),
         handler_(handler),
         place_(std::move(admission.place)),
+        address_(admission.address),
+        endpoint_(*admission.endpoint),
         close_because_(std::move(admission.refused_because)),
         close_with_(admission.refused_with),
         session_(shard, admission.endpoint->session, *this, shard.NewSessionId(), admission.app,
@@ -103,6 +105,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
     carillon::Prefetch(&ws_.next_layer(), sizeof(FrameLayer));
   }
   void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
+  Peer peer() const override { return {address_.to_string(), endpoint_.path}; }
 
   // hub::TimerWheel::Timer
   void OnTimer() override;
@@ -149,7 +152,9 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   const CommandHandler& handler_;
   SessionState state_;
   std::shared_ptr<void> place_;  // among the sessions of its address
-  std::string close_because_;    // the handshake's refusal, told after it
+  const Address address_;
+  const EndpointRules& endpoint_;
+  std::string close_because_;  // the handshake's refusal, told after it
   wire::CloseCode close_with_;
   hub::Session session_;
   Stream ws_;

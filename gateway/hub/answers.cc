@@ -1,6 +1,8 @@
 #include "gateway/hub/answers.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 namespace carillon::hub {
 namespace {
@@ -17,6 +19,13 @@ std::vector<Session*> MembersOf(Shard& shard, const wire::TopicView& topic) {
       if (!member.session->closing()) sessions.push_back(member.session);
     }
   }
+  return sessions;
+}
+
+// The same of a user, or only one of them.
+std::vector<Session*> MembersOf(Shard& shard, const wire::TopicView& user, const std::optional<SessionId>& only) {
+  std::vector<Session*> sessions = MembersOf(shard, user);
+  if (only.has_value()) std::erase_if(sessions, [&](const Session* session) { return session->id() != *only; });
   return sessions;
 }
 
@@ -75,31 +84,61 @@ uint32_t CloseDenied(Shard& shard, wire::AppId app, std::string_view user_id, co
   return closed;
 }
 
-std::vector<SlowSession> ListSlow(Shard& shard, size_t limit) {
-  std::vector<SlowSession> slow;
-  shard.ForEachSession([&](Session& session) {
-    Session::Lag lag = session.lag();
-    if (session.closing() || (lag.messages == 0 && lag.lost.none())) return;
-    slow.push_back({{session.id(), session.identity(), session.connected_at()}, lag});
-  });
-  auto more = [](const SlowSession& a, const SlowSession& b) { return a.lag.bytes > b.lag.bytes; };
-  auto end = slow.begin() + static_cast<ptrdiff_t>(std::min(limit, slow.size()));
-  std::partial_sort(slow.begin(), end, slow.end(), more);
-  slow.erase(end, slow.end());
-  return slow;
+RoomAnswer SubscribeUser(Shard& shard, const wire::TopicView& user, const std::optional<SessionId>& only,
+                         std::string_view stream, const auth::StreamAccess& rule, bool full) {
+  RoomAnswer answer;
+  for (Session* session : MembersOf(shard, user, only)) {
+    if (session->ListensToStream(stream)) {
+      ++answer.sessions;
+      continue;
+    }
+    auto imposed = rule.FilterFor(session->identity().get());
+    if (full || !imposed.has_value() || session->streams() >= session->settings().max_subscriptions) {
+      ++answer.refused;
+      continue;
+    }
+    SubscribeWish wish;
+    if (!imposed->empty()) {
+      wire::Filter filter;
+      filter.imposed = *std::move(imposed);
+      wish.filter = std::make_shared<const wire::Filter>(std::move(filter));
+    }
+    SubscribeAnswer begun = shard.Subscribe(*session, session->StreamTopic(stream), std::move(wish));
+    dialect::Subscribed notice{{}, {std::string(stream)}, {}, {}};
+    if (!begun.at.epoch.empty()) {
+      notice.logs.push_back({std::string(stream), begun.at, begun.top.offset, dialect::Recovered::kNotAsked});
+    }
+    session->Reply(notice);
+    ++answer.sessions;
+  }
+  return answer;
+}
+
+uint32_t UnsubscribeUser(Shard& shard, const wire::TopicView& user, const std::optional<SessionId>& only,
+                         std::string_view stream) {
+  uint32_t left = 0;
+  for (Session* session : MembersOf(shard, user, only)) {
+    if (!shard.Unsubscribe(*session, session->StreamTopic(stream))) continue;
+    session->Reply(dialect::Unsubscribed{{}, {std::string(stream)}});
+    ++left;
+  }
+  return left;
 }
 
 uint32_t CloseSlowest(Shard& shard, double part, wire::CloseCode code) {
+  std::vector<std::pair<size_t, Session*>> waiting;
+  shard.ForEachSession([&](Session& session) {
+    Session::Lag lag = session.lag();
+    if (!session.closing() && lag.messages > 0) waiting.emplace_back(lag.bytes, &session);
+  });
   auto most = static_cast<size_t>(part * static_cast<double>(shard.stats().sessions.value()));
-  uint32_t closed = 0;
-  for (const SlowSession& slow : ListSlow(shard, std::max<size_t>(1, most))) {
-    Session* session = shard.FindSession(slow.session.id);
-    if (slow.lag.messages == 0 || session == nullptr) continue;
-    session->outbox().DropUnsent();
-    session->Close(code, wire::InfoOf(code).reason);
-    ++closed;
+  auto end = waiting.begin() + static_cast<ptrdiff_t>(std::min(std::max<size_t>(1, most), waiting.size()));
+  std::partial_sort(waiting.begin(), end, waiting.end(), std::greater<>());
+  for (auto it = waiting.begin(); it != end; ++it) {
+    it->second->outbox().DropUnsent();
+    it->second->Close(code, wire::InfoOf(code).reason);
   }
-  return closed;
+  return static_cast<uint32_t>(end - waiting.begin());
 }
 
 }  // namespace carillon::hub

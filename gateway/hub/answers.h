@@ -1,9 +1,11 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "gateway/auth/catalogue.h"
 #include "gateway/auth/denials.h"
 #include "gateway/auth/identity.h"
 #include "gateway/hub/shard.h"
@@ -35,15 +37,20 @@ uint32_t CloseApp(Shard& shard, wire::AppId app, wire::CloseCode code, std::stri
 // The close code for a status of auth::Verifier::Verify or Denials::Check.
 wire::CloseCode CodeOf(const Status& denied);
 
-// A session that is behind, for TopSlow.
-struct SlowSession {
-  SessionInfo session;
-  Session::Lag lag;
+// What became of subscribing sessions.
+struct RoomAnswer {
+  uint32_t sessions = 0;  // that listen now
+  uint32_t refused = 0;
 };
 
-// The `limit` sessions of the shard for which most bytes wait, most first; those for which something waits, or that
-// have lost messages.
-std::vector<SlowSession> ListSlow(Shard& shard, size_t limit);
+// Subscribes a user's sessions to a stream, or one of them, and tells them; whoever may subscribe by themselves.
+// `full`: no session that does not listen may begin to.
+RoomAnswer SubscribeUser(Shard& shard, const wire::TopicView& user, const std::optional<SessionId>& only,
+                         std::string_view stream, const auth::StreamAccess& rule, bool full);
+
+// The counterpart. Returns how many listened.
+uint32_t UnsubscribeUser(Shard& shard, const wire::TopicView& user, const std::optional<SessionId>& only,
+                         std::string_view stream);
 
 // Closes a part of the sessions, but at least one: those for which most bytes wait. Returns how many.
 uint32_t CloseSlowest(Shard& shard, double part, wire::CloseCode code);

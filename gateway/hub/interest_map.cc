@@ -1,5 +1,8 @@
 #include "gateway/hub/interest_map.h"
 
+#include <iterator>
+#include <map>
+
 #include "gateway/base/check.h"
 
 namespace carillon::hub {
@@ -33,6 +36,25 @@ void InterestMap::Leave(const wire::TopicView& topic, ShardIndex shard, bool las
   // `topic` may borrow from what is erased.
   if (topic.kind == wire::TopicKind::kStream) streams_[topic.app].fetch_sub(1, std::memory_order_relaxed);
   stripe.interests.erase(it);
+}
+
+std::vector<std::pair<std::string, uint32_t>> InterestMap::ListStreams(
+    wire::AppId app, std::string_view after, uint32_t least, size_t limit,
+    const std::function<bool(std::string_view)>& takes) const {
+  std::map<std::string, uint32_t, std::less<>> first;
+  for (const Stripe& stripe : stripes_) {
+    std::lock_guard lock(stripe.mutex);
+    for (const engine::Interest::Ptr& interest : stripe.interests) {
+      wire::TopicView topic = interest->topic();
+      if (topic.app != app || topic.kind != wire::TopicKind::kStream) continue;
+      if (topic.name <= after || interest->sessions() < least) continue;
+      bool late = first.size() >= limit && topic.name > first.rbegin()->first;
+      if (late || !takes(topic.name)) continue;
+      first.emplace(topic.name, interest->sessions());
+      if (first.size() > limit) first.erase(std::prev(first.end()));
+    }
+  }
+  return {first.begin(), first.end()};
 }
 
 size_t InterestMap::Count(wire::TopicKind kind) const {

@@ -2,8 +2,12 @@
 
 #include <array>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "gateway/engine/engine.h"
@@ -24,6 +28,12 @@ class InterestMap {
 
   // How many streams of an app have listeners.
   size_t StreamsOf(wire::AppId app) const { return streams_[app].load(std::memory_order_relaxed); }
+
+  // The `limit` streams of an app with the smallest names after `after` that have at least `least` listeners and that
+  // `takes(name)`, with how many. Walks everything, a stripe at a time: those that come or go meanwhile may be missing.
+  std::vector<std::pair<std::string, uint32_t>> ListStreams(wire::AppId app, std::string_view after, uint32_t least,
+                                                            size_t limit,
+                                                            const std::function<bool(std::string_view)>& takes) const;
 
   // How many topics of a kind have listeners. Walks everything: for metrics.
   size_t Count(wire::TopicKind kind) const;

@@ -52,6 +52,13 @@ class Node : public engine::Door {
   // Streams of an app with subscribers.
   size_t StreamsOf(wire::AppId app) const { return interests_.StreamsOf(app); }
 
+  // See InterestMap::ListStreams.
+  std::vector<std::pair<std::string, uint32_t>> ListStreams(wire::AppId app, std::string_view after, uint32_t least,
+                                                            size_t limit,
+                                                            const std::function<bool(std::string_view)>& takes) const {
+    return interests_.ListStreams(app, after, least, limit, takes);
+  }
+
   engine::Engine& engine() { return *engine_; }
 
   // Who is told that an app's feed has something new; see engine::Door::Announce. Before Start.

@@ -123,6 +123,7 @@ bool Session::Queue(const PacketPtr& packet) {
   // An earlier one of the same turn may have been dropped.
   if (owing_ && packet->tag() != nullptr) Catching(*this).PayBefore(*packet);
   outbox_.Push(packet);
+  ++queued_;
   return true;
 }
 
@@ -138,6 +139,7 @@ void Session::Offer(std::span<const PacketPtr> packets, size_t bytes) {
   if (outbox_.bytes() + bytes <= max_bytes() && outbox_.messages() + packets.size() < max_messages()) {
     over_since_ = {};
     outbox_.Push(packets, bytes);
+    queued_ += packets.size();
     return MarkDirty();
   }
   for (const PacketPtr& packet : packets) Offer(packet);
@@ -145,6 +147,7 @@ void Session::Offer(std::span<const PacketPtr> packets, size_t bytes) {
 
 void Session::OfferBeyond(PacketPtr packet) {
   if (closing_) return;
+  if (packet->kind() != Packet::Kind::kSkip) ++queued_;
   outbox_.Push(std::move(packet));
   MarkDirty();
 }

@@ -52,6 +52,13 @@ class Transport {
 
   // Says goodbye and ends the connection soon after; the books say `cause`. Only the first call counts.
   virtual void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) = 0;
+
+  // Where the client is, and the path of the endpoint that it is connected to; for people.
+  struct Peer {
+    std::string address;
+    std::string endpoint;
+  };
+  virtual Peer peer() const = 0;
 };
 
 // One client connection as the hub sees it: who, what they listen to, what waits for them.
@@ -123,6 +130,13 @@ class Session {
   // What the filters of its streams hold; one that several share counts once.
   size_t filter_bytes() const;
 
+  Transport::Peer peer() const { return transport_.peer(); }
+
+  // How many messages were queued for it, answers included, and how many it has said, since it connected.
+  uint64_t queued() const { return queued_; }
+  uint64_t said() const { return said_; }
+  void CountSaid() { ++said_; }
+
   // How far behind the session is, and what that has cost it.
   struct Lag {
     size_t messages = 0;  // that wait
@@ -158,6 +172,7 @@ class Session {
   const SessionSettings& settings_;
   Transport& transport_;
   Outbox outbox_;
+  uint64_t queued_ = 0;
   bool dirty_ = false;              // in the shard's list of sessions to flush
   bool admitted_ = false;           // is in its topics
   bool closing_ = false;            // a goodbye is on its way: hears nothing more
@@ -178,6 +193,7 @@ class Session {
   std::vector<SessionId> resumes_;
   Clock::time_point waiting_since_{};  // the queue has not been empty since; see Lag::age
   Clock::time_point offered_at_{};
+  uint64_t said_ = 0;
   const SessionId id_;
   const wire::AppId app_;
   auth::IdentityPtr identity_;

@@ -1,6 +1,5 @@
 #include "gateway/hub/session_events.h"
 
-#include <numeric>
 #include <string>
 
 #include "gateway/hub/shard.h"
@@ -27,8 +26,7 @@ void FillOpened(const Session& session, v1::SessionOpened* opened) {
 }
 
 uint64_t LostBy(const Session& session) {
-  wire::SkipCounts lost = session.lag().lost;
-  return std::accumulate(std::begin(lost.of), std::end(lost.of), uint64_t{0});
+  return session.lag().lost.sum();
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/server/config_values.h"
+#include "gateway/server/version.h"
 
 namespace carillon::server {
 namespace {
@@ -238,6 +239,7 @@ control::ControlOptions ControlOptionsOf(const v1::Config& config) {
   options.reflection = config.control().reflection();
   options.max_publish_bytes = config.limits().max_publish_bytes();
   options.keys = ApiKeysOf(config);
+  options.version = kVersion;
   const v1::ControlTls& tls = config.control().tls();
   options.tls = {tls.cert_file(), tls.key_file(), tls.client_ca_file()};
   return options;
@@ -248,6 +250,7 @@ auth::Catalogue CatalogueOf(const google::protobuf::RepeatedPtrField<v1::StreamR
   for (const v1::StreamRule& rule : rules) {
     auth::StreamAccess& access = list.emplace_back();
     access.pattern = rule.pattern();
+    access.description = rule.description();
     access.reserved = rule.state() == v1::STREAM_STATE_RESERVED;
     access.subscribe = AccessOf(rule.subscribe());
     for (const v1::ImposedMeta& meta : rule.subscribe().filter()) access.filter[meta.key()] = meta.value();

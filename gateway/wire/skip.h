@@ -25,12 +25,12 @@ struct SkipCounts {
     for (size_t i = 0; i < kSkipReasons; ++i) of[i] += other.of[i];
   }
   uint64_t operator[](SkipReason reason) const { return of[static_cast<size_t>(reason)]; }
-  bool none() const {
-    for (uint64_t count : of) {
-      if (count > 0) return false;
-    }
-    return true;
+  uint64_t sum() const {
+    uint64_t sum = 0;
+    for (uint64_t count : of) sum += count;
+    return sum;
   }
+  bool none() const { return sum() == 0; }
 };
 
 // What a subscriber is told of messages that it does not get, so that its position stays true.

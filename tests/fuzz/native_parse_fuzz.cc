@@ -55,6 +55,9 @@ void Answer(const SetMood& command) {
 void Answer(const Nonsense& command) {
   ExpectValid(Error{command.id, {command.code, command.message}});
 }
+void Answer(const Sync&) {
+  FUZZ_EXPECT(false);
+}
 void Answer(const Echo&) {
   FUZZ_EXPECT(false);
 }

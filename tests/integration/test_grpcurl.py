@@ -40,6 +40,7 @@ def test_list_names_every_service(grpcurl: Callable[..., Any]) -> None:
 
     assert answer.returncode == 0, answer.stderr
     assert answer.stdout.split() == [
+        "carillon.v1.AdminService",
         "carillon.v1.ControlService",
         "carillon.v1.EventService",
         "grpc.health.v1.Health",
@@ -52,6 +53,7 @@ def test_list_names_every_service(grpcurl: Callable[..., Any]) -> None:
     ("carillon.v1.ControlService", "rpc BroadcastToUser"),
     ("carillon.v1.BroadcastToUserRequest", "string user_id = 1;"),
     ("carillon.v1.Event", "oneof payload"),
+    ("carillon.v1.AdminService", "rpc TopSlow"),
     ("grpc.health.v1.Health", "rpc Check"),
     ("grpc.reflection.v1.ServerReflection", "rpc ServerReflectionInfo"),
 ])  # fmt: skip

@@ -17,7 +17,7 @@ from support import messages
 from support.patience import PATIENCE
 
 sys.path.append(str(Path(__file__).parents[2] / "clients" / "python"))
-from carillon_client._pb import control_pb2, control_pb2_grpc, envelope_pb2  # noqa: E402
+from carillon_client._pb import admin_pb2_grpc, control_pb2, control_pb2_grpc, envelope_pb2  # noqa: E402
 
 pb = control_pb2
 Event = envelope_pb2.Event
@@ -39,6 +39,7 @@ class Control:
         else:
             self.channel = grpc.secure_channel(address, credentials, options)
         self._stub: Any = control_pb2_grpc.ControlServiceStub(self.channel)
+        self._admin: Any = admin_pb2_grpc.AdminServiceStub(self.channel)
 
     def __enter__(self) -> Control:
         return self
@@ -53,10 +54,17 @@ class Control:
         self.channel.close()
 
     def call(self, method: str, request: Any, **how: Any) -> Any:
-        """Any of the unary calls. Raises grpc.RpcError."""
+        """Any of the unary calls of ControlService and AdminService. Raises grpc.RpcError."""
         how.setdefault("timeout", PATIENCE)
         how.setdefault("metadata", self.metadata)
-        return getattr(self._stub, method)(request, **how)
+        return self._find(method)(request, **how)
+
+    def future(self, method: str, request: Any) -> Any:
+        """The same, and its answer later."""
+        return self._find(method).future(request, timeout=PATIENCE, metadata=self.metadata)
+
+    def _find(self, method: str) -> Any:
+        return getattr(self._stub if hasattr(self._stub, method) else self._admin, method)
 
     def refused(self, method: str, request: Any, **how: Any) -> Refusal:
         """The same, insisting that it is refused."""

@@ -59,6 +59,7 @@ class FakeSession : public hub::Transport {
   // hub::Transport
   void Flush() override;
   void Prefetch() const override {}
+  Peer peer() const override { return {"203.0.113.7", "/ws"}; }
   void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
 
  private:

@@ -25,6 +25,7 @@ class LooseSession : public hub::Transport {
 
   void Flush() override {}
   void Prefetch() const override {}
+  Peer peer() const override { return {"203.0.113.7", "/ws"}; }
   void Close(wire::CloseCode, std::string_view, wire::CloseCode) override {}
 
  private:

@@ -1485,7 +1485,11 @@ type KickResponse struct {
 	// How many sessions were closed. Each was told; a client that never reads is reset after 5 seconds.
 	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	// True where a part of the gateway did not answer in time, so that the count may be too low.
-	Partial       bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1534,6 +1538,322 @@ func (x *KickResponse) GetPartial() bool {
 	return false
 }
 
+func (x *KickResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *KickResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
+}
+
+// Whom to subscribe to what.
+type SubscribeUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Required. The stream.
+	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Optional. Only this session of the user. Default: all.
+	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeUserRequest) Reset() {
+	*x = SubscribeUserRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeUserRequest) ProtoMessage() {}
+
+func (x *SubscribeUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeUserRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeUserRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *SubscribeUserRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *SubscribeUserRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *SubscribeUserRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *SubscribeUserRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+// Who subscribes now.
+type SubscribeUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sessions subscribe now, those that did before included.
+	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// How many could not: they have as many streams as they may (max_subscriptions), the app has (limits.streams), or their
+	// token does not say what the stream's rule filters by.
+	Refused uint32 `protobuf:"varint,2,opt,name=refused,proto3" json:"refused,omitempty"`
+	// True where a part of the gateway did not answer in time, so that the counts may be too low.
+	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeUserResponse) Reset() {
+	*x = SubscribeUserResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeUserResponse) ProtoMessage() {}
+
+func (x *SubscribeUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeUserResponse.ProtoReflect.Descriptor instead.
+func (*SubscribeUserResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SubscribeUserResponse) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *SubscribeUserResponse) GetRefused() uint32 {
+	if x != nil {
+		return x.Refused
+	}
+	return 0
+}
+
+func (x *SubscribeUserResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *SubscribeUserResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *SubscribeUserResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
+}
+
+// Whom to take what from.
+type UnsubscribeUserRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. The user.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
+	// Required. The stream.
+	Stream string `protobuf:"bytes,2,opt,name=stream,proto3" json:"stream,omitempty"`
+	// Optional. Only this session of the user. Default: all.
+	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnsubscribeUserRequest) Reset() {
+	*x = UnsubscribeUserRequest{}
+	mi := &file_carillon_v1_control_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnsubscribeUserRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnsubscribeUserRequest) ProtoMessage() {}
+
+func (x *UnsubscribeUserRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnsubscribeUserRequest.ProtoReflect.Descriptor instead.
+func (*UnsubscribeUserRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *UnsubscribeUserRequest) GetUserId() string {
+	if x != nil {
+		return x.UserId
+	}
+	return ""
+}
+
+func (x *UnsubscribeUserRequest) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *UnsubscribeUserRequest) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *UnsubscribeUserRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+// From whom it was taken.
+type UnsubscribeUserResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sessions subscribed to it.
+	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// True where a part of the gateway did not answer in time, so that the count may be too low.
+	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnsubscribeUserResponse) Reset() {
+	*x = UnsubscribeUserResponse{}
+	mi := &file_carillon_v1_control_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnsubscribeUserResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnsubscribeUserResponse) ProtoMessage() {}
+
+func (x *UnsubscribeUserResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_control_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnsubscribeUserResponse.ProtoReflect.Descriptor instead.
+func (*UnsubscribeUserResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UnsubscribeUserResponse) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *UnsubscribeUserResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *UnsubscribeUserResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *UnsubscribeUserResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
+}
+
 // Whose sessions to list.
 type SubscribersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1557,7 +1877,7 @@ type SubscribersRequest struct {
 
 func (x *SubscribersRequest) Reset() {
 	*x = SubscribersRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[19]
+	mi := &file_carillon_v1_control_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +1889,7 @@ func (x *SubscribersRequest) String() string {
 func (*SubscribersRequest) ProtoMessage() {}
 
 func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[19]
+	mi := &file_carillon_v1_control_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +1902,7 @@ func (x *SubscribersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersRequest.ProtoReflect.Descriptor instead.
 func (*SubscribersRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{19}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SubscribersRequest) GetTarget() isSubscribersRequest_Target {
@@ -1666,7 +1986,7 @@ type Subscriber struct {
 
 func (x *Subscriber) Reset() {
 	*x = Subscriber{}
-	mi := &file_carillon_v1_control_proto_msgTypes[20]
+	mi := &file_carillon_v1_control_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1678,7 +1998,7 @@ func (x *Subscriber) String() string {
 func (*Subscriber) ProtoMessage() {}
 
 func (x *Subscriber) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[20]
+	mi := &file_carillon_v1_control_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1691,7 +2011,7 @@ func (x *Subscriber) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Subscriber.ProtoReflect.Descriptor instead.
 func (*Subscriber) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{20}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Subscriber) GetSessionId() string {
@@ -1730,14 +2050,18 @@ type SubscribersResponse struct {
 	// The next page. Empty: this was the last one. A page that is not full may still have a next one.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// True where a part of the gateway did not answer in time, so that sessions may be missing.
-	Partial       bool `protobuf:"varint,3,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial bool `protobuf:"varint,3,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SubscribersResponse) Reset() {
 	*x = SubscribersResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[21]
+	mi := &file_carillon_v1_control_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1749,7 +2073,7 @@ func (x *SubscribersResponse) String() string {
 func (*SubscribersResponse) ProtoMessage() {}
 
 func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[21]
+	mi := &file_carillon_v1_control_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1762,7 +2086,7 @@ func (x *SubscribersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SubscribersResponse.ProtoReflect.Descriptor instead.
 func (*SubscribersResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{21}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SubscribersResponse) GetSubscribers() []*Subscriber {
@@ -1786,6 +2110,20 @@ func (x *SubscribersResponse) GetPartial() bool {
 	return false
 }
 
+func (x *SubscribersResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *SubscribersResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
+}
+
 // What to count.
 type CountSubscribersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1804,7 +2142,7 @@ type CountSubscribersRequest struct {
 
 func (x *CountSubscribersRequest) Reset() {
 	*x = CountSubscribersRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[22]
+	mi := &file_carillon_v1_control_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1816,7 +2154,7 @@ func (x *CountSubscribersRequest) String() string {
 func (*CountSubscribersRequest) ProtoMessage() {}
 
 func (x *CountSubscribersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[22]
+	mi := &file_carillon_v1_control_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1829,7 +2167,7 @@ func (x *CountSubscribersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountSubscribersRequest.ProtoReflect.Descriptor instead.
 func (*CountSubscribersRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{22}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CountSubscribersRequest) GetTarget() isCountSubscribersRequest_Target {
@@ -1886,14 +2224,18 @@ func (*CountSubscribersRequest_UserId) isCountSubscribersRequest_Target() {}
 type CountSubscribersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How many sessions there are now.
-	Sessions      uint64 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	Sessions uint64 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CountSubscribersResponse) Reset() {
 	*x = CountSubscribersResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[23]
+	mi := &file_carillon_v1_control_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1905,7 +2247,7 @@ func (x *CountSubscribersResponse) String() string {
 func (*CountSubscribersResponse) ProtoMessage() {}
 
 func (x *CountSubscribersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[23]
+	mi := &file_carillon_v1_control_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1918,12 +2260,26 @@ func (x *CountSubscribersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CountSubscribersResponse.ProtoReflect.Descriptor instead.
 func (*CountSubscribersResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{23}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *CountSubscribersResponse) GetSessions() uint64 {
 	if x != nil {
 		return x.Sessions
+	}
+	return 0
+}
+
+func (x *CountSubscribersResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *CountSubscribersResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
 	}
 	return 0
 }
@@ -1948,7 +2304,7 @@ type GetPresenceRequest struct {
 
 func (x *GetPresenceRequest) Reset() {
 	*x = GetPresenceRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	mi := &file_carillon_v1_control_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1960,7 +2316,7 @@ func (x *GetPresenceRequest) String() string {
 func (*GetPresenceRequest) ProtoMessage() {}
 
 func (x *GetPresenceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[24]
+	mi := &file_carillon_v1_control_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1973,7 +2329,7 @@ func (x *GetPresenceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPresenceRequest.ProtoReflect.Descriptor instead.
 func (*GetPresenceRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{24}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *GetPresenceRequest) GetStream() string {
@@ -2034,7 +2390,7 @@ type PresenceMember struct {
 
 func (x *PresenceMember) Reset() {
 	*x = PresenceMember{}
-	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2046,7 +2402,7 @@ func (x *PresenceMember) String() string {
 func (*PresenceMember) ProtoMessage() {}
 
 func (x *PresenceMember) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[25]
+	mi := &file_carillon_v1_control_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2059,7 +2415,7 @@ func (x *PresenceMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PresenceMember.ProtoReflect.Descriptor instead.
 func (*PresenceMember) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{25}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *PresenceMember) GetUserId() string {
@@ -2128,7 +2484,7 @@ type GetPresenceResponse struct {
 
 func (x *GetPresenceResponse) Reset() {
 	*x = GetPresenceResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	mi := &file_carillon_v1_control_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2496,7 @@ func (x *GetPresenceResponse) String() string {
 func (*GetPresenceResponse) ProtoMessage() {}
 
 func (x *GetPresenceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[26]
+	mi := &file_carillon_v1_control_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2509,7 @@ func (x *GetPresenceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPresenceResponse.ProtoReflect.Descriptor instead.
 func (*GetPresenceResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{26}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *GetPresenceResponse) GetMembers() []*PresenceMember {
@@ -2211,7 +2567,7 @@ type ListMessagesRequest struct {
 
 func (x *ListMessagesRequest) Reset() {
 	*x = ListMessagesRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[27]
+	mi := &file_carillon_v1_control_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2223,7 +2579,7 @@ func (x *ListMessagesRequest) String() string {
 func (*ListMessagesRequest) ProtoMessage() {}
 
 func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[27]
+	mi := &file_carillon_v1_control_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2236,7 +2592,7 @@ func (x *ListMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ListMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{27}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListMessagesRequest) GetTarget() isListMessagesRequest_Target {
@@ -2326,7 +2682,7 @@ type ListMessagesResponse struct {
 
 func (x *ListMessagesResponse) Reset() {
 	*x = ListMessagesResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[28]
+	mi := &file_carillon_v1_control_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2694,7 @@ func (x *ListMessagesResponse) String() string {
 func (*ListMessagesResponse) ProtoMessage() {}
 
 func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[28]
+	mi := &file_carillon_v1_control_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2707,7 @@ func (x *ListMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ListMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{28}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListMessagesResponse) GetMessages() []*Envelope {
@@ -2393,7 +2749,7 @@ type ClearMessagesRequest struct {
 
 func (x *ClearMessagesRequest) Reset() {
 	*x = ClearMessagesRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	mi := &file_carillon_v1_control_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2405,7 +2761,7 @@ func (x *ClearMessagesRequest) String() string {
 func (*ClearMessagesRequest) ProtoMessage() {}
 
 func (x *ClearMessagesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[29]
+	mi := &file_carillon_v1_control_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2418,7 +2774,7 @@ func (x *ClearMessagesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearMessagesRequest.ProtoReflect.Descriptor instead.
 func (*ClearMessagesRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{29}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ClearMessagesRequest) GetTarget() isClearMessagesRequest_Target {
@@ -2484,7 +2840,7 @@ type ClearMessagesResponse struct {
 
 func (x *ClearMessagesResponse) Reset() {
 	*x = ClearMessagesResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[30]
+	mi := &file_carillon_v1_control_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2496,7 +2852,7 @@ func (x *ClearMessagesResponse) String() string {
 func (*ClearMessagesResponse) ProtoMessage() {}
 
 func (x *ClearMessagesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[30]
+	mi := &file_carillon_v1_control_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2509,7 +2865,7 @@ func (x *ClearMessagesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearMessagesResponse.ProtoReflect.Descriptor instead.
 func (*ClearMessagesResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{30}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ClearMessagesResponse) GetMessages() uint64 {
@@ -2548,7 +2904,7 @@ type RevokeTokensRequest struct {
 
 func (x *RevokeTokensRequest) Reset() {
 	*x = RevokeTokensRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[31]
+	mi := &file_carillon_v1_control_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2560,7 +2916,7 @@ func (x *RevokeTokensRequest) String() string {
 func (*RevokeTokensRequest) ProtoMessage() {}
 
 func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[31]
+	mi := &file_carillon_v1_control_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2573,7 +2929,7 @@ func (x *RevokeTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensRequest.ProtoReflect.Descriptor instead.
 func (*RevokeTokensRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{31}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RevokeTokensRequest) GetTarget() isRevokeTokensRequest_Target {
@@ -2640,14 +2996,18 @@ type RevokeTokensResponse struct {
 	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	// True where a part of the gateway did not answer in time: the count may be too low, and sessions there are closed when
 	// it goes on.
-	Partial       bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *RevokeTokensResponse) Reset() {
 	*x = RevokeTokensResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[32]
+	mi := &file_carillon_v1_control_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2659,7 +3019,7 @@ func (x *RevokeTokensResponse) String() string {
 func (*RevokeTokensResponse) ProtoMessage() {}
 
 func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[32]
+	mi := &file_carillon_v1_control_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2672,7 +3032,7 @@ func (x *RevokeTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RevokeTokensResponse.ProtoReflect.Descriptor instead.
 func (*RevokeTokensResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{32}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RevokeTokensResponse) GetSessions() uint32 {
@@ -2687,6 +3047,20 @@ func (x *RevokeTokensResponse) GetPartial() bool {
 		return x.Partial
 	}
 	return false
+}
+
+func (x *RevokeTokensResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *RevokeTokensResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
 }
 
 // Whom to keep out.
@@ -2707,7 +3081,7 @@ type BlockUserRequest struct {
 
 func (x *BlockUserRequest) Reset() {
 	*x = BlockUserRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[33]
+	mi := &file_carillon_v1_control_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2719,7 +3093,7 @@ func (x *BlockUserRequest) String() string {
 func (*BlockUserRequest) ProtoMessage() {}
 
 func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[33]
+	mi := &file_carillon_v1_control_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2732,7 +3106,7 @@ func (x *BlockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserRequest.ProtoReflect.Descriptor instead.
 func (*BlockUserRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{33}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BlockUserRequest) GetUserId() string {
@@ -2770,14 +3144,18 @@ type BlockUserResponse struct {
 	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	// True where a part of the gateway did not answer in time: the count may be too low, and sessions there are closed when
 	// it goes on.
-	Partial       bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	Partial bool `protobuf:"varint,2,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BlockUserResponse) Reset() {
 	*x = BlockUserResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[34]
+	mi := &file_carillon_v1_control_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2789,7 +3167,7 @@ func (x *BlockUserResponse) String() string {
 func (*BlockUserResponse) ProtoMessage() {}
 
 func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[34]
+	mi := &file_carillon_v1_control_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2802,7 +3180,7 @@ func (x *BlockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockUserResponse.ProtoReflect.Descriptor instead.
 func (*BlockUserResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{34}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *BlockUserResponse) GetSessions() uint32 {
@@ -2819,6 +3197,20 @@ func (x *BlockUserResponse) GetPartial() bool {
 	return false
 }
 
+func (x *BlockUserResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *BlockUserResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
+}
+
 // Whom to let in again.
 type UnblockUserRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2832,7 +3224,7 @@ type UnblockUserRequest struct {
 
 func (x *UnblockUserRequest) Reset() {
 	*x = UnblockUserRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[35]
+	mi := &file_carillon_v1_control_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2844,7 +3236,7 @@ func (x *UnblockUserRequest) String() string {
 func (*UnblockUserRequest) ProtoMessage() {}
 
 func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[35]
+	mi := &file_carillon_v1_control_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2857,7 +3249,7 @@ func (x *UnblockUserRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserRequest.ProtoReflect.Descriptor instead.
 func (*UnblockUserRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{35}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *UnblockUserRequest) GetUserId() string {
@@ -2885,7 +3277,7 @@ type UnblockUserResponse struct {
 
 func (x *UnblockUserResponse) Reset() {
 	*x = UnblockUserResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[36]
+	mi := &file_carillon_v1_control_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2897,7 +3289,7 @@ func (x *UnblockUserResponse) String() string {
 func (*UnblockUserResponse) ProtoMessage() {}
 
 func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[36]
+	mi := &file_carillon_v1_control_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2910,7 +3302,7 @@ func (x *UnblockUserResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnblockUserResponse.ProtoReflect.Descriptor instead.
 func (*UnblockUserResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{36}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *UnblockUserResponse) GetWasBlocked() bool {
@@ -2936,7 +3328,7 @@ type ListBlockedUsersRequest struct {
 
 func (x *ListBlockedUsersRequest) Reset() {
 	*x = ListBlockedUsersRequest{}
-	mi := &file_carillon_v1_control_proto_msgTypes[37]
+	mi := &file_carillon_v1_control_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2948,7 +3340,7 @@ func (x *ListBlockedUsersRequest) String() string {
 func (*ListBlockedUsersRequest) ProtoMessage() {}
 
 func (x *ListBlockedUsersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[37]
+	mi := &file_carillon_v1_control_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2961,7 +3353,7 @@ func (x *ListBlockedUsersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlockedUsersRequest.ProtoReflect.Descriptor instead.
 func (*ListBlockedUsersRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{37}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ListBlockedUsersRequest) GetPageSize() int32 {
@@ -3000,7 +3392,7 @@ type BlockedUser struct {
 
 func (x *BlockedUser) Reset() {
 	*x = BlockedUser{}
-	mi := &file_carillon_v1_control_proto_msgTypes[38]
+	mi := &file_carillon_v1_control_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3012,7 +3404,7 @@ func (x *BlockedUser) String() string {
 func (*BlockedUser) ProtoMessage() {}
 
 func (x *BlockedUser) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[38]
+	mi := &file_carillon_v1_control_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3025,7 +3417,7 @@ func (x *BlockedUser) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BlockedUser.ProtoReflect.Descriptor instead.
 func (*BlockedUser) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{38}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *BlockedUser) GetUserId() string {
@@ -3062,7 +3454,7 @@ type ListBlockedUsersResponse struct {
 
 func (x *ListBlockedUsersResponse) Reset() {
 	*x = ListBlockedUsersResponse{}
-	mi := &file_carillon_v1_control_proto_msgTypes[39]
+	mi := &file_carillon_v1_control_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3074,7 +3466,7 @@ func (x *ListBlockedUsersResponse) String() string {
 func (*ListBlockedUsersResponse) ProtoMessage() {}
 
 func (x *ListBlockedUsersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[39]
+	mi := &file_carillon_v1_control_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3087,7 +3479,7 @@ func (x *ListBlockedUsersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListBlockedUsersResponse.ProtoReflect.Descriptor instead.
 func (*ListBlockedUsersResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_control_proto_rawDescGZIP(), []int{39}
+	return file_carillon_v1_control_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *ListBlockedUsersResponse) GetUsers() []*BlockedUser {
@@ -3119,7 +3511,7 @@ type PublishStreamResponse_Failure struct {
 
 func (x *PublishStreamResponse_Failure) Reset() {
 	*x = PublishStreamResponse_Failure{}
-	mi := &file_carillon_v1_control_proto_msgTypes[41]
+	mi := &file_carillon_v1_control_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3131,7 +3523,7 @@ func (x *PublishStreamResponse_Failure) String() string {
 func (*PublishStreamResponse_Failure) ProtoMessage() {}
 
 func (x *PublishStreamResponse_Failure) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_control_proto_msgTypes[41]
+	mi := &file_carillon_v1_control_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3275,10 +3667,35 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x04code\x18\x04 \x01(\rR\x04code\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x10\n" +
 	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
-	"\x06target\"D\n" +
+	"\x06target\"\x92\x01\n" +
 	"\fKickResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartial\"\xa1\x01\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"x\n" +
+	"\x14SubscribeUserRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
+	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionId\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"\xb5\x01\n" +
+	"\x15SubscribeUserResponse\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
+	"\arefused\x18\x02 \x01(\rR\arefused\x12\x18\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"z\n" +
+	"\x16UnsubscribeUserRequest\x12\x17\n" +
+	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
+	"\x06stream\x18\x02 \x01(\tR\x06stream\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionId\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"\x9d\x01\n" +
+	"\x17UnsubscribeUserResponse\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\xa1\x01\n" +
 	"\x12SubscribersRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x1b\n" +
@@ -3296,18 +3713,22 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x06labels\x18\x04 \x03(\v2#.carillon.v1.Subscriber.LabelsEntryR\x06labels\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x92\x01\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe0\x01\n" +
 	"\x13SubscribersResponse\x129\n" +
 	"\vsubscribers\x18\x01 \x03(\v2\x17.carillon.v1.SubscriberR\vsubscribers\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x18\n" +
-	"\apartial\x18\x03 \x01(\bR\apartial\"j\n" +
+	"\apartial\x18\x03 \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"j\n" +
 	"\x17CountSubscribersRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x10\n" +
 	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
-	"\x06target\"6\n" +
+	"\x06target\"\x84\x01\n" +
 	"\x18CountSubscribersResponse\x12\x1a\n" +
-	"\bsessions\x18\x01 \x01(\x04R\bsessions\"\x99\x01\n" +
+	"\bsessions\x18\x01 \x01(\x04R\bsessions\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\x99\x01\n" +
 	"\x12GetPresenceRequest\x12\x16\n" +
 	"\x06stream\x18\x01 \x01(\tR\x06stream\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -3356,18 +3777,22 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\btoken_id\x18\x02 \x01(\tH\x00R\atokenId\x12?\n" +
 	"\rissued_before\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\fissuedBefore\x12\x10\n" +
 	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
-	"\x06target\"L\n" +
+	"\x06target\"\x9a\x01\n" +
 	"\x14RevokeTokensResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartial\"\x8c\x01\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\x8c\x01\n" +
 	"\x10BlockUserRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x125\n" +
 	"\bduration\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\bduration\x12\x16\n" +
 	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x10\n" +
-	"\x03app\x18\x0f \x01(\tR\x03app\"I\n" +
+	"\x03app\x18\x0f \x01(\tR\x03app\"\x97\x01\n" +
 	"\x11BlockUserResponse\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\rR\bsessions\x12\x18\n" +
-	"\apartial\x18\x02 \x01(\bR\apartial\"?\n" +
+	"\apartial\x18\x02 \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"?\n" +
 	"\x12UnblockUserRequest\x12\x17\n" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x10\n" +
 	"\x03app\x18\x0f \x01(\tR\x03app\"6\n" +
@@ -3391,8 +3816,7 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x1bPRESENCE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PRESENCE_STATUS_ONLINE\x10\x01\x12\x18\n" +
 	"\x14PRESENCE_STATUS_AWAY\x10\x02\x12\x18\n" +
-	"\x14PRESENCE_STATUS_BUSY\x10\x032\xf9\n" +
-	"\n" +
+	"\x14PRESENCE_STATUS_BUSY\x10\x032\xaf\f\n" +
 	"\x0eControlService\x12\\\n" +
 	"\x0fBroadcastToUser\x12#.carillon.v1.BroadcastToUserRequest\x1a$.carillon.v1.BroadcastToUserResponse\x12_\n" +
 	"\x10BroadcastToUsers\x12$.carillon.v1.BroadcastToUsersRequest\x1a%.carillon.v1.BroadcastToUsersResponse\x12\\\n" +
@@ -3400,7 +3824,9 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\fBroadcastAll\x12 .carillon.v1.BroadcastAllRequest\x1a!.carillon.v1.BroadcastAllResponse\x12V\n" +
 	"\rSendToSession\x12!.carillon.v1.SendToSessionRequest\x1a\".carillon.v1.SendToSessionResponse\x12Z\n" +
 	"\rPublishStream\x12!.carillon.v1.PublishStreamRequest\x1a\".carillon.v1.PublishStreamResponse(\x010\x01\x12;\n" +
-	"\x04Kick\x12\x18.carillon.v1.KickRequest\x1a\x19.carillon.v1.KickResponse\x12P\n" +
+	"\x04Kick\x12\x18.carillon.v1.KickRequest\x1a\x19.carillon.v1.KickResponse\x12V\n" +
+	"\rSubscribeUser\x12!.carillon.v1.SubscribeUserRequest\x1a\".carillon.v1.SubscribeUserResponse\x12\\\n" +
+	"\x0fUnsubscribeUser\x12#.carillon.v1.UnsubscribeUserRequest\x1a$.carillon.v1.UnsubscribeUserResponse\x12P\n" +
 	"\vSubscribers\x12\x1f.carillon.v1.SubscribersRequest\x1a .carillon.v1.SubscribersResponse\x12_\n" +
 	"\x10CountSubscribers\x12$.carillon.v1.CountSubscribersRequest\x1a%.carillon.v1.CountSubscribersResponse\x12P\n" +
 	"\vGetPresence\x12\x1f.carillon.v1.GetPresenceRequest\x1a .carillon.v1.GetPresenceResponse\x12S\n" +
@@ -3425,7 +3851,7 @@ func file_carillon_v1_control_proto_rawDescGZIP() []byte {
 }
 
 var file_carillon_v1_control_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_carillon_v1_control_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_carillon_v1_control_proto_goTypes = []any{
 	(PresenceStatus)(0),                   // 0: carillon.v1.PresenceStatus
 	(*Receipt)(nil),                       // 1: carillon.v1.Receipt
@@ -3447,57 +3873,61 @@ var file_carillon_v1_control_proto_goTypes = []any{
 	(*PublishStreamResponse)(nil),         // 17: carillon.v1.PublishStreamResponse
 	(*KickRequest)(nil),                   // 18: carillon.v1.KickRequest
 	(*KickResponse)(nil),                  // 19: carillon.v1.KickResponse
-	(*SubscribersRequest)(nil),            // 20: carillon.v1.SubscribersRequest
-	(*Subscriber)(nil),                    // 21: carillon.v1.Subscriber
-	(*SubscribersResponse)(nil),           // 22: carillon.v1.SubscribersResponse
-	(*CountSubscribersRequest)(nil),       // 23: carillon.v1.CountSubscribersRequest
-	(*CountSubscribersResponse)(nil),      // 24: carillon.v1.CountSubscribersResponse
-	(*GetPresenceRequest)(nil),            // 25: carillon.v1.GetPresenceRequest
-	(*PresenceMember)(nil),                // 26: carillon.v1.PresenceMember
-	(*GetPresenceResponse)(nil),           // 27: carillon.v1.GetPresenceResponse
-	(*ListMessagesRequest)(nil),           // 28: carillon.v1.ListMessagesRequest
-	(*ListMessagesResponse)(nil),          // 29: carillon.v1.ListMessagesResponse
-	(*ClearMessagesRequest)(nil),          // 30: carillon.v1.ClearMessagesRequest
-	(*ClearMessagesResponse)(nil),         // 31: carillon.v1.ClearMessagesResponse
-	(*RevokeTokensRequest)(nil),           // 32: carillon.v1.RevokeTokensRequest
-	(*RevokeTokensResponse)(nil),          // 33: carillon.v1.RevokeTokensResponse
-	(*BlockUserRequest)(nil),              // 34: carillon.v1.BlockUserRequest
-	(*BlockUserResponse)(nil),             // 35: carillon.v1.BlockUserResponse
-	(*UnblockUserRequest)(nil),            // 36: carillon.v1.UnblockUserRequest
-	(*UnblockUserResponse)(nil),           // 37: carillon.v1.UnblockUserResponse
-	(*ListBlockedUsersRequest)(nil),       // 38: carillon.v1.ListBlockedUsersRequest
-	(*BlockedUser)(nil),                   // 39: carillon.v1.BlockedUser
-	(*ListBlockedUsersResponse)(nil),      // 40: carillon.v1.ListBlockedUsersResponse
-	nil,                                   // 41: carillon.v1.Selector.LabelsEntry
-	(*PublishStreamResponse_Failure)(nil), // 42: carillon.v1.PublishStreamResponse.Failure
-	nil,                                   // 43: carillon.v1.Subscriber.LabelsEntry
-	(*Position)(nil),                      // 44: carillon.v1.Position
-	(*durationpb.Duration)(nil),           // 45: google.protobuf.Duration
-	(*Event)(nil),                         // 46: carillon.v1.Event
-	(*timestamppb.Timestamp)(nil),         // 47: google.protobuf.Timestamp
-	(*Envelope)(nil),                      // 48: carillon.v1.Envelope
+	(*SubscribeUserRequest)(nil),          // 20: carillon.v1.SubscribeUserRequest
+	(*SubscribeUserResponse)(nil),         // 21: carillon.v1.SubscribeUserResponse
+	(*UnsubscribeUserRequest)(nil),        // 22: carillon.v1.UnsubscribeUserRequest
+	(*UnsubscribeUserResponse)(nil),       // 23: carillon.v1.UnsubscribeUserResponse
+	(*SubscribersRequest)(nil),            // 24: carillon.v1.SubscribersRequest
+	(*Subscriber)(nil),                    // 25: carillon.v1.Subscriber
+	(*SubscribersResponse)(nil),           // 26: carillon.v1.SubscribersResponse
+	(*CountSubscribersRequest)(nil),       // 27: carillon.v1.CountSubscribersRequest
+	(*CountSubscribersResponse)(nil),      // 28: carillon.v1.CountSubscribersResponse
+	(*GetPresenceRequest)(nil),            // 29: carillon.v1.GetPresenceRequest
+	(*PresenceMember)(nil),                // 30: carillon.v1.PresenceMember
+	(*GetPresenceResponse)(nil),           // 31: carillon.v1.GetPresenceResponse
+	(*ListMessagesRequest)(nil),           // 32: carillon.v1.ListMessagesRequest
+	(*ListMessagesResponse)(nil),          // 33: carillon.v1.ListMessagesResponse
+	(*ClearMessagesRequest)(nil),          // 34: carillon.v1.ClearMessagesRequest
+	(*ClearMessagesResponse)(nil),         // 35: carillon.v1.ClearMessagesResponse
+	(*RevokeTokensRequest)(nil),           // 36: carillon.v1.RevokeTokensRequest
+	(*RevokeTokensResponse)(nil),          // 37: carillon.v1.RevokeTokensResponse
+	(*BlockUserRequest)(nil),              // 38: carillon.v1.BlockUserRequest
+	(*BlockUserResponse)(nil),             // 39: carillon.v1.BlockUserResponse
+	(*UnblockUserRequest)(nil),            // 40: carillon.v1.UnblockUserRequest
+	(*UnblockUserResponse)(nil),           // 41: carillon.v1.UnblockUserResponse
+	(*ListBlockedUsersRequest)(nil),       // 42: carillon.v1.ListBlockedUsersRequest
+	(*BlockedUser)(nil),                   // 43: carillon.v1.BlockedUser
+	(*ListBlockedUsersResponse)(nil),      // 44: carillon.v1.ListBlockedUsersResponse
+	nil,                                   // 45: carillon.v1.Selector.LabelsEntry
+	(*PublishStreamResponse_Failure)(nil), // 46: carillon.v1.PublishStreamResponse.Failure
+	nil,                                   // 47: carillon.v1.Subscriber.LabelsEntry
+	(*Position)(nil),                      // 48: carillon.v1.Position
+	(*durationpb.Duration)(nil),           // 49: google.protobuf.Duration
+	(*Event)(nil),                         // 50: carillon.v1.Event
+	(*timestamppb.Timestamp)(nil),         // 51: google.protobuf.Timestamp
+	(*Envelope)(nil),                      // 52: carillon.v1.Envelope
 }
 var file_carillon_v1_control_proto_depIdxs = []int32{
-	44, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
+	48, // 0: carillon.v1.Receipt.position:type_name -> carillon.v1.Position
 	2,  // 1: carillon.v1.Receipt.report:type_name -> carillon.v1.DeliveryReport
-	45, // 2: carillon.v1.PublishOptions.ttl:type_name -> google.protobuf.Duration
-	45, // 3: carillon.v1.PublishOptions.deliver_within:type_name -> google.protobuf.Duration
-	44, // 4: carillon.v1.PublishOptions.expected_position:type_name -> carillon.v1.Position
+	49, // 2: carillon.v1.PublishOptions.ttl:type_name -> google.protobuf.Duration
+	49, // 3: carillon.v1.PublishOptions.deliver_within:type_name -> google.protobuf.Duration
+	48, // 4: carillon.v1.PublishOptions.expected_position:type_name -> carillon.v1.Position
 	4,  // 5: carillon.v1.PublishOptions.selector:type_name -> carillon.v1.Selector
-	41, // 6: carillon.v1.Selector.labels:type_name -> carillon.v1.Selector.LabelsEntry
-	46, // 7: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
+	45, // 6: carillon.v1.Selector.labels:type_name -> carillon.v1.Selector.LabelsEntry
+	50, // 7: carillon.v1.BroadcastToUserRequest.event:type_name -> carillon.v1.Event
 	3,  // 8: carillon.v1.BroadcastToUserRequest.options:type_name -> carillon.v1.PublishOptions
 	1,  // 9: carillon.v1.BroadcastToUserResponse.receipt:type_name -> carillon.v1.Receipt
-	46, // 10: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
+	50, // 10: carillon.v1.BroadcastToUsersRequest.event:type_name -> carillon.v1.Event
 	3,  // 11: carillon.v1.BroadcastToUsersRequest.options:type_name -> carillon.v1.PublishOptions
 	1,  // 12: carillon.v1.BroadcastToUsersResponse.receipt:type_name -> carillon.v1.Receipt
-	46, // 13: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
+	50, // 13: carillon.v1.BroadcastStreamRequest.event:type_name -> carillon.v1.Event
 	3,  // 14: carillon.v1.BroadcastStreamRequest.options:type_name -> carillon.v1.PublishOptions
 	1,  // 15: carillon.v1.BroadcastStreamResponse.receipt:type_name -> carillon.v1.Receipt
-	46, // 16: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
+	50, // 16: carillon.v1.BroadcastAllRequest.event:type_name -> carillon.v1.Event
 	3,  // 17: carillon.v1.BroadcastAllRequest.options:type_name -> carillon.v1.PublishOptions
 	1,  // 18: carillon.v1.BroadcastAllResponse.receipt:type_name -> carillon.v1.Receipt
-	46, // 19: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
+	50, // 19: carillon.v1.SendToSessionRequest.event:type_name -> carillon.v1.Event
 	3,  // 20: carillon.v1.SendToSessionRequest.options:type_name -> carillon.v1.PublishOptions
 	1,  // 21: carillon.v1.SendToSessionResponse.receipt:type_name -> carillon.v1.Receipt
 	9,  // 22: carillon.v1.PublishItem.broadcast_stream:type_name -> carillon.v1.BroadcastStreamRequest
@@ -3506,21 +3936,21 @@ var file_carillon_v1_control_proto_depIdxs = []int32{
 	11, // 25: carillon.v1.PublishItem.broadcast_all:type_name -> carillon.v1.BroadcastAllRequest
 	13, // 26: carillon.v1.PublishItem.send_to_session:type_name -> carillon.v1.SendToSessionRequest
 	15, // 27: carillon.v1.PublishStreamRequest.items:type_name -> carillon.v1.PublishItem
-	42, // 28: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
-	47, // 29: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
-	43, // 30: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
-	21, // 31: carillon.v1.SubscribersResponse.subscribers:type_name -> carillon.v1.Subscriber
+	46, // 28: carillon.v1.PublishStreamResponse.failures:type_name -> carillon.v1.PublishStreamResponse.Failure
+	51, // 29: carillon.v1.Subscriber.connected_time:type_name -> google.protobuf.Timestamp
+	47, // 30: carillon.v1.Subscriber.labels:type_name -> carillon.v1.Subscriber.LabelsEntry
+	25, // 31: carillon.v1.SubscribersResponse.subscribers:type_name -> carillon.v1.Subscriber
 	0,  // 32: carillon.v1.PresenceMember.status:type_name -> carillon.v1.PresenceStatus
-	47, // 33: carillon.v1.PresenceMember.join_time:type_name -> google.protobuf.Timestamp
-	26, // 34: carillon.v1.GetPresenceResponse.members:type_name -> carillon.v1.PresenceMember
-	44, // 35: carillon.v1.ListMessagesRequest.after:type_name -> carillon.v1.Position
-	48, // 36: carillon.v1.ListMessagesResponse.messages:type_name -> carillon.v1.Envelope
-	44, // 37: carillon.v1.ListMessagesResponse.position:type_name -> carillon.v1.Position
-	44, // 38: carillon.v1.ClearMessagesResponse.position:type_name -> carillon.v1.Position
-	47, // 39: carillon.v1.RevokeTokensRequest.issued_before:type_name -> google.protobuf.Timestamp
-	45, // 40: carillon.v1.BlockUserRequest.duration:type_name -> google.protobuf.Duration
-	47, // 41: carillon.v1.BlockedUser.expire_time:type_name -> google.protobuf.Timestamp
-	39, // 42: carillon.v1.ListBlockedUsersResponse.users:type_name -> carillon.v1.BlockedUser
+	51, // 33: carillon.v1.PresenceMember.join_time:type_name -> google.protobuf.Timestamp
+	30, // 34: carillon.v1.GetPresenceResponse.members:type_name -> carillon.v1.PresenceMember
+	48, // 35: carillon.v1.ListMessagesRequest.after:type_name -> carillon.v1.Position
+	52, // 36: carillon.v1.ListMessagesResponse.messages:type_name -> carillon.v1.Envelope
+	48, // 37: carillon.v1.ListMessagesResponse.position:type_name -> carillon.v1.Position
+	48, // 38: carillon.v1.ClearMessagesResponse.position:type_name -> carillon.v1.Position
+	51, // 39: carillon.v1.RevokeTokensRequest.issued_before:type_name -> google.protobuf.Timestamp
+	49, // 40: carillon.v1.BlockUserRequest.duration:type_name -> google.protobuf.Duration
+	51, // 41: carillon.v1.BlockedUser.expire_time:type_name -> google.protobuf.Timestamp
+	43, // 42: carillon.v1.ListBlockedUsersResponse.users:type_name -> carillon.v1.BlockedUser
 	5,  // 43: carillon.v1.ControlService.BroadcastToUser:input_type -> carillon.v1.BroadcastToUserRequest
 	7,  // 44: carillon.v1.ControlService.BroadcastToUsers:input_type -> carillon.v1.BroadcastToUsersRequest
 	9,  // 45: carillon.v1.ControlService.BroadcastStream:input_type -> carillon.v1.BroadcastStreamRequest
@@ -3528,33 +3958,37 @@ var file_carillon_v1_control_proto_depIdxs = []int32{
 	13, // 47: carillon.v1.ControlService.SendToSession:input_type -> carillon.v1.SendToSessionRequest
 	16, // 48: carillon.v1.ControlService.PublishStream:input_type -> carillon.v1.PublishStreamRequest
 	18, // 49: carillon.v1.ControlService.Kick:input_type -> carillon.v1.KickRequest
-	20, // 50: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
-	23, // 51: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
-	25, // 52: carillon.v1.ControlService.GetPresence:input_type -> carillon.v1.GetPresenceRequest
-	28, // 53: carillon.v1.ControlService.ListMessages:input_type -> carillon.v1.ListMessagesRequest
-	30, // 54: carillon.v1.ControlService.ClearMessages:input_type -> carillon.v1.ClearMessagesRequest
-	32, // 55: carillon.v1.ControlService.RevokeTokens:input_type -> carillon.v1.RevokeTokensRequest
-	34, // 56: carillon.v1.ControlService.BlockUser:input_type -> carillon.v1.BlockUserRequest
-	36, // 57: carillon.v1.ControlService.UnblockUser:input_type -> carillon.v1.UnblockUserRequest
-	38, // 58: carillon.v1.ControlService.ListBlockedUsers:input_type -> carillon.v1.ListBlockedUsersRequest
-	6,  // 59: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
-	8,  // 60: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
-	10, // 61: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
-	12, // 62: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
-	14, // 63: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
-	17, // 64: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
-	19, // 65: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
-	22, // 66: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
-	24, // 67: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
-	27, // 68: carillon.v1.ControlService.GetPresence:output_type -> carillon.v1.GetPresenceResponse
-	29, // 69: carillon.v1.ControlService.ListMessages:output_type -> carillon.v1.ListMessagesResponse
-	31, // 70: carillon.v1.ControlService.ClearMessages:output_type -> carillon.v1.ClearMessagesResponse
-	33, // 71: carillon.v1.ControlService.RevokeTokens:output_type -> carillon.v1.RevokeTokensResponse
-	35, // 72: carillon.v1.ControlService.BlockUser:output_type -> carillon.v1.BlockUserResponse
-	37, // 73: carillon.v1.ControlService.UnblockUser:output_type -> carillon.v1.UnblockUserResponse
-	40, // 74: carillon.v1.ControlService.ListBlockedUsers:output_type -> carillon.v1.ListBlockedUsersResponse
-	59, // [59:75] is the sub-list for method output_type
-	43, // [43:59] is the sub-list for method input_type
+	20, // 50: carillon.v1.ControlService.SubscribeUser:input_type -> carillon.v1.SubscribeUserRequest
+	22, // 51: carillon.v1.ControlService.UnsubscribeUser:input_type -> carillon.v1.UnsubscribeUserRequest
+	24, // 52: carillon.v1.ControlService.Subscribers:input_type -> carillon.v1.SubscribersRequest
+	27, // 53: carillon.v1.ControlService.CountSubscribers:input_type -> carillon.v1.CountSubscribersRequest
+	29, // 54: carillon.v1.ControlService.GetPresence:input_type -> carillon.v1.GetPresenceRequest
+	32, // 55: carillon.v1.ControlService.ListMessages:input_type -> carillon.v1.ListMessagesRequest
+	34, // 56: carillon.v1.ControlService.ClearMessages:input_type -> carillon.v1.ClearMessagesRequest
+	36, // 57: carillon.v1.ControlService.RevokeTokens:input_type -> carillon.v1.RevokeTokensRequest
+	38, // 58: carillon.v1.ControlService.BlockUser:input_type -> carillon.v1.BlockUserRequest
+	40, // 59: carillon.v1.ControlService.UnblockUser:input_type -> carillon.v1.UnblockUserRequest
+	42, // 60: carillon.v1.ControlService.ListBlockedUsers:input_type -> carillon.v1.ListBlockedUsersRequest
+	6,  // 61: carillon.v1.ControlService.BroadcastToUser:output_type -> carillon.v1.BroadcastToUserResponse
+	8,  // 62: carillon.v1.ControlService.BroadcastToUsers:output_type -> carillon.v1.BroadcastToUsersResponse
+	10, // 63: carillon.v1.ControlService.BroadcastStream:output_type -> carillon.v1.BroadcastStreamResponse
+	12, // 64: carillon.v1.ControlService.BroadcastAll:output_type -> carillon.v1.BroadcastAllResponse
+	14, // 65: carillon.v1.ControlService.SendToSession:output_type -> carillon.v1.SendToSessionResponse
+	17, // 66: carillon.v1.ControlService.PublishStream:output_type -> carillon.v1.PublishStreamResponse
+	19, // 67: carillon.v1.ControlService.Kick:output_type -> carillon.v1.KickResponse
+	21, // 68: carillon.v1.ControlService.SubscribeUser:output_type -> carillon.v1.SubscribeUserResponse
+	23, // 69: carillon.v1.ControlService.UnsubscribeUser:output_type -> carillon.v1.UnsubscribeUserResponse
+	26, // 70: carillon.v1.ControlService.Subscribers:output_type -> carillon.v1.SubscribersResponse
+	28, // 71: carillon.v1.ControlService.CountSubscribers:output_type -> carillon.v1.CountSubscribersResponse
+	31, // 72: carillon.v1.ControlService.GetPresence:output_type -> carillon.v1.GetPresenceResponse
+	33, // 73: carillon.v1.ControlService.ListMessages:output_type -> carillon.v1.ListMessagesResponse
+	35, // 74: carillon.v1.ControlService.ClearMessages:output_type -> carillon.v1.ClearMessagesResponse
+	37, // 75: carillon.v1.ControlService.RevokeTokens:output_type -> carillon.v1.RevokeTokensResponse
+	39, // 76: carillon.v1.ControlService.BlockUser:output_type -> carillon.v1.BlockUserResponse
+	41, // 77: carillon.v1.ControlService.UnblockUser:output_type -> carillon.v1.UnblockUserResponse
+	44, // 78: carillon.v1.ControlService.ListBlockedUsers:output_type -> carillon.v1.ListBlockedUsersResponse
+	61, // [61:79] is the sub-list for method output_type
+	43, // [43:61] is the sub-list for method input_type
 	43, // [43:43] is the sub-list for extension type_name
 	43, // [43:43] is the sub-list for extension extendee
 	0,  // [0:43] is the sub-list for field type_name
@@ -3578,23 +4012,23 @@ func file_carillon_v1_control_proto_init() {
 		(*KickRequest_UserId)(nil),
 		(*KickRequest_Stream)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[19].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[23].OneofWrappers = []any{
 		(*SubscribersRequest_Stream)(nil),
 		(*SubscribersRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[22].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[26].OneofWrappers = []any{
 		(*CountSubscribersRequest_Stream)(nil),
 		(*CountSubscribersRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[27].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[31].OneofWrappers = []any{
 		(*ListMessagesRequest_Stream)(nil),
 		(*ListMessagesRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[29].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[33].OneofWrappers = []any{
 		(*ClearMessagesRequest_Stream)(nil),
 		(*ClearMessagesRequest_UserId)(nil),
 	}
-	file_carillon_v1_control_proto_msgTypes[31].OneofWrappers = []any{
+	file_carillon_v1_control_proto_msgTypes[35].OneofWrappers = []any{
 		(*RevokeTokensRequest_UserId)(nil),
 		(*RevokeTokensRequest_TokenId)(nil),
 	}
@@ -3604,7 +4038,7 @@ func file_carillon_v1_control_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_control_proto_rawDesc), len(file_carillon_v1_control_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   43,
+			NumMessages:   47,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -28,6 +28,8 @@ const (
 	ControlService_SendToSession_FullMethodName    = "/carillon.v1.ControlService/SendToSession"
 	ControlService_PublishStream_FullMethodName    = "/carillon.v1.ControlService/PublishStream"
 	ControlService_Kick_FullMethodName             = "/carillon.v1.ControlService/Kick"
+	ControlService_SubscribeUser_FullMethodName    = "/carillon.v1.ControlService/SubscribeUser"
+	ControlService_UnsubscribeUser_FullMethodName  = "/carillon.v1.ControlService/UnsubscribeUser"
 	ControlService_Subscribers_FullMethodName      = "/carillon.v1.ControlService/Subscribers"
 	ControlService_CountSubscribers_FullMethodName = "/carillon.v1.ControlService/CountSubscribers"
 	ControlService_GetPresence_FullMethodName      = "/carillon.v1.ControlService/GetPresence"
@@ -78,6 +80,13 @@ type ControlServiceClient interface {
 	PublishStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishStreamRequest, PublishStreamResponse], error)
 	// Closes sessions: one, all of a user's, or all that subscribe to a stream. Verb: admin.
 	Kick(ctx context.Context, in *KickRequest, opts ...grpc.CallOption) (*KickResponse, error)
+	// Subscribes a user's sessions to a stream, or one of them: those that there are, not those that come later; with a
+	// session it ends. Whether the stream's rule lets them is not asked, but what the rule imposes (subscribe.filter, a
+	// reserved name, presence) holds. Clients are told, as if they had subscribed. Verb: admin.
+	SubscribeUser(ctx context.Context, in *SubscribeUserRequest, opts ...grpc.CallOption) (*SubscribeUserResponse, error)
+	// The counterpart: takes a stream from a user's sessions, or from one of them, however they came to it. Clients are told.
+	// They may subscribe again where the stream's rule lets them. Verb: admin.
+	UnsubscribeUser(ctx context.Context, in *UnsubscribeUserRequest, opts ...grpc.CallOption) (*UnsubscribeUserResponse, error)
 	// Lists the sessions that subscribe to a stream or belong to a user, in a stable order, a page at a time. Sessions
 	// that come or go between two pages may be missed; none is listed twice. Verb: read.
 	Subscribers(ctx context.Context, in *SubscribersRequest, opts ...grpc.CallOption) (*SubscribersResponse, error)
@@ -183,6 +192,26 @@ func (c *controlServiceClient) Kick(ctx context.Context, in *KickRequest, opts .
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(KickResponse)
 	err := c.cc.Invoke(ctx, ControlService_Kick_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controlServiceClient) SubscribeUser(ctx context.Context, in *SubscribeUserRequest, opts ...grpc.CallOption) (*SubscribeUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SubscribeUserResponse)
+	err := c.cc.Invoke(ctx, ControlService_SubscribeUser_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *controlServiceClient) UnsubscribeUser(ctx context.Context, in *UnsubscribeUserRequest, opts ...grpc.CallOption) (*UnsubscribeUserResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UnsubscribeUserResponse)
+	err := c.cc.Invoke(ctx, ControlService_UnsubscribeUser_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -318,6 +347,13 @@ type ControlServiceServer interface {
 	PublishStream(grpc.BidiStreamingServer[PublishStreamRequest, PublishStreamResponse]) error
 	// Closes sessions: one, all of a user's, or all that subscribe to a stream. Verb: admin.
 	Kick(context.Context, *KickRequest) (*KickResponse, error)
+	// Subscribes a user's sessions to a stream, or one of them: those that there are, not those that come later; with a
+	// session it ends. Whether the stream's rule lets them is not asked, but what the rule imposes (subscribe.filter, a
+	// reserved name, presence) holds. Clients are told, as if they had subscribed. Verb: admin.
+	SubscribeUser(context.Context, *SubscribeUserRequest) (*SubscribeUserResponse, error)
+	// The counterpart: takes a stream from a user's sessions, or from one of them, however they came to it. Clients are told.
+	// They may subscribe again where the stream's rule lets them. Verb: admin.
+	UnsubscribeUser(context.Context, *UnsubscribeUserRequest) (*UnsubscribeUserResponse, error)
 	// Lists the sessions that subscribe to a stream or belong to a user, in a stable order, a page at a time. Sessions
 	// that come or go between two pages may be missed; none is listed twice. Verb: read.
 	Subscribers(context.Context, *SubscribersRequest) (*SubscribersResponse, error)
@@ -376,6 +412,12 @@ func (UnimplementedControlServiceServer) PublishStream(grpc.BidiStreamingServer[
 }
 func (UnimplementedControlServiceServer) Kick(context.Context, *KickRequest) (*KickResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Kick not implemented")
+}
+func (UnimplementedControlServiceServer) SubscribeUser(context.Context, *SubscribeUserRequest) (*SubscribeUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SubscribeUser not implemented")
+}
+func (UnimplementedControlServiceServer) UnsubscribeUser(context.Context, *UnsubscribeUserRequest) (*UnsubscribeUserResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UnsubscribeUser not implemented")
 }
 func (UnimplementedControlServiceServer) Subscribers(context.Context, *SubscribersRequest) (*SubscribersResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Subscribers not implemented")
@@ -536,6 +578,42 @@ func _ControlService_Kick_Handler(srv interface{}, ctx context.Context, dec func
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(ControlServiceServer).Kick(ctx, req.(*KickRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ControlService_SubscribeUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SubscribeUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).SubscribeUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_SubscribeUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).SubscribeUser(ctx, req.(*SubscribeUserRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _ControlService_UnsubscribeUser_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UnsubscribeUserRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ControlServiceServer).UnsubscribeUser(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ControlService_UnsubscribeUser_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ControlServiceServer).UnsubscribeUser(ctx, req.(*UnsubscribeUserRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -732,6 +810,14 @@ var ControlService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Kick",
 			Handler:    _ControlService_Kick_Handler,
+		},
+		{
+			MethodName: "SubscribeUser",
+			Handler:    _ControlService_SubscribeUser_Handler,
+		},
+		{
+			MethodName: "UnsubscribeUser",
+			Handler:    _ControlService_UnsubscribeUser_Handler,
 		},
 		{
 			MethodName: "Subscribers",

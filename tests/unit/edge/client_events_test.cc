@@ -62,11 +62,16 @@ TEST_F(ClientEventsTest, ThePayloadIsBounded) {
 
 TEST_F(ClientEventsTest, AStreamIsNamedByTheTokenAndByTheClient) {
   const std::pair<const char*, const char*> kData[] = {
-      {R"({"room":"x"})", "ws-x"},        {R"({"room":7})", "ws-7"},
-      {R"({"room":-7})", "ws--7"},        {R"({"room":""})", "error:bad_data"},
-      {R"({"room":null})", "error:bad_data"}, {R"({"room":1.5})", "error:bad_data"},
-      {R"({"room":{}})", "error:bad_data"},   {"{}", "error:bad_data"},
-      {"null", "error:bad_data"},         {R"(["room"])", "error:bad_data"},
+      {R"({"room":"x"})", "ws-x"},
+      {R"({"room":7})", "ws-7"},
+      {R"({"room":-7})", "ws--7"},
+      {R"({"room":""})", "error:bad_data"},
+      {R"({"room":null})", "error:bad_data"},
+      {R"({"room":1.5})", "error:bad_data"},
+      {R"({"room":{}})", "error:bad_data"},
+      {"{}", "error:bad_data"},
+      {"null", "error:bad_data"},
+      {R"(["room"])", "error:bad_data"},
       {R"({"room":"a,b"})", "ws-a,b"},  // judged as a name later
   };
   for (const auto& [data, expected] : kData) EXPECT_EQ(Stream("ws-{data.room}", data), expected) << data;
@@ -127,8 +132,9 @@ TEST_F(ClientEventsTest, SinceWhen) {
     EXPECT_EQ(sync.last_message, each.message) << each.data;
     EXPECT_EQ(sync.time_ms, each.time_ms) << each.data;
   }
-  for (const char* data : {R"({"lastEventId":7})", R"({"since":""})", R"({"since":"now"})", R"({"since":-1})",
-                           R"({"since":1.5})", R"({"since":1e300})", R"({"since":true})", R"({"since":9007199254740993})"}) {
+  for (const char* data :
+       {R"({"lastEventId":7})", R"({"since":""})", R"({"since":"now"})", R"({"since":-1})", R"({"since":1.5})",
+        R"({"since":1e300})", R"({"since":true})", R"({"since":9007199254740993})"}) {
     EXPECT_EQ(Refusal(rule, data), "bad_data") << data;
   }
 }

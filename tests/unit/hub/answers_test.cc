@@ -124,24 +124,60 @@ TEST_F(AnswersTest, AKickWithinATurnCountsEachSessionOnce) {
   EXPECT_THAT(counts, ElementsAre(1, 0, 0));
 }
 
-TEST_F(AnswersTest, TheSlowestSessionsAreListedWithWhatItCostThem) {
-  FakeSession quick(node_, 0, {.streams = {"chat"}});
-  FakeSession slow(node_, 0, {.user = "slow", .streams = {"chat"}, .blocked = true});
-  FakeSession slower(node_, 0, {.user = "slower", .streams = {"chat", "news"}, .blocked = true});
-  for (const char* stream : {"chat", "news"}) {
-    ASSERT_TRUE(node_.node().Publish(StreamTopic(stream), test::MakeFrame("x", stream, 100)).ok());
-  }
-  node_.Settle();
+TEST_F(AnswersTest, AUserIsSubscribedAndTold) {
+  FakeSession phone(node_, 0, {.user = "alice"});
+  FakeSession laptop(node_, 0, {.user = "alice", .streams = {"room"}});
+  FakeSession other(node_, 0, {.user = "bob"});
+  auth::StreamAccess closed{.pattern = "room", .subscribe = {auth::Access::Who::kNobody, {}, {}}};
+  auto subscribe = [&](std::optional<SessionId> only, bool full) {
+    auto answer =
+        node_.On(0, [&](Shard& shard) { return SubscribeUser(shard, UserTopic("alice"), only, "room", closed, full); });
+    return std::pair(answer.sessions, answer.refused);
+  };
 
-  auto list = node_.On(0, [](Shard& shard) { return ListSlow(shard, 10); });
+  EXPECT_EQ(subscribe(std::nullopt, true), std::pair(1u, 1u));
+  EXPECT_EQ(subscribe(laptop.id(), false), std::pair(1u, 0u));
+  EXPECT_EQ(subscribe(other.id(), false), std::pair(0u, 0u));  // is not Alice's
+  EXPECT_EQ(node_.node().Find(StreamTopic("room")).sessions, 1u);
+  EXPECT_EQ(subscribe(phone.id(), false), std::pair(1u, 0u));
+  EXPECT_EQ(subscribe(std::nullopt, false), std::pair(2u, 0u));
+  EXPECT_EQ(node_.node().Find(StreamTopic("room")).sessions, 2u);
+  EXPECT_THAT(phone.Heard(), ElementsAre("subscribed"));
+  EXPECT_THAT(laptop.Heard(), IsEmpty());
 
-  ASSERT_EQ(list.size(), 2u);
-  EXPECT_EQ(list[0].session.identity->user_id, "slower");
-  EXPECT_EQ(list[0].lag.messages, 2u);
-  EXPECT_GT(list[0].lag.bytes, list[1].lag.bytes);
-  EXPECT_EQ(list[1].session.id, slow.id());
-  EXPECT_TRUE(list[1].lag.lost.none());
-  EXPECT_EQ(node_.On(0, [](Shard& shard) { return ListSlow(shard, 1); }).size(), 1u);
+  auto leave = [&](std::optional<SessionId> only) {
+    return node_.On(0, [&](Shard& shard) { return UnsubscribeUser(shard, UserTopic("alice"), only, "room"); });
+  };
+  EXPECT_EQ(leave(phone.id()), 1u);
+  EXPECT_EQ(leave(phone.id()), 0u);
+  EXPECT_EQ(leave(std::nullopt), 1u);
+  EXPECT_EQ(node_.node().Find(StreamTopic("room")).sessions, 0u);
+  EXPECT_THAT(phone.Heard(), ElementsAre("subscribed", "unsubscribed"));
+  EXPECT_THAT(laptop.Heard(), ElementsAre("unsubscribed"));
+}
+
+TEST_F(AnswersTest, ASessionWithItsStreamsIsGivenNoMore) {
+  SessionSettings settings;
+  settings.max_subscriptions = 1;
+  FakeSession alice(node_, 0, {.user = "alice", .streams = {"one"}, .settings = settings});
+  auto answer = node_.On(0, [&](Shard& shard) {
+    return SubscribeUser(shard, UserTopic("alice"), std::nullopt, "two", auth::StreamAccess(), false);
+  });
+  EXPECT_EQ(answer.sessions, 0u);
+  EXPECT_EQ(answer.refused, 1u);
+}
+
+TEST_F(AnswersTest, WhatARuleImposesHoldsForThoseWhoAreSubscribed) {
+  FakeSession red(node_, 0, {.user = "alice", .labels = {{"team", "red"}}});
+  FakeSession nobody(node_, 0, {.user = "alice"});
+  auth::StreamAccess rule{.pattern = "room", .filter = {{"team", "{team}"}}};
+  auto answer = node_.On(
+      0, [&](Shard& shard) { return SubscribeUser(shard, UserTopic("alice"), std::nullopt, "room", rule, false); });
+  EXPECT_EQ(answer.sessions, 1u);
+  EXPECT_EQ(answer.refused, 1u);
+  auto filter = red.With([](Session& session) { return session.FilterOf(StreamTopic("room")); });
+  ASSERT_NE(filter, nullptr);
+  EXPECT_EQ(filter->imposed.at("team"), "red");
 }
 
 TEST_F(AnswersTest, SessionsMayVanishWhileTheyAreKicked) {

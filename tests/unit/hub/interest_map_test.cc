@@ -118,5 +118,30 @@ TEST(InterestMapTest, ThreadsMayJoinLeaveAndLookAtOnce) {
   EXPECT_EQ(map.Count(wire::TopicKind::kStream), 0u);
 }
 
+TEST(InterestMapTest, StreamsAreListedInOrderAPageAtATime) {
+  test::Random random;
+  InterestMap map;
+  std::map<std::string, uint32_t> expected;
+  for (int i = 0; i < 500; ++i) {
+    std::string name = "s" + std::to_string(random.Below(300));
+    map.Join(StreamTopic(name), 0);
+    map.Join(UserTopic(name), 0);
+    map.Join({1, wire::TopicKind::kStream, name}, 0);
+    ++expected[name];
+  }
+  auto odd = [](std::string_view name) { return (name.back() - '0') % 2 == 1; };
+  std::erase_if(expected, [&](const auto& item) { return item.second < 2 || !odd(item.first); });
+  std::vector<std::pair<std::string, uint32_t>> listed;
+  for (std::string after;;) {
+    auto page = map.ListStreams(wire::kDefaultApp, after, 2, 7, odd);
+    if (page.empty()) break;
+    EXPECT_LE(page.size(), 7u);
+    after = page.back().first;
+    listed.insert(listed.end(), page.begin(), page.end());
+  }
+  EXPECT_EQ(listed, (std::vector<std::pair<std::string, uint32_t>>(expected.begin(), expected.end())));
+  EXPECT_TRUE(map.ListStreams(2, "", 1, 7, odd).empty());
+}
+
 }  // namespace
 }  // namespace carillon::hub

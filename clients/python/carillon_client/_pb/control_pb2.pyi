@@ -26,12 +26,16 @@ class BlockUserRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., duration: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., reason: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class BlockUserResponse(_message.Message):
-    __slots__ = ["partial", "sessions"]
+    __slots__ = ["nodes_answered", "nodes_expected", "partial", "sessions"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes_answered: int
+    nodes_expected: int
     partial: bool
     sessions: int
-    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
+    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class BlockedUser(_message.Message):
     __slots__ = ["expire_time", "reason", "user_id"]
@@ -154,10 +158,14 @@ class CountSubscribersRequest(_message.Message):
     def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class CountSubscribersResponse(_message.Message):
-    __slots__ = ["sessions"]
+    __slots__ = ["nodes_answered", "nodes_expected", "sessions"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes_answered: int
+    nodes_expected: int
     sessions: int
-    def __init__(self, sessions: _Optional[int] = ...) -> None: ...
+    def __init__(self, sessions: _Optional[int] = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class DeliveryReport(_message.Message):
     __slots__ = ["dropped", "filtered", "partial", "queued", "replaying"]
@@ -216,12 +224,16 @@ class KickRequest(_message.Message):
     def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., code: _Optional[int] = ..., reason: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class KickResponse(_message.Message):
-    __slots__ = ["partial", "sessions"]
+    __slots__ = ["nodes_answered", "nodes_expected", "partial", "sessions"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes_answered: int
+    nodes_expected: int
     partial: bool
     sessions: int
-    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
+    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class ListBlockedUsersRequest(_message.Message):
     __slots__ = ["app", "page_size", "page_token"]
@@ -375,12 +387,16 @@ class RevokeTokensRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., token_id: _Optional[str] = ..., issued_before: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
 
 class RevokeTokensResponse(_message.Message):
-    __slots__ = ["partial", "sessions"]
+    __slots__ = ["nodes_answered", "nodes_expected", "partial", "sessions"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes_answered: int
+    nodes_expected: int
     partial: bool
     sessions: int
-    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ...) -> None: ...
+    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class Selector(_message.Message):
     __slots__ = ["labels", "roles", "user_ids"]
@@ -419,6 +435,32 @@ class SendToSessionResponse(_message.Message):
     receipt: Receipt
     def __init__(self, receipt: _Optional[_Union[Receipt, _Mapping]] = ...) -> None: ...
 
+class SubscribeUserRequest(_message.Message):
+    __slots__ = ["app", "session_id", "stream", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    session_id: str
+    stream: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., stream: _Optional[str] = ..., session_id: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
+
+class SubscribeUserResponse(_message.Message):
+    __slots__ = ["nodes_answered", "nodes_expected", "partial", "refused", "sessions"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    REFUSED_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
+    refused: int
+    sessions: int
+    def __init__(self, sessions: _Optional[int] = ..., refused: _Optional[int] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
 class Subscriber(_message.Message):
     __slots__ = ["connected_time", "labels", "session_id", "user_id"]
     class LabelsEntry(_message.Message):
@@ -453,14 +495,18 @@ class SubscribersRequest(_message.Message):
     def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class SubscribersResponse(_message.Message):
-    __slots__ = ["next_page_token", "partial", "subscribers"]
+    __slots__ = ["next_page_token", "nodes_answered", "nodes_expected", "partial", "subscribers"]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
     SUBSCRIBERS_FIELD_NUMBER: _ClassVar[int]
     next_page_token: str
+    nodes_answered: int
+    nodes_expected: int
     partial: bool
     subscribers: _containers.RepeatedCompositeFieldContainer[Subscriber]
-    def __init__(self, subscribers: _Optional[_Iterable[_Union[Subscriber, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ...) -> None: ...
+    def __init__(self, subscribers: _Optional[_Iterable[_Union[Subscriber, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class UnblockUserRequest(_message.Message):
     __slots__ = ["app", "user_id"]
@@ -475,6 +521,30 @@ class UnblockUserResponse(_message.Message):
     WAS_BLOCKED_FIELD_NUMBER: _ClassVar[int]
     was_blocked: bool
     def __init__(self, was_blocked: bool = ...) -> None: ...
+
+class UnsubscribeUserRequest(_message.Message):
+    __slots__ = ["app", "session_id", "stream", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    session_id: str
+    stream: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., stream: _Optional[str] = ..., session_id: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
+
+class UnsubscribeUserResponse(_message.Message):
+    __slots__ = ["nodes_answered", "nodes_expected", "partial", "sessions"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
+    sessions: int
+    def __init__(self, sessions: _Optional[int] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class PresenceStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

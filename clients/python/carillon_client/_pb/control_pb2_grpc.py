@@ -66,6 +66,16 @@ class ControlServiceStub(object):
                 request_serializer=carillon_dot_v1_dot_control__pb2.KickRequest.SerializeToString,
                 response_deserializer=carillon_dot_v1_dot_control__pb2.KickResponse.FromString,
                 )
+        self.SubscribeUser = channel.unary_unary(
+                '/carillon.v1.ControlService/SubscribeUser',
+                request_serializer=carillon_dot_v1_dot_control__pb2.SubscribeUserRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.SubscribeUserResponse.FromString,
+                )
+        self.UnsubscribeUser = channel.unary_unary(
+                '/carillon.v1.ControlService/UnsubscribeUser',
+                request_serializer=carillon_dot_v1_dot_control__pb2.UnsubscribeUserRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_control__pb2.UnsubscribeUserResponse.FromString,
+                )
         self.Subscribers = channel.unary_unary(
                 '/carillon.v1.ControlService/Subscribers',
                 request_serializer=carillon_dot_v1_dot_control__pb2.SubscribersRequest.SerializeToString,
@@ -185,6 +195,23 @@ class ControlServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SubscribeUser(self, request, context):
+        """Subscribes a user's sessions to a stream, or one of them: those that there are, not those that come later; with a
+        session it ends. Whether the stream's rule lets them is not asked, but what the rule imposes (subscribe.filter, a
+        reserved name, presence) holds. Clients are told, as if they had subscribed. Verb: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnsubscribeUser(self, request, context):
+        """The counterpart: takes a stream from a user's sessions, or from one of them, however they came to it. Clients are told.
+        They may subscribe again where the stream's rule lets them. Verb: admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def Subscribers(self, request, context):
         """Lists the sessions that subscribe to a stream or belong to a user, in a stable order, a page at a time. Sessions
         that come or go between two pages may be missed; none is listed twice. Verb: read.
@@ -295,6 +322,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Kick,
                     request_deserializer=carillon_dot_v1_dot_control__pb2.KickRequest.FromString,
                     response_serializer=carillon_dot_v1_dot_control__pb2.KickResponse.SerializeToString,
+            ),
+            'SubscribeUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubscribeUser,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.SubscribeUserRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.SubscribeUserResponse.SerializeToString,
+            ),
+            'UnsubscribeUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnsubscribeUser,
+                    request_deserializer=carillon_dot_v1_dot_control__pb2.UnsubscribeUserRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_control__pb2.UnsubscribeUserResponse.SerializeToString,
             ),
             'Subscribers': grpc.unary_unary_rpc_method_handler(
                     servicer.Subscribers,
@@ -484,6 +521,40 @@ class ControlService(object):
         return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/Kick',
             carillon_dot_v1_dot_control__pb2.KickRequest.SerializeToString,
             carillon_dot_v1_dot_control__pb2.KickResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SubscribeUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/SubscribeUser',
+            carillon_dot_v1_dot_control__pb2.SubscribeUserRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.SubscribeUserResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def UnsubscribeUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.ControlService/UnsubscribeUser',
+            carillon_dot_v1_dot_control__pb2.UnsubscribeUserRequest.SerializeToString,
+            carillon_dot_v1_dot_control__pb2.UnsubscribeUserResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

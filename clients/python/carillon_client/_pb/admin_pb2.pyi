@@ -1,0 +1,247 @@
+from . import envelope_pb2 as _envelope_pb2
+from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Backlog(_message.Message):
+    __slots__ = ["age", "bytes", "messages", "messages_lost"]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_LOST_FIELD_NUMBER: _ClassVar[int]
+    age: _duration_pb2.Duration
+    bytes: int
+    messages: int
+    messages_lost: int
+    def __init__(self, messages: _Optional[int] = ..., bytes: _Optional[int] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., messages_lost: _Optional[int] = ...) -> None: ...
+
+class GetSessionRequest(_message.Message):
+    __slots__ = ["app", "measure_for", "session_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    MEASURE_FOR_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    measure_for: _duration_pb2.Duration
+    session_id: str
+    def __init__(self, session_id: _Optional[str] = ..., measure_for: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
+
+class GetSessionResponse(_message.Message):
+    __slots__ = ["rates", "session", "streams"]
+    RATES_FIELD_NUMBER: _ClassVar[int]
+    SESSION_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    rates: SessionRates
+    session: Session
+    streams: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, session: _Optional[_Union[Session, _Mapping]] = ..., streams: _Optional[_Iterable[str]] = ..., rates: _Optional[_Union[SessionRates, _Mapping]] = ...) -> None: ...
+
+class GetStreamRequest(_message.Message):
+    __slots__ = ["app", "stream"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    stream: str
+    def __init__(self, stream: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
+
+class GetStreamResponse(_message.Message):
+    __slots__ = ["description", "log", "members", "nodes_answered", "nodes_expected", "rule", "stream"]
+    DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    description: str
+    log: StreamLog
+    members: int
+    nodes_answered: int
+    nodes_expected: int
+    rule: str
+    stream: Stream
+    def __init__(self, stream: _Optional[_Union[Stream, _Mapping]] = ..., rule: _Optional[str] = ..., description: _Optional[str] = ..., members: _Optional[int] = ..., log: _Optional[_Union[StreamLog, _Mapping]] = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
+class ListNodesRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class ListNodesResponse(_message.Message):
+    __slots__ = ["nodes", "nodes_answered", "nodes_expected"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    NODES_FIELD_NUMBER: _ClassVar[int]
+    nodes: _containers.RepeatedCompositeFieldContainer[Node]
+    nodes_answered: int
+    nodes_expected: int
+    def __init__(self, nodes: _Optional[_Iterable[_Union[Node, _Mapping]]] = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
+class ListSessionsRequest(_message.Message):
+    __slots__ = ["app", "labels", "page_size", "page_token", "user_id"]
+    class LabelsEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    APP_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    labels: _containers.ScalarMap[str, str]
+    page_size: int
+    page_token: str
+    user_id: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., user_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., app: _Optional[str] = ...) -> None: ...
+
+class ListSessionsResponse(_message.Message):
+    __slots__ = ["next_page_token", "nodes_answered", "nodes_expected", "partial", "sessions"]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    next_page_token: str
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
+    sessions: _containers.RepeatedCompositeFieldContainer[Session]
+    def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
+class ListStreamsRequest(_message.Message):
+    __slots__ = ["app", "min_sessions", "page_size", "page_token", "pattern"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    MIN_SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    PATTERN_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    min_sessions: int
+    page_size: int
+    page_token: str
+    pattern: str
+    def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., pattern: _Optional[str] = ..., min_sessions: _Optional[int] = ..., app: _Optional[str] = ...) -> None: ...
+
+class ListStreamsResponse(_message.Message):
+    __slots__ = ["next_page_token", "nodes_answered", "nodes_expected", "partial", "streams"]
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    next_page_token: str
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
+    streams: _containers.RepeatedCompositeFieldContainer[Stream]
+    def __init__(self, streams: _Optional[_Iterable[_Union[Stream, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
+class Node(_message.Message):
+    __slots__ = ["draining", "node_id", "sessions", "shards", "started_time", "version"]
+    DRAINING_FIELD_NUMBER: _ClassVar[int]
+    NODE_ID_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    SHARDS_FIELD_NUMBER: _ClassVar[int]
+    STARTED_TIME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    draining: bool
+    node_id: str
+    sessions: int
+    shards: int
+    started_time: _timestamp_pb2.Timestamp
+    version: str
+    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., started_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., shards: _Optional[int] = ..., draining: bool = ...) -> None: ...
+
+class Session(_message.Message):
+    __slots__ = ["address", "age", "backlog", "connected_time", "endpoint", "labels", "messages_queued", "messages_said", "name", "roles", "session_id", "streams", "token_expire_time", "user_id"]
+    class LabelsEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    BACKLOG_FIELD_NUMBER: _ClassVar[int]
+    CONNECTED_TIME_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_QUEUED_FIELD_NUMBER: _ClassVar[int]
+    MESSAGES_SAID_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLES_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAMS_FIELD_NUMBER: _ClassVar[int]
+    TOKEN_EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    age: _duration_pb2.Duration
+    backlog: Backlog
+    connected_time: _timestamp_pb2.Timestamp
+    endpoint: str
+    labels: _containers.ScalarMap[str, str]
+    messages_queued: int
+    messages_said: int
+    name: str
+    roles: _containers.RepeatedScalarFieldContainer[str]
+    session_id: str
+    streams: int
+    token_expire_time: _timestamp_pb2.Timestamp
+    user_id: str
+    def __init__(self, session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., name: _Optional[str] = ..., roles: _Optional[_Iterable[str]] = ..., labels: _Optional[_Mapping[str, str]] = ..., address: _Optional[str] = ..., endpoint: _Optional[str] = ..., connected_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., streams: _Optional[int] = ..., backlog: _Optional[_Union[Backlog, _Mapping]] = ..., messages_queued: _Optional[int] = ..., messages_said: _Optional[int] = ..., token_expire_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class SessionRates(_message.Message):
+    __slots__ = ["measured", "queued", "said"]
+    MEASURED_FIELD_NUMBER: _ClassVar[int]
+    QUEUED_FIELD_NUMBER: _ClassVar[int]
+    SAID_FIELD_NUMBER: _ClassVar[int]
+    measured: _duration_pb2.Duration
+    queued: float
+    said: float
+    def __init__(self, queued: _Optional[float] = ..., said: _Optional[float] = ..., measured: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class Stream(_message.Message):
+    __slots__ = ["sessions", "stream"]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    sessions: int
+    stream: str
+    def __init__(self, stream: _Optional[str] = ..., sessions: _Optional[int] = ...) -> None: ...
+
+class StreamLog(_message.Message):
+    __slots__ = ["oldest_offset", "oldest_time", "top"]
+    OLDEST_OFFSET_FIELD_NUMBER: _ClassVar[int]
+    OLDEST_TIME_FIELD_NUMBER: _ClassVar[int]
+    TOP_FIELD_NUMBER: _ClassVar[int]
+    oldest_offset: int
+    oldest_time: _timestamp_pb2.Timestamp
+    top: _envelope_pb2.Position
+    def __init__(self, top: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., oldest_offset: _Optional[int] = ..., oldest_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TopSlowRequest(_message.Message):
+    __slots__ = ["app", "limit"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    limit: int
+    def __init__(self, limit: _Optional[int] = ..., app: _Optional[str] = ...) -> None: ...
+
+class TopSlowResponse(_message.Message):
+    __slots__ = ["nodes_answered", "nodes_expected", "partial", "sessions"]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
+    sessions: _containers.RepeatedCompositeFieldContainer[Session]
+    def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,79 @@
+#include "control/admin_service.h"
+
+#include <carillon/v1/admin.grpc.pb.h>
+#include <google/protobuf/util/time_util.h>
+#include <grpcpp/support/server_callback.h>
+
+#include "control/coverage.h"
+#include "control/sessions.h"
+#include "control/streams.h"
+#include "control/unary_calls.h"
+
+namespace carillon::control {
+namespace {
+
+using grpc::CallbackServerContext;
+using grpc::ServerUnaryReactor;
+
+class Service final : public v1::AdminService::CallbackService, private UnaryCalls {
+ public:
+  explicit Service(ControlContext& context) : UnaryCalls(context) {}
+
+  ServerUnaryReactor* ListSessions(CallbackServerContext* call, const v1::ListSessionsRequest* request,
+                                   v1::ListSessionsResponse* response) override {
+    return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, Done done) {
+      return control::ListSessions(context_.node, caller, *request, response, std::move(done));
+    });
+  }
+
+  ServerUnaryReactor* GetSession(CallbackServerContext* call, const v1::GetSessionRequest* request,
+                                 v1::GetSessionResponse* response) override {
+    return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, Done done) {
+      return control::GetSession(context_.node, caller, *request, response, std::move(done));
+    });
+  }
+
+  ServerUnaryReactor* TopSlow(CallbackServerContext* call, const v1::TopSlowRequest* request,
+                              v1::TopSlowResponse* response) override {
+    return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, Done done) {
+      return control::TopSlow(context_.node, caller, *request, response, std::move(done));
+    });
+  }
+
+  ServerUnaryReactor* ListStreams(CallbackServerContext* call, const v1::ListStreamsRequest* request,
+                                  v1::ListStreamsResponse* response) override {
+    return Answer(call, auth::Verb::kRead, [&](const Caller& caller) {
+      return control::ListStreams(context_.node, caller, *request, response);
+    });
+  }
+
+  ServerUnaryReactor* GetStream(CallbackServerContext* call, const v1::GetStreamRequest* request,
+                                v1::GetStreamResponse* response) override {
+    return Answer(call, auth::Verb::kRead, [&](const Caller& caller) {
+      return control::GetStream(context_.node, caller, *request, response);
+    });
+  }
+
+  ServerUnaryReactor* ListNodes(CallbackServerContext* call, const v1::ListNodesRequest*,
+                                v1::ListNodesResponse* response) override {
+    return Answer(call, auth::Verb::kRead, [&](const Caller&) {
+      v1::Node* node = response->add_nodes();
+      node->set_node_id(context_.about.node_id);
+      node->set_version(context_.about.version);
+      *node->mutable_started_time() = google::protobuf::util::TimeUtil::TimeTToTimestamp(context_.about.started);
+      node->set_sessions(context_.node.Sessions());
+      node->set_shards(context_.node.shards());
+      node->set_draining(!context_.serving.load(std::memory_order_relaxed));
+      SetCoverage(false, response);
+      return absl::OkStatus();
+    });
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<grpc::Service> MakeAdminService(ControlContext& context) {
+  return std::make_unique<Service>(context);
+}
+
+}  // namespace carillon::control
