@@ -1,7 +1,6 @@
 package carillon_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"maps"
@@ -16,6 +15,7 @@ import (
 
 	carillon "carillon.dev/clients/go"
 	"carillon.dev/clients/go/carillonv1"
+	"carillon.dev/clients/go/internal/browser"
 )
 
 // requireCode fails the test unless err is an *Error of this code, for this package and for gRPC's.
@@ -33,7 +33,7 @@ func requireCode(t *testing.T, err error, code codes.Code) *carillon.Error {
 
 func TestBroadcastToUserReachesEveryTab(t *testing.T) {
 	client, alice := connected(t), fresh("alice")
-	tabs := []*browser{connect(t, alice, "", nil), connect(t, alice, "", nil)}
+	tabs := []*browser.Browser{connect(t, alice, "", nil), connect(t, alice, "", nil)}
 
 	receipt, err := client.BroadcastToUser(t.Context(), alice, carillon.Event{
 		Name: "note", Data: map[string]any{"id": 1}, Meta: map[string]string{"trace": "abc"},
@@ -46,7 +46,7 @@ func TestBroadcastToUserReachesEveryTab(t *testing.T) {
 		t.Errorf("receipt %+v", receipt)
 	}
 	for _, tab := range tabs {
-		got := tab.receive()
+		got := tab.Receive()
 		if got.Stream != "@user" || got.Event != "note" || !reflect.DeepEqual(got.Data, map[string]any{"id": 1.0}) {
 			t.Errorf("message %+v", got)
 		}
@@ -77,14 +77,14 @@ func TestAnySessionReachesTabsThatDoNotSubscribe(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := elsewhere.receive(); got.Stream != stream || got.Event != "second" {
+	if got := elsewhere.Receive(); got.Stream != stream || got.Event != "second" {
 		t.Errorf("message %+v", got)
 	}
 }
 
 func TestBroadcastToUsersCountsUsers(t *testing.T) {
 	client, alice, bob := connected(t), fresh("alice"), fresh("bob")
-	tabs := []*browser{connect(t, alice, "", nil), connect(t, alice, "", nil), connect(t, bob, "", nil)}
+	tabs := []*browser.Browser{connect(t, alice, "", nil), connect(t, alice, "", nil), connect(t, bob, "", nil)}
 
 	receipt, err := client.BroadcastToUsers(t.Context(), []string{alice, bob, fresh("nobody")},
 		carillon.Event{Name: "note", Data: "hello"})
@@ -96,7 +96,7 @@ func TestBroadcastToUsersCountsUsers(t *testing.T) {
 		t.Errorf("receipt %+v", receipt)
 	}
 	for _, tab := range tabs {
-		if got := tab.receive(); got.Data != "hello" {
+		if got := tab.Receive(); got.Data != "hello" {
 			t.Errorf("message %+v", got)
 		}
 	}
@@ -119,7 +119,7 @@ func TestBroadcastStreamCarriesData(t *testing.T) {
 		if err != nil || receipt.Sessions != 1 {
 			t.Fatalf("%v: receipt %+v, %v", each.data, receipt, err)
 		}
-		got := b.receive()
+		got := b.Receive()
 		if got.Stream != stream || got.Event != "said" || !reflect.DeepEqual(got.Data, each.arrives) {
 			t.Errorf("%v: message %+v", each.data, got)
 		}
@@ -138,10 +138,10 @@ func TestBroadcastAllReachesEveryone(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := b.receive(); got.Stream != "@all" || got.Event != "first" {
+	if got := b.Receive(); got.Stream != "@all" || got.Event != "first" {
 		t.Errorf("message %+v", got)
 	}
-	if got := b.receive(); got.Stream != "news" || got.Event != "second" {
+	if got := b.Receive(); got.Stream != "news" || got.Event != "second" {
 		t.Errorf("message %+v", got)
 	}
 }
@@ -150,7 +150,7 @@ func TestSendToSessionReachesThatSessionAlone(t *testing.T) {
 	client, alice := connected(t), fresh("alice")
 	wanted, other := connect(t, alice, "", nil), connect(t, alice, "", nil)
 
-	receipt, err := client.SendToSession(t.Context(), wanted.session, carillon.Event{Name: "first"})
+	receipt, err := client.SendToSession(t.Context(), wanted.Session, carillon.Event{Name: "first"})
 	if err != nil || receipt.Sessions != 1 {
 		t.Fatalf("receipt %+v, %v", receipt, err)
 	}
@@ -158,10 +158,10 @@ func TestSendToSessionReachesThatSessionAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	if got := wanted.receive(); got.Stream != "@session" || got.Event != "first" {
+	if got := wanted.Receive(); got.Stream != "@session" || got.Event != "first" {
 		t.Errorf("message %+v", got)
 	}
-	if got := other.receive(); got.Event != "second" {
+	if got := other.Receive(); got.Event != "second" {
 		t.Errorf("message %+v", got)
 	}
 }
@@ -170,16 +170,16 @@ func TestKickClosesASession(t *testing.T) {
 	client := connected(t)
 	b := connect(t, fresh("alice"), "", nil)
 
-	result, err := client.Kick(t.Context(), carillon.Session(b.session), carillon.CloseCode(4999),
+	result, err := client.Kick(t.Context(), carillon.Session(b.Session), carillon.CloseCode(4999),
 		carillon.Reason("moved away"))
 	if err != nil || result.Sessions != 1 || result.Partial {
 		t.Fatalf("result %+v, %v", result, err)
 	}
 
-	if code, reason := b.receiveClose(); code != 4999 || reason != "moved away" {
+	if code, reason := b.ReceiveClose(); code != 4999 || reason != "moved away" {
 		t.Errorf("closed with %d %q", code, reason)
 	}
-	receipt, err := client.SendToSession(t.Context(), b.session, carillon.Event{Name: "late"})
+	receipt, err := client.SendToSession(t.Context(), b.Session, carillon.Event{Name: "late"})
 	if err != nil || receipt.Sessions != 0 {
 		t.Errorf("receipt %+v, %v", receipt, err)
 	}
@@ -187,7 +187,7 @@ func TestKickClosesASession(t *testing.T) {
 
 func TestKickClosesAllOfAUsersSessions(t *testing.T) {
 	client, alice := connected(t), fresh("alice")
-	tabs := []*browser{connect(t, alice, "", nil), connect(t, alice, "", nil)}
+	tabs := []*browser.Browser{connect(t, alice, "", nil), connect(t, alice, "", nil)}
 
 	result, err := client.Kick(t.Context(), carillon.User(alice))
 	if err != nil || result.Sessions != 2 {
@@ -195,7 +195,7 @@ func TestKickClosesAllOfAUsersSessions(t *testing.T) {
 	}
 
 	for _, tab := range tabs {
-		if code, reason := tab.receiveClose(); code != 4005 || reason != "kicked" {
+		if code, reason := tab.ReceiveClose(); code != 4005 || reason != "kicked" {
 			t.Errorf("closed with %d %q", code, reason)
 		}
 	}
@@ -210,7 +210,7 @@ func TestKickClosesAStreamsSessions(t *testing.T) {
 		t.Fatalf("result %+v, %v", result, err)
 	}
 
-	if code, _ := b.receiveClose(); code != 4005 {
+	if code, _ := b.ReceiveClose(); code != 4005 {
 		t.Errorf("closed with %d", code)
 	}
 }
@@ -222,7 +222,7 @@ func TestSubscribersGoesThroughAllPages(t *testing.T) {
 		fresh("alice"): {"team": "a"}, fresh("bob"): nil, fresh("carol"): {"team": "b", "role": "lead"},
 	}
 	for user, labels := range labels {
-		want[connect(t, user, stream, labels).session] = user
+		want[connect(t, user, stream, map[string]any{"labels": labels}).Session] = user
 	}
 	listed := client.Subscribers(t.Context(), carillon.Stream(stream), carillon.PageSize(1))
 
@@ -320,7 +320,7 @@ func TestAWrongOrMissingTokenIsUnauthenticated(t *testing.T) {
 }
 
 func TestAKeyWithoutTheVerbIsDenied(t *testing.T) {
-	reader := newClient(t, requireGateway(t).Control, carillon.WithToken(readKey))
+	reader := requireGateway(t).Client(t, carillon.WithToken(readKey))
 
 	if _, err := reader.CountSubscribers(t.Context(), carillon.Everyone{}); err != nil {
 		t.Error(err)
@@ -334,8 +334,7 @@ func TestAKeyWithoutTheVerbIsDenied(t *testing.T) {
 func TestRawPublishesAStream(t *testing.T) {
 	client, stream := connected(t), fresh("chat")
 	b := connect(t, fresh("alice"), stream, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
+	ctx := patient(t)
 
 	publishing, err := client.Raw().PublishStream(ctx)
 	if err != nil {
@@ -354,7 +353,7 @@ func TestRawPublishesAStream(t *testing.T) {
 		t.Errorf("answer %v, %v", resp, err)
 	}
 
-	if got := b.receive(); got.Event != "said" {
+	if got := b.Receive(); got.Event != "said" {
 		t.Errorf("message %+v", got)
 	}
 }

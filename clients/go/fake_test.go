@@ -25,6 +25,14 @@ type fake struct {
 	carillonv1.UnimplementedControlServiceServer
 	broadcastStream func(context.Context, *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error)
 	subscribers     func(*carillonv1.SubscribersRequest) (*carillonv1.SubscribersResponse, error)
+	publishStream   func(grpc.BidiStreamingServer[carillonv1.PublishStreamRequest, carillonv1.PublishStreamResponse]) error
+	feed            *fakeFeed
+}
+
+func (f *fake) PublishStream(
+	stream grpc.BidiStreamingServer[carillonv1.PublishStreamRequest, carillonv1.PublishStreamResponse],
+) error {
+	return f.publishStream(stream)
 }
 
 func (f *fake) BroadcastStream(
@@ -39,14 +47,17 @@ func (f *fake) Subscribers(
 	return f.subscribers(req)
 }
 
-func serve(t *testing.T, f *fake) string {
+func serve(t *testing.T, f *fake, opts ...grpc.ServerOption) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := grpc.NewServer()
+	server := grpc.NewServer(opts...)
 	carillonv1.RegisterControlServiceServer(server, f)
+	if f.feed != nil {
+		carillonv1.RegisterEventServiceServer(server, f.feed)
+	}
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	return listener.Addr().String()
@@ -54,7 +65,7 @@ func serve(t *testing.T, f *fake) string {
 
 func TestExhaustedSaysWhenToTryAgain(t *testing.T) {
 	answer, err := status.New(codes.ResourceExhausted, "behind").WithDetails(
-		&errdetails.ErrorInfo{Reason: "MAILBOX_FULL", Domain: "carillon"},
+		&errdetails.ErrorInfo{Reason: "GATEWAY_BEHIND", Domain: "carillon", Metadata: map[string]string{"shard": "1"}},
 		&errdetails.RetryInfo{RetryDelay: durationpb.New(1500 * time.Millisecond)},
 	)
 	if err != nil {
@@ -69,7 +80,7 @@ func TestExhaustedSaysWhenToTryAgain(t *testing.T) {
 	_, err = client.BroadcastStream(t.Context(), "chat", carillon.Event{Name: "said"})
 
 	failed := requireCode(t, err, codes.ResourceExhausted)
-	if failed.Message != "behind" || failed.Reason != "MAILBOX_FULL" || failed.RetryAfter != 1500*time.Millisecond {
+	if failed.Message != "behind" || failed.Reason != "GATEWAY_BEHIND" || failed.Metadata["shard"] != "1" || failed.RetryAfter != 1500*time.Millisecond {
 		t.Errorf("error %+v", failed)
 	}
 	if got := failed.Error(); got != "carillon: ResourceExhausted: behind" {
@@ -186,6 +197,9 @@ func TestACanceledContextIsCanceled(t *testing.T) {
 	_, err := newClient(t, "127.0.0.1:1").CountSubscribers(ctx, carillon.Everyone{})
 
 	requireCode(t, err, codes.Canceled)
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }
 
 func TestCloseMayBeCalledAgainAndEndsTheClient(t *testing.T) {

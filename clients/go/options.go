@@ -1,56 +1,134 @@
 package carillon
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
+	"log/slog"
+	"os"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
-
-	"carillon.dev/clients/go/carillonv1"
+	"google.golang.org/grpc/keepalive"
 )
 
-const defaultTimeout = 5 * time.Second
+// DefaultAddress is where a gateway listens for backends unless it is configured otherwise.
+const DefaultAddress = "127.0.0.1:7311"
 
-// gRPC waits up to 2 minutes between attempts to reconnect, and calls fail at once meanwhile: a backend would go on
-// failing long after a gateway's restart.
-const maxReconnectDelay = 5 * time.Second
+const (
+	defaultTimeout = 5 * time.Second
 
-type options struct {
-	token   string
-	timeout time.Duration
-	tls     *tls.Config
-	dial    []grpc.DialOption
-}
+	// With their pauses they take about 1.5 seconds, which fits into the default timeout.
+	defaultRetries = 4
+
+	// gRPC waits a second before it first connects again, and up to 2 minutes later on, and calls fail at once
+	// meanwhile: a backend would go on failing long after a gateway's restart.
+	minReconnectDelay = 100 * time.Millisecond
+	maxReconnectDelay = 5 * time.Second
+
+	// A watch may be silent for hours, and what is between may forget its connection. Gateways allow a ping in 10
+	// seconds, gRPC advises not to send more than one a minute.
+	keepaliveTime    = time.Minute
+	keepaliveTimeout = 20 * time.Second
+)
 
 // Option configures [New].
 type Option func(*options)
 
-// WithToken sends the gateway's API key with every call: in plain text unless [WithTLS] is given.
-func WithToken(token string) Option {
-	return func(o *options) { o.token = token }
+type options struct {
+	tokens       TokenSource
+	app          string
+	timeout      time.Duration
+	retries      int
+	tls          *tls.Config
+	log          *slog.Logger
+	interceptors []grpc.UnaryClientInterceptor
+	dial         []grpc.DialOption
 }
 
-// WithTimeout bounds every call whose context has no deadline. Default 5 seconds.
+func defaults() options {
+	return options{
+		tokens:  tokensOfEnvironment(),
+		timeout: defaultTimeout,
+		retries: defaultRetries,
+		log:     slog.New(slog.DiscardHandler),
+	}
+}
+
+func addressOr(addr string) string {
+	return cmp.Or(addr, os.Getenv("CARILLON_ADDRESS"), DefaultAddress)
+}
+
+// WithToken sends the gateway's API key with every call: in plain text unless [WithTLS] is given. Empty sends none.
+// Default: what the variable CARILLON_TOKEN says, or else the file that CARILLON_TOKEN_FILE names, or else none.
+func WithToken(token string) Option {
+	return func(o *options) { o.tokens = fixedToken(token) }
+}
+
+// WithTokenSource asks for the API key before every call, see [TokenSource].
+func WithTokenSource(source TokenSource) Option {
+	return func(o *options) { o.tokens = source }
+}
+
+// WithTokenFile takes the API key from a file, without the white space around it, and reads it again when it has
+// changed. A file that cannot be read fails the call with codes.Unauthenticated.
+func WithTokenFile(path string) Option {
+	return func(o *options) { o.tokens = tokenFile(path) }
+}
+
+// WithApp sends every call to this app of the gateway. Default: the first of the key's apps.
+func WithApp(app string) Option {
+	return func(o *options) { o.app = app }
+}
+
+// WithTimeout bounds every call whose context has no deadline, with all its attempts. Default 5 seconds. Watches and
+// batchers have no timeout.
 func WithTimeout(timeout time.Duration) Option {
 	return func(o *options) { o.timeout = timeout }
 }
 
-// WithTLS speaks TLS, where the gateway does (control.tls), or a proxy in front of it. The zero config trusts what the system trusts.
+// WithRetry sets how often a call is tried again that failed with codes.Unavailable. Default 4; 0 turns it off. The
+// pauses double from about 50 ms to at most a second, and the last error is returned where the context has no time for
+// the next one.
+//
+// Tried again are: publishing calls, which carry a request id, so that the gateway publishes the message once; calls
+// that only ask; and calls that may be done twice with the same outcome: Kick, BlockUser, UnblockUser, and RevokeTokens
+// with a [TokenID] or [IssuedBefore]. Their counts are those of the last attempt then. ClearMessages, and RevokeTokens
+// as of now, are tried again only where the request never left this process. codes.ResourceExhausted is never
+// tried again: whether and when, by Error.RetryAfter, is for the caller to decide.
+func WithRetry(retries int) Option {
+	return func(o *options) { o.retries = max(retries, 0) }
+}
+
+// WithTLS speaks TLS, where the gateway does (control.tls), or a proxy in front of it. The zero config trusts what the
+// system trusts. Default: plain text.
 func WithTLS(config *tls.Config) Option {
 	return func(o *options) { o.tls = config }
 }
 
-// WithDialOptions passes options on to gRPC: interceptors, keepalive, statistics. They come last and so win.
+// WithUnaryInterceptors adds interceptors around every single call, the first outermost. A call that is tried again
+// passes them again.
+func WithUnaryInterceptors(interceptors ...grpc.UnaryClientInterceptor) Option {
+	return func(o *options) { o.interceptors = append(o.interceptors, interceptors...) }
+}
+
+// WithLogger says what the client does by itself: attempts that failed (debug), watches and batchers that connect again
+// (warn). Tokens and payloads are never logged. Default: nothing.
+func WithLogger(log *slog.Logger) Option {
+	return func(o *options) { o.log = log }
+}
+
+// WithDialOptions passes options on to gRPC: interceptors of streams, keepalive, statistics. They come last and so win.
 func WithDialOptions(opts ...grpc.DialOption) Option {
 	return func(o *options) { o.dial = append(o.dial, opts...) }
 }
 
 func (o *options) dialOptions() []grpc.DialOption {
 	reconnect := backoff.DefaultConfig
+	reconnect.BaseDelay = minReconnectDelay
 	reconnect.MaxDelay = maxReconnectDelay
 	transport := insecure.NewCredentials()
 	if o.tls != nil {
@@ -59,125 +137,27 @@ func (o *options) dialOptions() []grpc.DialOption {
 	opts := []grpc.DialOption{
 		grpc.WithTransportCredentials(transport),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: reconnect, MinConnectTimeout: maxReconnectDelay}),
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: keepaliveTime, Timeout: keepaliveTimeout}),
+		grpc.WithChainUnaryInterceptor(o.interceptors...),
 	}
-	if o.token != "" {
-		opts = append(opts, grpc.WithPerRPCCredentials(bearer(o.token)))
+	if o.tokens != nil {
+		opts = append(opts, grpc.WithPerRPCCredentials(bearer(o.tokens)))
 	}
 	return append(opts, o.dial...)
 }
 
 // bearer sends a token as gRPC metadata.
-type bearer string
+type bearer TokenSource
 
 // GetRequestMetadata implements credentials.PerRPCCredentials.
-func (b bearer) GetRequestMetadata(context.Context, ...string) (map[string]string, error) {
-	return map[string]string{"authorization": "Bearer " + string(b)}, nil
+func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
+	token, err := b(ctx)
+	if err != nil || token == "" {
+		return nil, err
+	}
+	return map[string]string{"authorization": "Bearer " + token}, nil
 }
 
 // RequireTransportSecurity implements credentials.PerRPCCredentials. The control port is usually reached over loopback
 // or a network of the operator's own, where there is no TLS.
 func (b bearer) RequireTransportSecurity() bool { return false }
-
-// UserOption refines a broadcast to users: [OnStream] or [AnySession].
-type UserOption interface {
-	forUser(stream *string, anySession *bool)
-}
-
-// StreamOption names the stream that clients see a message on: [OnStream].
-type StreamOption interface {
-	UserOption
-	forStream(stream *string)
-}
-
-type onStream string
-
-func (o onStream) forUser(stream *string, _ *bool) { *stream = string(o) }
-func (o onStream) forStream(stream *string)        { *stream = string(o) }
-
-// OnStream lets clients see the message on a stream. A broadcast to users reaches only those of their sessions that
-// subscribe to it, unless [AnySession] is given; other calls reach the same sessions as without.
-func OnStream(stream string) StreamOption { return onStream(stream) }
-
-type anySession struct{}
-
-func (anySession) forUser(_ *string, anySession *bool) { *anySession = true }
-
-// AnySession also reaches the users' sessions that do not subscribe to the stream given by [OnStream].
-func AnySession() UserOption { return anySession{} }
-
-// KickTarget is a [Session], a [User] or a [Stream].
-type KickTarget interface{ kick(*carillonv1.KickRequest) }
-
-// ListTarget is a [User] or a [Stream].
-type ListTarget interface {
-	list(*carillonv1.SubscribersRequest)
-}
-
-// CountTarget is a [User], a [Stream] or [Everyone].
-type CountTarget interface {
-	count(*carillonv1.CountSubscribersRequest)
-}
-
-// Session is the session with this id, from its welcome or from [Client.Subscribers].
-type Session string
-
-func (s Session) kick(req *carillonv1.KickRequest) {
-	req.Target = &carillonv1.KickRequest_SessionId{SessionId: string(s)}
-}
-
-// User is all sessions of the user with this id.
-type User string
-
-func (u User) kick(req *carillonv1.KickRequest) {
-	req.Target = &carillonv1.KickRequest_UserId{UserId: string(u)}
-}
-
-func (u User) list(req *carillonv1.SubscribersRequest) {
-	req.Target = &carillonv1.SubscribersRequest_UserId{UserId: string(u)}
-}
-
-func (u User) count(req *carillonv1.CountSubscribersRequest) {
-	req.Target = &carillonv1.CountSubscribersRequest_UserId{UserId: string(u)}
-}
-
-// Stream is all sessions that subscribe to the stream with this name.
-type Stream string
-
-func (s Stream) kick(req *carillonv1.KickRequest) {
-	req.Target = &carillonv1.KickRequest_Stream{Stream: string(s)}
-}
-
-func (s Stream) list(req *carillonv1.SubscribersRequest) {
-	req.Target = &carillonv1.SubscribersRequest_Stream{Stream: string(s)}
-}
-
-func (s Stream) count(req *carillonv1.CountSubscribersRequest) {
-	req.Target = &carillonv1.CountSubscribersRequest_Stream{Stream: string(s)}
-}
-
-// Everyone is every session of the gateway.
-type Everyone struct{}
-
-func (Everyone) count(*carillonv1.CountSubscribersRequest) {}
-
-// KickOption refines [Client.Kick].
-type KickOption func(*carillonv1.KickRequest)
-
-// CloseCode sets the WebSocket close code: 1000, 1008 or 3000 to 4999. Default 4005 (kicked). 4000 to 4099 tell
-// clients to stay away, 4100 to 4199 to back off first, 4200 to 4299 to come back at once.
-func CloseCode(code uint32) KickOption {
-	return func(req *carillonv1.KickRequest) { req.Code = code }
-}
-
-// Reason sets what the client reads in its close event: at most 123 bytes. Default "kicked".
-func Reason(reason string) KickOption {
-	return func(req *carillonv1.KickRequest) { req.Reason = reason }
-}
-
-// ListOption refines [Client.Subscribers].
-type ListOption func(*carillonv1.SubscribersRequest)
-
-// PageSize sets how many sessions one request brings. Default 100, at most 1,000.
-func PageSize(sessions int32) ListOption {
-	return func(req *carillonv1.SubscribersRequest) { req.PageSize = sessions }
-}

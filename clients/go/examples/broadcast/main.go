@@ -6,9 +6,9 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"io"
 	"os"
 
 	carillon "carillon.dev/clients/go"
@@ -19,27 +19,26 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: broadcast USER TEXT")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(context.Background(), os.Stdout, os.Args[1], os.Args[2]); err != nil {
 		fmt.Fprintln(os.Stderr, "not sent:", err)
 		os.Exit(1)
 	}
 }
 
-func run(user, text string) error {
-	address := cmp.Or(os.Getenv("CARILLON_ADDRESS"), carillon.DefaultAddress)
-	client, err := carillon.New(address, carillon.WithToken(os.Getenv("CARILLON_TOKEN")))
+func run(ctx context.Context, out io.Writer, user, text string) error {
+	client, err := carillon.New("")
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 
-	receipt, err := client.BroadcastToUser(context.Background(), user, carillon.Event{
+	receipt, err := client.BroadcastToUser(ctx, user, carillon.Event{
 		Name: "notification.created",
 		Data: map[string]string{"text": text},
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Printf("message %s went to %d sessions\n", receipt.MessageID, receipt.Sessions)
+	fmt.Fprintf(out, "message %s went to %d sessions\n", receipt.MessageID, receipt.Sessions)
 	return nil
 }
