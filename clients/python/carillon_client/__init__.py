@@ -1,33 +1,108 @@
-"""Publish to browsers through a Carillon gateway.
+"""Publish to browsers through a Carillon gateway, and watch what happens there.
 
 with Client() as client:
     client.broadcast_to_user("alice", event="order.shipped", data={"order": 42})
+
+AsyncClient is the same for asyncio.
 """
 
+from carillon_client.aio import AsyncClient
+from carillon_client.aio_batcher import AsyncBatcher
+from carillon_client.aio_watch import AsyncWatch
+from carillon_client.batcher import Batcher
 from carillon_client.client import Client
+from carillon_client.error_details import FieldViolation
 from carillon_client.errors import (
+    Aborted,
+    AlreadyExists,
     CarillonError,
+    DeadlineExceeded,
+    FailedPrecondition,
     InvalidArgument,
+    NotFound,
     PartialResult,
     PermissionDenied,
     ResourceExhausted,
     Unauthenticated,
     Unavailable,
 )
-from carillon_client.results import KickResult, Position, Receipt, Subscriber, UsersReceipt
+from carillon_client.events import (
+    ClientSaid,
+    Ended,
+    Event,
+    EventKind,
+    LimitCrossed,
+    Lost,
+    MemberChange,
+    Opened,
+    SlowConsumer,
+)
+from carillon_client.options import Json, Options, Selector
+from carillon_client.pages import AsyncPages, Pages
+from carillon_client.results import (
+    BlockedUser,
+    Cleared,
+    Closed,
+    DeliveryReport,
+    Member,
+    Message,
+    Position,
+    Presence,
+    PresenceStatus,
+    Receipt,
+    Subscribed,
+    Subscriber,
+    Unsubscribed,
+    UsersReceipt,
+)
+from carillon_client.watch import Watch
 
 __all__ = [
+    "Aborted",
+    "AlreadyExists",
+    "AsyncBatcher",
+    "AsyncClient",
+    "AsyncPages",
+    "AsyncWatch",
+    "Batcher",
+    "BlockedUser",
     "CarillonError",
+    "Cleared",
     "Client",
+    "ClientSaid",
+    "Closed",
+    "DeadlineExceeded",
+    "DeliveryReport",
+    "Ended",
+    "Event",
+    "EventKind",
+    "FailedPrecondition",
+    "FieldViolation",
     "InvalidArgument",
-    "KickResult",
+    "Json",
+    "LimitCrossed",
+    "Lost",
+    "Member",
+    "MemberChange",
+    "Message",
+    "NotFound",
+    "Opened",
+    "Options",
+    "Pages",
     "PartialResult",
     "PermissionDenied",
     "Position",
+    "Presence",
+    "PresenceStatus",
     "Receipt",
     "ResourceExhausted",
+    "Selector",
+    "SlowConsumer",
+    "Subscribed",
     "Subscriber",
     "Unauthenticated",
     "Unavailable",
+    "Unsubscribed",
     "UsersReceipt",
+    "Watch",
 ]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 import grpc
-from google.protobuf.any_pb2 import Any
-from google.protobuf.duration_pb2 import Duration
+
+from carillon_client.error_details import Details, FieldViolation, read_details
 
 
 class CarillonError(Exception):
     """A call failed. Statuses that callers branch on have a subclass; for the others, look at code."""
 
-    def __init__(self, code: grpc.StatusCode, message: str, reason: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        message: str,
+        reason: str = "",
+        retry_after: float | None = None,
+        metadata: Mapping[str, str] | None = None,
+        field_violations: tuple[FieldViolation, ...] = (),
+    ) -> None:
         # All of them go to the base: pickle makes an exception anew from these arguments.
-        super().__init__(code, message, reason, retry_after)
+        super().__init__(code, message, reason, retry_after, metadata, field_violations)
         #: The gRPC status.
         self.code = code
         #: What was wrong, for people. Names the field where it was one.
@@ -23,13 +32,17 @@ class CarillonError(Exception):
         self.reason = reason
         #: After how many seconds to try again. None where the gateway does not say.
         self.retry_after = retry_after
+        #: More about the reason, for programs. Often empty.
+        self.metadata: Mapping[str, str] = dict(metadata or {})
+        #: Which fields were wrong, and how. Empty where it was no field.
+        self.field_violations = field_violations
 
     def __str__(self) -> str:
         return f"{self.code.name}: {self.message}"
 
 
 class InvalidArgument(CarillonError):
-    """A field is missing, malformed or too large. Trying again cannot help."""
+    """A field is missing, malformed or too large: see field_violations. Trying again cannot help."""
 
 
 class Unauthenticated(CarillonError):
@@ -37,15 +50,36 @@ class Unauthenticated(CarillonError):
 
 
 class PermissionDenied(CarillonError):
-    """The token lacks the verb (publish, read or admin) that the call needs."""
+    """The token lacks the verb (publish, read or admin) that the call needs, or its streams do not hold this one."""
+
+
+class NotFound(CarillonError):
+    """There is no such app."""
+
+
+class AlreadyExists(CarillonError):
+    """options.request_id was used for another message, or with other options."""
+
+
+class Aborted(CarillonError):
+    """The log does not stand where the caller thought, or was cleared or trimmed while its pages were read."""
+
+
+class FailedPrecondition(CarillonError):
+    """The stream keeps no log, or no presence, or the app no feed of events: a matter of configuration."""
 
 
 class ResourceExhausted(CarillonError):
-    """The gateway is behind and sent nothing (broadcast_to_users: nothing more). Try again after retry_after."""
+    """The gateway is behind and sent nothing (broadcast_to_users: nothing more). Try again after retry_after seconds;
+    where that is None the request is too large, and trying again cannot help."""
+
+
+class DeadlineExceeded(CarillonError):
+    """No answer came within the timeout. A message may have been sent."""
 
 
 class Unavailable(CarillonError):
-    """The gateway is shutting down or cannot be reached. A message may have been sent if the answer was lost."""
+    """The gateway is shutting down or cannot be reached, and retries have not helped. A message may have been sent."""
 
 
 class PartialResult(CarillonError):
@@ -56,65 +90,37 @@ _CLASSES: dict[grpc.StatusCode, type[CarillonError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidArgument,
     grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
     grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.ALREADY_EXISTS: AlreadyExists,
+    grpc.StatusCode.ABORTED: Aborted,
+    grpc.StatusCode.FAILED_PRECONDITION: FailedPrecondition,
     grpc.StatusCode.RESOURCE_EXHAUSTED: ResourceExhausted,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
 }
+
+_BY_NUMBER: dict[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
 
 _DETAILS_KEY = "grpc-status-details-bin"
 
 
-def from_rpc_error(error: grpc.RpcError) -> CarillonError:
+def from_rpc_error(error: Any) -> CarillonError:
     """Translates what a stub's call raised; such an error is also the finished call, hence code() and details()."""
-    code: grpc.StatusCode = error.code()
-    reason, retry_after = "", None
-    for entry in error.trailing_metadata() or ():
-        if entry.key == _DETAILS_KEY:
-            reason, retry_after = _read_details(entry.value)
-    return _CLASSES.get(code, CarillonError)(code, error.details() or "", reason, retry_after)
+    details = Details()
+    for key, value in error.trailing_metadata() or ():
+        if key == _DETAILS_KEY:
+            details = read_details(value)
+    return from_status(error.code(), error.details() or "", details)
 
 
-def _read_details(status: bytes) -> tuple[str, float | None]:
-    """Reads ErrorInfo.reason and RetryInfo.retry_delay out of an encoded google.rpc.Status.
-
-    By hand, because the generated types are a package of their own, and two fields are not worth a dependency that
-    pins protobuf. Details are extra: what cannot be read counts as absent, so that the status itself gets through.
-    """
-    reason, retry_after = "", None
-    try:
-        for detail in _submessages(status, 3):
-            packed = Any.FromString(detail)
-            if packed.type_url.endswith("/google.rpc.ErrorInfo"):
-                for text in _submessages(packed.value, 1):
-                    reason = text.decode()
-            elif packed.type_url.endswith("/google.rpc.RetryInfo"):
-                for delay in _submessages(packed.value, 1):
-                    retry_after = Duration.FromString(delay).ToTimedelta().total_seconds()
-    except Exception:  # The runtimes from 4.21 to 8 disagree on what a malformed message raises.
-        pass
-    return reason, retry_after
+def from_status(code: grpc.StatusCode | int, message: str, details: Details = Details()) -> CarillonError:  # noqa: B008
+    """The error for a status, also for one that stands inside a response as a number."""
+    if isinstance(code, int):
+        code = _BY_NUMBER.get(code, grpc.StatusCode.UNKNOWN)
+    made = _CLASSES.get(code, CarillonError)
+    return made(code, message, details.reason, details.retry_after, details.metadata, details.field_violations)
 
 
-def _submessages(message: bytes, wanted: int) -> Iterator[bytes]:
-    """Yields the length-delimited fields numbered `wanted` of an encoded message that has only those and varints."""
-    at = 0
-
-    def varint() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            byte = message[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return value
-            shift += 7
-
-    while at < len(message):
-        key = varint()
-        length_or_value = varint()
-        if key & 7 == 2:
-            if key >> 3 == wanted:
-                yield message[at : at + length_or_value]
-            at += length_or_value
-        elif key & 7 != 0:
-            raise ValueError("unexpected wire type")
+def closed_error() -> CarillonError:
+    """What every use of a closed client raises."""
+    return CarillonError(grpc.StatusCode.CANCELLED, "the client is closed")

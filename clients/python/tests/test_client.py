@@ -8,7 +8,8 @@ from datetime import datetime, timedelta, timezone
 
 import grpc
 import pytest
-from gateway import READ_KEY, Browser, Gateway
+from browser import Browser
+from conftest import READ_KEY
 
 from carillon_client import (
     CarillonError,
@@ -18,8 +19,10 @@ from carillon_client import (
     Unauthenticated,
     Unavailable,
 )
+from carillon_client.testing import Gateway
 
 Connect = Callable[..., Browser]
+Make = Callable[..., Client]
 Fresh = Callable[[str], str]
 
 
@@ -44,7 +47,7 @@ def test_broadcast_to_nobody_is_a_count_of_zero(client: Client, fresh: Fresh) ->
 
 def test_any_session_reaches_tabs_that_do_not_subscribe(client: Client, connect: Connect, fresh: Fresh) -> None:
     alice, stream = fresh("alice"), fresh("chat")
-    elsewhere = connect(alice, streams=fresh("other"))
+    elsewhere = connect(alice, fresh("other"))
 
     client.broadcast_to_user(alice, event="first", stream=stream)
     client.broadcast_to_user(alice, event="second", stream=stream, any_session=True)
@@ -79,7 +82,7 @@ def test_broadcast_stream_carries_data(
     client: Client, connect: Connect, fresh: Fresh, data: object, arrives: object
 ) -> None:
     stream = fresh("chat")
-    browser = connect(fresh("alice"), streams=stream)
+    browser = connect(fresh("alice"), stream)
 
     receipt = client.broadcast_stream(stream, event="said", data=data)
 
@@ -133,7 +136,7 @@ def test_kick_closes_all_of_a_users_sessions(client: Client, connect: Connect, f
 
 def test_kick_closes_a_streams_sessions(client: Client, connect: Connect, fresh: Fresh) -> None:
     stream = fresh("chat")
-    browser = connect(fresh("alice"), streams=stream)
+    browser = connect(fresh("alice"), stream)
 
     assert client.kick(stream=stream).sessions == 1
     assert browser.receive_close()[0] == 4005
@@ -142,7 +145,7 @@ def test_kick_closes_a_streams_sessions(client: Client, connect: Connect, fresh:
 def test_subscribers_goes_through_all_pages(client: Client, connect: Connect, fresh: Fresh) -> None:
     stream = fresh("chat")
     users = {fresh("alice"): {"team": "a"}, fresh("bob"): {}, fresh("carol"): {"team": "b", "role": "lead"}}
-    sessions = {connect(user, streams=stream, labels=labels).session: user for user, labels in users.items()}
+    sessions = {connect(user, stream, labels=labels).session: user for user, labels in users.items()}
 
     listed = list(client.subscribers(stream=stream, page_size=1))
 
@@ -163,7 +166,7 @@ def test_subscribers_lists_a_users_sessions(client: Client, connect: Connect, fr
 
 def test_count_subscribers(client: Client, connect: Connect, fresh: Fresh) -> None:
     alice, stream = fresh("alice"), fresh("chat")
-    connect(alice, streams=stream)
+    connect(alice, stream)
     connect(alice)
 
     assert client.count_subscribers(stream=stream) == 1
@@ -176,6 +179,8 @@ def test_a_bad_field_is_named(client: Client, fresh: Fresh) -> None:
         client.broadcast_stream("no spaces allowed", event="said")
     assert caught.value.code is grpc.StatusCode.INVALID_ARGUMENT
     assert "stream" in caught.value.message
+    assert caught.value.reason == "FIELD_INVALID"
+    assert [each.field for each in caught.value.field_violations] == ["stream"]
 
     with pytest.raises(InvalidArgument, match="name"):
         client.broadcast_stream(fresh("chat"), event="")
@@ -184,31 +189,30 @@ def test_a_bad_field_is_named(client: Client, fresh: Fresh) -> None:
         list(client.subscribers(stream=fresh("chat"), page_size=-1))
 
 
-def test_a_wrong_token_is_unauthenticated(gateway: Gateway) -> None:
-    with Client(gateway.control, "not-the-key-but-as-long") as stranger, pytest.raises(Unauthenticated):
-        stranger.count_subscribers()
+def test_a_wrong_token_is_unauthenticated(make_client: Make, gateway: Gateway) -> None:
+    with pytest.raises(Unauthenticated):
+        make_client(gateway.control, "not-the-key-but-as-long").count_subscribers()
 
 
-def test_no_token_is_unauthenticated(gateway: Gateway) -> None:
-    with Client(gateway.control, "") as stranger, pytest.raises(Unauthenticated):
-        stranger.count_subscribers()
+def test_no_token_is_unauthenticated(make_client: Make, gateway: Gateway) -> None:
+    with pytest.raises(Unauthenticated):
+        make_client(gateway.control, "").count_subscribers()
 
 
-def test_a_key_without_the_verb_is_denied(gateway: Gateway, fresh: Fresh) -> None:
-    with Client(gateway.control, READ_KEY) as reader:
-        assert reader.count_subscribers() >= 0
-        with pytest.raises(PermissionDenied):
-            reader.broadcast_all(event="note")
-        with pytest.raises(PermissionDenied):
-            reader.kick(user_id=fresh("alice"))
+def test_a_key_without_the_verb_is_denied(make_client: Make, gateway: Gateway, fresh: Fresh) -> None:
+    reader = make_client(gateway.control, READ_KEY)
+    assert reader.count_subscribers() >= 0
+    with pytest.raises(PermissionDenied):
+        reader.broadcast_all(event="note")
+    with pytest.raises(PermissionDenied):
+        reader.kick(user_id=fresh("alice"))
 
 
-def test_a_gateway_that_is_not_there_is_unavailable() -> None:
+def test_a_gateway_that_is_not_there_is_unavailable(make_client: Make) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # Bound but not listening: connections to it are refused.
-        address = "{}:{}".format(*taken.getsockname())
-        with Client(address, "") as client, pytest.raises(Unavailable) as caught:
-            client.count_subscribers()
+        with pytest.raises(Unavailable) as caught:
+            make_client("{}:{}".format(*taken.getsockname()), "", retries=1).count_subscribers()
 
     assert isinstance(caught.value, CarillonError)
     assert isinstance(caught.value.__cause__, grpc.RpcError)

@@ -4,52 +4,18 @@ from __future__ import annotations
 
 import pickle
 import threading
-from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
 
 import grpc
 import pytest
+from fakes import Fake
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.duration_pb2 import Duration
 
 from carillon_client import CarillonError, Client, InvalidArgument, PartialResult, Position, ResourceExhausted
-from carillon_client._pb import control_pb2, control_pb2_grpc
-from carillon_client.errors import _read_details
-
-Answer = Callable[[Any, grpc.ServicerContext], Any]
-
-
-class Fake(control_pb2_grpc.ControlServiceServicer):
-    """Answers every call with `answer`, and keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.answer: Answer
-        self.requests: list[Any] = []
-        self.metadata: dict[str, str | bytes] = {}
-
-    def _handle(self, request: Any, context: grpc.ServicerContext) -> Any:
-        self.requests.append(request)
-        self.metadata = dict(context.invocation_metadata())
-        return self.answer(request, context)
-
-    BroadcastStream = BroadcastToUser = CountSubscribers = Subscribers = Kick = _handle
-
-
-@pytest.fixture
-def fake() -> Fake:
-    return Fake()
-
-
-@pytest.fixture
-def address(fake: Fake) -> Iterator[str]:
-    server = grpc.server(futures.ThreadPoolExecutor(2))
-    control_pb2_grpc.add_ControlServiceServicer_to_server(fake, server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
-
+from carillon_client._pb import control_pb2
+from carillon_client.error_details import Details, FieldViolation, read_details
 
 def length_delimited(number: int, value: bytes) -> bytes:
     assert len(value) < 128
@@ -67,7 +33,12 @@ def details(*packed: tuple[str, bytes]) -> bytes:
 
 def test_exhausted_says_when_to_try_again(fake: Fake, address: str) -> None:
     delay = Duration(seconds=1, nanos=500_000_000).SerializeToString()
-    status = details(("ErrorInfo", length_delimited(1, b"MAILBOX_FULL")), ("RetryInfo", length_delimited(1, delay)))
+    entry = length_delimited(1, b"shard") + length_delimited(2, b"3")
+    status = details(
+        ("ErrorInfo", length_delimited(1, b"MAILBOX_FULL") + length_delimited(3, entry)),
+        ("RetryInfo", length_delimited(1, delay)),
+        ("BadRequest", length_delimited(1, length_delimited(1, b"event") + length_delimited(2, b"too large"))),
+    )
 
     def answer(request: Any, context: grpc.ServicerContext) -> Any:
         context.set_trailing_metadata((("grpc-status-details-bin", status),))
@@ -79,8 +50,11 @@ def test_exhausted_says_when_to_try_again(fake: Fake, address: str) -> None:
 
     assert caught.value.retry_after == 1.5
     assert caught.value.reason == "MAILBOX_FULL"
+    assert caught.value.metadata == {"shard": "3"}
+    assert caught.value.field_violations == (FieldViolation("event", "too large"),)
     copy = pickle.loads(pickle.dumps(caught.value))
     assert (type(copy), copy.code, copy.retry_after) == (ResourceExhausted, caught.value.code, 1.5)
+    assert len(fake.requests) == 1, "it was tried again"
 
 
 @pytest.mark.parametrize(
@@ -88,7 +62,7 @@ def test_exhausted_says_when_to_try_again(fake: Fake, address: str) -> None:
     [
         b"",
         details(),
-        details(("BadRequest", b"\x0a\x00")),
+        details(("BadRequest", b"\x0a\x05\x0a")),
         details(("RetryInfo", b"")),
         details(("RetryInfo", b"\x0a\x05\x08")),
         details(("ErrorInfo", b"\x0a\x01\xff")),
@@ -98,7 +72,7 @@ def test_exhausted_says_when_to_try_again(fake: Fake, address: str) -> None:
     ],
 )
 def test_details_that_are_absent_or_broken_are_left_out(status: bytes) -> None:
-    assert _read_details(status) == ("", None)
+    assert read_details(status) == Details()
 
 
 def test_a_late_answer_is_deadline_exceeded(fake: Fake, address: str) -> None:
@@ -215,21 +189,6 @@ def test_an_empty_name_is_still_a_target(fake: Fake, address: str) -> None:
             client.count_subscribers(user_id="")
         with pytest.raises(InvalidArgument, match="stream"):
             client.kick(stream="")
-
-
-def test_targets_are_counted_before_anything_is_sent() -> None:
-    client = Client("127.0.0.1:1", "")
-
-    with pytest.raises(TypeError):
-        client.kick()
-    with pytest.raises(TypeError):
-        client.kick(user_id="alice", stream="chat")
-    with pytest.raises(TypeError):
-        client.subscribers()
-    with pytest.raises(TypeError):
-        client.count_subscribers(user_id="alice", stream="chat")
-    with pytest.raises(TypeError):
-        client.broadcast_to_users("alice", event="note")
 
 
 def test_close_may_be_called_again_and_ends_the_client() -> None:
