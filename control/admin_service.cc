@@ -15,6 +15,12 @@ namespace {
 using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
+void Fill(const Operations::SettingChange& change, v1::SettingChange* to) {
+  to->set_setting(change.path);
+  to->set_from(change.from);
+  to->set_to(change.to);
+}
+
 class Service final : public v1::AdminService::CallbackService, private UnaryCalls {
  public:
   explicit Service(ControlContext& context) : UnaryCalls(context) {}
@@ -49,9 +55,8 @@ class Service final : public v1::AdminService::CallbackService, private UnaryCal
 
   ServerUnaryReactor* GetStream(CallbackServerContext* call, const v1::GetStreamRequest* request,
                                 v1::GetStreamResponse* response) override {
-    return Answer(call, auth::Verb::kRead, [&](const Caller& caller) {
-      return control::GetStream(context_.node, caller, *request, response);
-    });
+    return Answer(call, auth::Verb::kRead,
+                  [&](const Caller& caller) { return control::GetStream(context_.node, caller, *request, response); });
   }
 
   ServerUnaryReactor* ListNodes(CallbackServerContext* call, const v1::ListNodesRequest*,
@@ -65,6 +70,32 @@ class Service final : public v1::AdminService::CallbackService, private UnaryCal
       node->set_shards(context_.node.shards());
       node->set_draining(!context_.serving.load(std::memory_order_relaxed));
       SetCoverage(false, response);
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* Reload(CallbackServerContext* call, const v1::ReloadRequest*,
+                             v1::ReloadResponse* response) override {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) {
+      RETURN_IF_ERROR(caller.CheckEverything());
+      context_.operations.Reload(caller.name(), [response, done = std::move(done)](auto reloaded) mutable {
+        if (!reloaded.ok()) return done(WithReason(reloaded.status(), "CONFIG_INVALID"));
+        for (const auto& change : reloaded->now) Fill(change, response->add_changed());
+        for (const auto& change : reloaded->after_restart) Fill(change, response->add_need_restart());
+        done(absl::OkStatus());
+      });
+      return absl::OkStatus();
+    });
+  }
+
+  ServerUnaryReactor* GetConfig(CallbackServerContext* call, const v1::GetConfigRequest*,
+                                v1::GetConfigResponse* response) override {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) {
+      RETURN_IF_ERROR(caller.CheckEverything());
+      context_.operations.DescribeConfig([response, done = std::move(done)](std::string yaml) mutable {
+        response->set_yaml(std::move(yaml));
+        done(absl::OkStatus());
+      });
       return absl::OkStatus();
     });
   }

@@ -76,6 +76,12 @@ Status Caller::CheckStreams(const std::string& stream) const {
       fmt::format("stream: this key is for the streams {} only (config: control.keys[].streams)", list));
 }
 
+Status Caller::CheckEverything() const {
+  RETURN_IF_ERROR(CheckAllStreams());
+  for (const auth::App& app : apps_->all()) RETURN_IF_ERROR(AppOf(app.name).status());
+  return absl::OkStatus();
+}
+
 Status Caller::CheckAllStreams() const {
   return CheckStreams("");
 }

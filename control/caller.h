@@ -37,6 +37,9 @@ class Caller {
   // Whether the key is for a stream.
   bool MaySee(const std::string& stream) const { return CheckStreams(stream).ok(); }
 
+  // PERMISSION_DENIED where the key is not for every app and stream: for what concerns the gateway as a whole.
+  Status CheckEverything() const;
+
   // PERMISSION_DENIED where the key is for some streams only: for what is nobody's stream.
   Status CheckAllStreams() const;
 

@@ -76,11 +76,12 @@ std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const ControlTlsFiles& fi
 }  // namespace
 
 struct ControlServer::Impl {
-  Impl(ControlOptions options, hub::Node& node, const auth::LiveApps& apps)
+  Impl(ControlOptions options, hub::Node& node, const auth::LiveApps& apps, Operations& operations)
       : listen(std::move(options.listen)),
         reflection(options.reflection),
         tls(std::move(options.tls)),
-        context(node, apps, std::move(options.keys), options.max_publish_bytes, {std::move(options.version)}) {}
+        context(node, apps, std::move(options.keys), options.max_publish_bytes, operations,
+                {std::move(options.version)}) {}
 
   std::string listen;
   bool reflection;
@@ -90,8 +91,9 @@ struct ControlServer::Impl {
   std::unique_ptr<grpc::Server> server;
 };
 
-ControlServer::ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps)
-    : impl_(std::make_unique<Impl>(std::move(options), node, apps)) {
+ControlServer::ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps,
+                             Operations& operations)
+    : impl_(std::make_unique<Impl>(std::move(options), node, apps, operations)) {
   node.SetEventsHandler([events = &impl_->context.events](wire::AppId app) { events->Signal(app); });
 }
 
@@ -160,6 +162,7 @@ void ControlServer::SetServing(bool serving) {
 
 void ControlServer::Stop() {
   impl_->context.stopping.store(true);
+  impl_->context.open_calls.StopAll();
   impl_->context.events.WakeAll();
   SetServing(false);
 }
@@ -173,6 +176,10 @@ void ControlServer::Shutdown(std::chrono::milliseconds patience) {
   impl_->server->Shutdown(std::chrono::system_clock::now() + std::min(patience, kGoodbye));
   impl_->server->Wait();
   impl_->server.reset();
+}
+
+std::vector<engine::GroupPlace> ControlServer::Places() const {
+  return impl_->context.events.Places();
 }
 
 void ControlServer::Collect(MetricsWriter& writer) const {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "control/control_service.h"
 
@@ -28,8 +29,8 @@ struct ControlOptions {
 // Owned by: server::Application. Thread: the main one; gRPC brings its own for the calls.
 class ControlServer {
  public:
-  // The apps must outlive it; they may be exchanged meanwhile.
-  ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps);
+  // What it is given must outlive it; the apps may be exchanged meanwhile.
+  ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps, Operations& operations);
   ~ControlServer();
 
   Status Start();
@@ -46,6 +47,9 @@ class ControlServer {
   void Stop();
   // Stops, and ends. Running calls get that long.
   void Shutdown(std::chrono::milliseconds patience);
+
+  // How far groups of consumers have come; after Shutdown.
+  std::vector<engine::GroupPlace> Places() const;
 
   void Collect(MetricsWriter& writer) const;
 

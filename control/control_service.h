@@ -9,6 +9,8 @@
 #include <string>
 
 #include "control/event_feed.h"
+#include "control/open_calls.h"
+#include "control/operations.h"
 #include "control/publisher.h"
 #include "gateway/auth/api_keys.h"
 #include "gateway/auth/app.h"
@@ -56,6 +58,9 @@ struct About {
   std::time_t started = std::time(nullptr);
 };
 
+// What calls end with, and are refused with, once the gateway does.
+inline constexpr char kShuttingDown[] = "the gateway is shutting down";
+
 // What the services share. Outlives the gRPC server.
 struct ControlContext {
   hub::Node& node;
@@ -67,10 +72,18 @@ struct ControlContext {
   std::atomic<bool> stopping{false};
   std::atomic<bool> serving{true};  // what health says
   RunningCalls running;
+  OpenCalls open_calls;
+  Operations& operations;
   const About about;
 
-  ControlContext(hub::Node& node, const auth::LiveApps& apps, auth::ApiKeys keys, size_t max_publish_bytes, About about)
-      : node(node), apps(apps), keys(std::move(keys)), publisher(node, max_publish_bytes), about(std::move(about)) {}
+  ControlContext(hub::Node& node, const auth::LiveApps& apps, auth::ApiKeys keys, size_t max_publish_bytes,
+                 Operations& operations, About about)
+      : node(node),
+        apps(apps),
+        keys(std::move(keys)),
+        publisher(node, max_publish_bytes),
+        operations(operations),
+        about(std::move(about)) {}
 };
 
 // carillon.v1.ControlService. Each call checks its caller, checks its request, calls one verb of the hub and maps the

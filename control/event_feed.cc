@@ -63,7 +63,22 @@ EventFeed::~EventFeed() {
 
 void EventFeed::Start(engine::Engine& engine) {
   engine_ = &engine;
+  for (const engine::GroupPlace& place : engine.feed().TakePlaces()) {
+    apps_[place.app].groups[place.group] = MakeGroup(place.group, place.acknowledged);
+  }
   thread_ = std::thread([this] { Run(); });
+}
+
+std::vector<engine::GroupPlace> EventFeed::Places() const {
+  std::lock_guard lock(mutex_);
+  std::vector<engine::GroupPlace> places;
+  for (const auto& [id, app] : apps_) {
+    for (const auto& [name, group] : app.groups) {
+      engine::GroupPlace& place = places.emplace_back(engine::GroupPlace{id, name, {}});
+      for (const Part& part : group->parts) place.acknowledged.push_back({part.read.epoch, part.acknowledged});
+    }
+  }
+  return places;
 }
 
 // --- Waking ----------------------------------------------------------------------------------------------------------
@@ -146,16 +161,21 @@ Status EventFeed::FindGroup(App& app, const WatchOrder& order, std::shared_ptr<G
     return ResourceExhausted("begin.group: the app has {} groups already", kMaxGroups);
   }
   ASSIGN_OR_RETURN(wire::Position begin, BeginOf(order));
-  auto made = std::make_shared<Group>();
-  made->name = order.group;
-  made->parts.resize(order.partitions);
-  for (Part& part : made->parts) {
-    part.read = begin;
-    part.acknowledged = begin.offset;
-  }
-  if (!order.group.empty()) app.groups[order.group] = made;
-  *group = std::move(made);
+  *group = MakeGroup(order.group, std::vector<wire::Position>(order.partitions, begin));
+  if (!order.group.empty()) app.groups[order.group] = *group;
   return absl::OkStatus();
+}
+
+std::shared_ptr<EventFeed::Group> EventFeed::MakeGroup(std::string name, const std::vector<wire::Position>& begin) {
+  auto group = std::make_shared<Group>();
+  group->name = std::move(name);
+  group->left_at = Clock::now();
+  for (const wire::Position& at : begin) {
+    Part& part = group->parts.emplace_back();
+    part.read = at;
+    part.acknowledged = at.offset;
+  }
+  return group;
 }
 
 StatusOr<wire::Position> EventFeed::BeginOf(const WatchOrder& order) {

@@ -91,8 +91,11 @@ class EventFeed {
   EventFeed() = default;
   ~EventFeed();
 
-  // Before anything else.
+  // Before anything else. Groups whose places the engine has kept go on from there.
   void Start(engine::Engine& engine);
+
+  // How far the groups have come, for the engine to keep. Once nobody watches any more.
+  std::vector<engine::GroupPlace> Places() const;
 
   // FAILED_PRECONDITION: the app keeps no feed, or the group has other partitions. INVALID_ARGUMENT: the position lies
   // ahead of the feed. RESOURCE_EXHAUSTED: too many watch.
@@ -130,6 +133,7 @@ class EventFeed {
     std::vector<std::shared_ptr<Member>> members;
   };
 
+  static std::shared_ptr<Group> MakeGroup(std::string name, const std::vector<wire::Position>& begin);
   void Run();
   Status FindGroup(App& app, const WatchOrder& order, std::shared_ptr<Group>* group);
   StatusOr<wire::Position> BeginOf(const WatchOrder& order);

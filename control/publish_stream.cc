@@ -23,7 +23,8 @@ constexpr std::chrono::milliseconds kRetryInterval{2};
 // goes on, so gRPC's flow control reaches the sender. Answers are written whenever none is being written.
 //
 // Reads, writes and waits complete on different threads; `mutex_` guards everything, and gRPC is called without it.
-class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse> {
+class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1::PublishStreamResponse>,
+                     public OpenCalls::Call {
  public:
   Stream(ControlContext& context, const grpc::CallbackServerContext* call,
          StatusOr<std::unique_ptr<const Caller>> caller)
@@ -32,16 +33,26 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
       std::lock_guard lock(mutex_);  // what was made here is used by other threads, under the lock
       finished_ = !caller.ok();
     }
-    if (caller.ok()) {
-      StartRead(&request_);
-    } else {
+    if (!caller.ok()) {
       Finish(ToGrpc(caller.status()));
+      return;
     }
+    StartRead(&request_);
+    context_.open_calls.Add(this);
+    if (context_.stopping.load()) OnStop();  // the others may have been told before
+  }
+  ~Stream() override { context_.open_calls.Remove(this); }
+
+  // OpenCalls::Call
+  void OnStop() override {
+    std::unique_lock lock(mutex_);
+    stopped_ = true;
+    Advance(std::move(lock));
   }
 
   void OnReadDone(bool ok) override {
     std::unique_lock lock(mutex_);
-    if (!ok) {
+    if (!ok || reading_over_) {
       reading_over_ = true;
       return Advance(std::move(lock));
     }
@@ -127,8 +138,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   }
 
   Status PublishItem(const v1::PublishItem& item) {
-    if (context_.stopping.load(std::memory_order_relaxed))
-      return absl::UnavailableError("the gateway is shutting down");
+    if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError(kShuttingDown);
     if (cancelled_.load(std::memory_order_relaxed)) return absl::CancelledError("the caller is gone");
     return publish_.Publish(item, *caller_);
   }
@@ -136,6 +146,12 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   // Does what can be done now: write an answer, read on, or end the call.
   void Advance(std::unique_lock<std::mutex> lock) {
     if (finished_) return;
+    // The gateway does not wait for a caller that has nothing to say. Where the read has just brought something, it is
+    // not published: it was not acknowledged, and the caller is told to go elsewhere.
+    if (stopped_ && busy_ == nullptr && !reading_over_) {
+      reading_over_ = true;
+      end_ = absl::UnavailableError(kShuttingDown);
+    }
     bool write = false;
     bool read = false;
     bool finish = false;
@@ -150,17 +166,22 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
     }
     if (idle_ && !reading_over_ && !cancelled_ && pending_.failures_size() < kMaxPendingFailures) {
       idle_ = false;
-      read = true;
+      read = beginning_read_ = true;
     }
     bool publishing = !idle_ && !reading_over_ && !read;
-    if ((reading_over_ || (cancelled_ && !publishing)) && !writing_ && (!answer_waits || cancelled_)) {
+    bool over = reading_over_ || (cancelled_ && !publishing);
+    if (over && !beginning_read_ && !writing_ && (!answer_waits || cancelled_)) {
       finished_ = finish = true;
     }
     Status end = end_;
     lock.unlock();
     if (write) StartWrite(&response_);
-    if (read) StartRead(&request_);
-    if (finish) Finish(ToGrpc(end));
+    if (finish) return Finish(ToGrpc(end));
+    if (!read) return;
+    StartRead(&request_);
+    lock.lock();
+    beginning_read_ = false;
+    Advance(std::move(lock));
   }
 
   ControlContext& context_;
@@ -179,6 +200,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   uint64_t acked_to_ = 0;  // as far as answers have said
   bool idle_ = false;      // nothing to publish: may read
   bool writing_ = false;
+  bool beginning_read_ = false;         // Finish must not overtake it
+  bool stopped_ = false;                // the gateway ends
   bool reading_over_ = false;           // the caller has said everything, or has said something wrong
   std::atomic<bool> cancelled_{false};  // also read without the lock, between items
   bool finished_ = false;

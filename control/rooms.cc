@@ -32,8 +32,8 @@ StatusOr<RoomOrder> Read(const hub::Node& node, const Request& request, const Ca
   }
   ASSIGN_OR_RETURN(const auth::App* app, caller.AppOf(request.app()));
   order.rule = app->catalogue.Find(order.stream.name);
-  order.full = app->max_streams > 0 && node.StreamsOf(app->id) >= app->max_streams &&
-               node.Find(order.stream).sessions == 0;
+  order.full =
+      app->max_streams > 0 && node.StreamsOf(app->id) >= app->max_streams && node.Find(order.stream).sessions == 0;
   return order;
 }
 
@@ -66,9 +66,7 @@ Status UnsubscribeUser(hub::Node& node, const Caller& caller, const v1::Unsubscr
   auto order = std::make_shared<const RoomOrder>(std::move(read));
   node.Ask(
       node.ShardsFor(order->user),
-      [order](hub::Shard& shard) {
-        return hub::UnsubscribeUser(shard, order->user, order->only, order->stream.name);
-      },
+      [order](hub::Shard& shard) { return hub::UnsubscribeUser(shard, order->user, order->only, order->stream.name); },
       [response, done = std::move(done)](const Gather<uint32_t>::Result& result) mutable {
         for (uint32_t sessions : result.answers) response->set_sessions(response->sessions() + sessions);
         SetCoverage(result.partial, response);

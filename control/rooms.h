@@ -5,8 +5,8 @@
 #include "control/unary_calls.h"
 #include "gateway/hub/node.h"
 
-// SubscribeUser and UnsubscribeUser: streams that a backend gives to sessions and takes from them. `done` is called once,
-// on any thread, unless the status is an error. The response must live until then.
+// SubscribeUser and UnsubscribeUser: streams that a backend gives to sessions and takes from them. `done` is called
+// once, on any thread, unless the status is an error. The response must live until then.
 namespace carillon::control {
 
 Status SubscribeUser(hub::Node& node, const Caller& caller, const v1::SubscribeUserRequest& request,

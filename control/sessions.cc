@@ -66,6 +66,10 @@ Page Join(std::vector<Page>* pages) {
   return all;
 }
 
+Status Unknown() {
+  return WithReason(absl::NotFoundError("there is no such session"), "SESSION_UNKNOWN");
+}
+
 // Where a session is, and who asks for it.
 struct SessionOrder {
   wire::AppId app;
@@ -88,14 +92,14 @@ StatusOr<SessionOrder> Read(const v1::GetSessionRequest& request, const Caller& 
 }
 
 void Ask(hub::Node& node, const SessionOrder& order, absl::AnyInvocable<void(StatusOr<hub::SessionDetails>)> done) {
-  if (order.id.shard >= node.shards()) return done(absl::NotFoundError("there is no such session"));
+  if (order.id.shard >= node.shards()) return done(Unknown());
   node.Ask(
       ShardBit(order.id.shard),
       [order](hub::Shard& shard) { return hub::DescribeSession(shard, order.app, order.id, kMaxStreams); },
       [done = std::move(done)](Gather<Found>::Result result) mutable {
         if (result.partial) return done(absl::UnavailableError("the session's shard did not answer in time"));
         Found& found = result.answers.front();
-        if (!found.has_value()) return done(absl::NotFoundError("there is no such session"));
+        if (!found.has_value()) return done(Unknown());
         done(*std::move(found));
       });
 }

@@ -5,8 +5,8 @@
 #include "control/caller.h"
 #include "gateway/hub/node.h"
 
-// ListSessions, GetSession and TopSlow. `done` is called once, on any thread, unless the status is an error. The response
-// must live until then.
+// ListSessions, GetSession and TopSlow. `done` is called once, on any thread, unless the status is an error. The
+// response must live until then.
 namespace carillon::control {
 
 Status ListSessions(hub::Node& node, const Caller& caller, const v1::ListSessionsRequest& request,

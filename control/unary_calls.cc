@@ -11,7 +11,7 @@ using grpc::CallbackServerContext;
 using grpc::ServerUnaryReactor;
 
 StatusOr<std::unique_ptr<const Caller>> UnaryCalls::Admit(const CallbackServerContext* call, auth::Verb verb) const {
-  if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError("the gateway is shutting down");
+  if (context_.stopping.load(std::memory_order_relaxed)) return absl::UnavailableError(kShuttingDown);
   auto caller = CheckCaller(*call, context_.keys, context_.apps, verb);
   if (!caller.ok()) context_.refusals.Add(caller.status(), CallerName(*call, context_.keys));
   return caller;
@@ -29,8 +29,8 @@ ServerUnaryReactor* UnaryCalls::AnswerLater(CallbackServerContext* call, auth::V
   ServerUnaryReactor* reactor = call->DefaultReactor();
   auto caller = Admit(call, verb);
   if (!caller.ok()) return Finish(reactor, caller.status());
-  Status asked = run(**caller,
-                     [reactor, running = context_.running.Begin()](const Status& status) { Finish(reactor, status); });
+  Status asked =
+      run(**caller, [reactor, running = context_.running.Begin()](const Status& status) { Finish(reactor, status); });
   return asked.ok() ? reactor : Finish(reactor, **caller, asked);
 }
 

@@ -90,7 +90,7 @@ StatusOr<std::optional<v1::WatchResponse>> Watch::Next() {
   RETURN_IF_ERROR(CheckStill());
   bool stopping = context_.stopping.load();
   ASSIGN_OR_RETURN(std::optional<v1::WatchResponse> next, stay_->Next());
-  if (!next.has_value() && stopping) return absl::UnavailableError("the gateway is shutting down");
+  if (!next.has_value() && stopping) return absl::UnavailableError(kShuttingDown);
   return next;
 }
 

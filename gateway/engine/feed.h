@@ -3,13 +3,26 @@
 #include <array>
 #include <atomic>
 #include <functional>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "carillon/v1/events.pb.h"
 #include "gateway/base/metrics.h"
 #include "gateway/wire/frame.h"
+#include "gateway/wire/position.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::engine {
+
+// How far a group of consumers has come in each part of a feed.
+struct GroupPlace {
+  wire::AppId app = wire::kDefaultApp;
+  std::string group;
+  std::vector<wire::Position> acknowledged;
+
+  bool operator==(const GroupPlace&) const = default;
+};
 
 // Where what happens in an app is recorded for its backends: the log of the topic kind events (events.proto says what
 // may be in it). An app is recorded from the first time that somebody watches; until then an event costs one look.
@@ -43,6 +56,11 @@ class Feed {
   // In the feeds of all apps.
   void RecordInAll(v1::EventKind kind);
 
+  // Places that outlive the process, as the logs do: given before a snapshot is written, and there to be taken once one
+  // was loaded. Not while somebody watches.
+  void KeepPlaces(std::vector<GroupPlace> places) { places_ = std::move(places); }
+  std::vector<GroupPlace> TakePlaces() { return std::exchange(places_, {}); }
+
   void Collect(MetricsWriter& writer) const;
 
  private:
@@ -52,6 +70,7 @@ class Feed {
   const std::function<void(wire::AppId)> begin_;
   std::array<std::atomic<bool>, wire::kMaxApps> recorded_{};
   SharedCounter events_;
+  std::vector<GroupPlace> places_;
 };
 
 // What was recorded, with its offset and time.

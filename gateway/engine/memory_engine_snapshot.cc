@@ -59,6 +59,9 @@ class Collector {
         pending_->frames.push_back(FromSnapshot(std::move(*record.mutable_message())));
         ++seen_messages_;
         return false;
+      case v1::SnapshotRecord::kGroup:
+        RETURN_IF_ERROR(FinishLog());
+        return TakeGroup(record.group());
       case v1::SnapshotRecord::kEnd:
         RETURN_IF_ERROR(FinishLog());
         if (record.end().logs() != seen_logs_ || record.end().messages() != seen_messages_) {
@@ -73,7 +76,8 @@ class Collector {
 
   v1::SnapshotHead head;
   std::vector<std::unique_ptr<Log>> logs;
-  uint64_t messages = 0;  // in them
+  std::vector<GroupPlace> places;
+  uint64_t messages = 0;  // in the logs
   uint64_t left_out = 0;  // logs that the rules no longer want
 
  private:
@@ -115,6 +119,24 @@ class Collector {
     return absl::OkStatus();
   }
 
+  // False: more follows.
+  StatusOr<bool> TakeGroup(const v1::SnapshotGroup& group) {
+    constexpr int kMostParts = 64;
+    bool sound = wire::CheckStreamName(group.name()).ok() && !group.acknowledged().empty() &&
+                 group.acknowledged_size() <= kMostParts;
+    GroupPlace place{wire::kDefaultApp, group.name(), {}};
+    for (const v1::Position& position : group.acknowledged()) {
+      sound = sound && IsEpoch(position.epoch());
+      place.acknowledged.push_back({position.epoch(), position.offset()});
+    }
+    if (!sound) return absl::DataLossError("is torn: a group that is none");
+    auto app = rules_.IdOf(group.app().empty() ? wire::kDefaultAppName : group.app());
+    if (!app.has_value()) return false;
+    place.app = *app;
+    places.push_back(std::move(place));
+    return false;
+  }
+
   const RulesByApp& rules_;
   const Log::Time now_;
   bool first_ = true;
@@ -139,6 +161,9 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& wri
   auto ms = [](Log::Time time) {
     return std::chrono::ceil<std::chrono::milliseconds>(time.time_since_epoch()).count();
   };
+  auto name_of = [](const Stripe& stripe, wire::AppId app) {
+    return app == wire::kDefaultApp ? "" : stripe.rules->NameOf(app).value_or("?");
+  };
   SnapshotCounts counts;
   v1::SnapshotRecord record;
   record.mutable_head()->set_era(era().name);
@@ -149,8 +174,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& wri
     for (const auto& made : stripe.logs) {
       const Log& log = *made;
       v1::SnapshotLog* head = record.mutable_log();
-      wire::AppId app = log.topic().app;
-      head->set_app(app == wire::kDefaultApp ? "" : stripe.rules->NameOf(app).value_or("?"));
+      head->set_app(name_of(stripe, log.topic().app));
       head->set_kind(static_cast<uint32_t>(log.topic().kind));
       head->set_name(log.topic().name);
       head->set_epoch(log.top().epoch);
@@ -164,6 +188,20 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& wri
         ++counts.messages;
       }
     }
+  }
+  Stripe& feeds = stripes_.back();
+  std::lock_guard lock(feeds.mutex);
+  for (const GroupPlace& place : feed_.TakePlaces()) {
+    v1::SnapshotGroup* group = record.mutable_group();
+    group->Clear();
+    group->set_app(name_of(feeds, place.app));
+    group->set_name(place.group);
+    for (const wire::Position& at : place.acknowledged) {
+      v1::Position* position = group->add_acknowledged();
+      position->set_epoch(at.epoch);
+      position->set_offset(at.offset);
+    }
+    RETURN_IF_ERROR(writer.Write(record));
   }
   record.mutable_end()->set_logs(counts.logs);
   record.mutable_end()->set_messages(counts.messages);
@@ -201,6 +239,7 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::LoadSnapshot(const std::str
     Insert(stripe, std::move(log));
   }
   for (wire::AppId app : recorded) feed_.Begin(app);
+  feed_.KeepPlaces(std::move(collector.places));
   TrimToBudget();
   return counts;
 }

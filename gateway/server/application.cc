@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include "gateway/engine/snapshot.h"
 #include "gateway/hub/answers.h"
 #include "gateway/server/build_options.h"
+#include "gateway/server/config_text.h"
 #include "gateway/server/config_values.h"
 #include "gateway/server/reload.h"
 #include "gateway/server/version.h"
@@ -67,7 +69,7 @@ Application::Application(const LoadedConfig& loaded, Load load)
       engine_(node_, EngineOptionsOf(config_, memory_limit_, *apps_.Get())),
       edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), apps_, AdmissionRulesOf(config_), node_,
             loaded.tls),
-      control_(ControlOptionsOf(config_), node_, apps_),
+      control_(ControlOptionsOf(config_), node_, apps_, *this),
       admin_(io_, node_, metrics_),
       drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
       memory_guard_(memory_limit_, edge_, node_) {
@@ -147,7 +149,7 @@ void Application::WaitForSignal() {
     if (error) return;
     WaitForSignal();
     if (number == SIGHUP) {
-      OnHangup();
+      LoadAgain("SIGHUP").status().IgnoreError();
     } else {
       OnSignal(number);
     }
@@ -155,18 +157,20 @@ void Application::WaitForSignal() {
 }
 
 // All or nothing. Files of keys are read again even where no setting has changed.
-void Application::OnHangup() {
+StatusOr<control::Operations::Reloaded> Application::LoadAgain(std::string_view why) {
   auto loaded = load_();
-  auto reloaded = loaded.ok() ? Reload(config_, current_, loaded->config) : StatusOr<Reloaded>(loaded.status());
+  auto reloaded =
+      loaded.ok() ? server::Reload(config_, current_, loaded->config) : StatusOr<server::Reloaded>(loaded.status());
   if (reloaded.ok()) {
     if (Status room = registry_.CheckRoom(reloaded->config); !room.ok()) reloaded = room;
   }
   if (!reloaded.ok()) {
     std::istringstream problems(MessageOf(reloaded.status()));
     for (std::string line; std::getline(problems, line);) {
-      log::Error("server", "SIGHUP: the configuration is refused, and everything stays as it was", {{"why", line}});
+      log::Error("server", fmt::format("{}: the configuration is refused, and everything stays as it was", why),
+                 {{"why", line}});
     }
-    return;
+    return FailedPrecondition("{}", MessageOf(reloaded.status()));
   }
   current_ = std::move(reloaded->config);
   loaded->config = current_;
@@ -176,27 +180,39 @@ void Application::OnHangup() {
   edge_.SetRules(AdmissionRulesOf(current_));
   edge_.SetTls(loaded->tls);
   // Walks over every subscription; certificates are renewed this way as well.
-  bool other_rules = std::any_of(reloaded->now.begin(), reloaded->now.end(), [](const SettingChange& change) {
-    return change.path.starts_with("streams") || change.path.starts_with("apps");
-  });
+  bool other_rules = std::any_of(reloaded->changes.now.begin(), reloaded->changes.now.end(),
+                                 [](const control::Operations::SettingChange& change) {
+                                   return change.path.starts_with("streams") || change.path.starts_with("apps");
+                                 });
   if (other_rules) node_.Tell(node_.all_shards(), [](hub::Shard& shard) { shard.EnterAll(); });
   for (wire::AppId app : registry_.gone()) CloseApp(app);
   edge_.SetLimits(ConnectionLimitsOf(current_));
   control_.SetKeys(ApiKeysOf(current_));
   log::SetLevel(LogLevelOf(current_));
-  for (const SettingChange& change : reloaded->now) {
+  for (const control::Operations::SettingChange& change : reloaded->changes.now) {
     log::Info("server", "a setting has changed", {{"setting", change.path}, {"from", change.from}, {"to", change.to}});
   }
-  for (const SettingChange& change : reloaded->after_restart) {
+  for (const control::Operations::SettingChange& change : reloaded->changes.after_restart) {
     log::Warn("server", "a setting has changed that needs a restart",
               {{"setting", change.path}, {"from", change.from}, {"to", change.to}});
   }
-  log::Info("server", "SIGHUP: loaded the configuration",
-            {{"changed", reloaded->now.size()},
-             {"need_restart", reloaded->after_restart.size()},
+  log::Info("server", fmt::format("{}: loaded the configuration", why),
+            {{"changed", reloaded->changes.now.size()},
+             {"need_restart", reloaded->changes.after_restart.size()},
              {"apps", apps_.Get()->all().size()},
              {"token_keys", TokenKeys()},
              {"control_keys", current_.control().keys_size()}});
+  return std::move(reloaded->changes);
+}
+
+void Application::Reload(std::string key, absl::AnyInvocable<void(StatusOr<Reloaded>)> done) {
+  boost::asio::post(io_, [this, key = std::move(key), done = std::move(done)]() mutable {
+    done(LoadAgain(key.empty() ? "Reload" : fmt::format("Reload by {}", key)));
+  });
+}
+
+void Application::DescribeConfig(absl::AnyInvocable<void(std::string)> done) {
+  boost::asio::post(io_, [this, done = std::move(done)]() mutable { done(ToYaml(current_)); });
 }
 
 // Who is being admitted by the rules from before is judged once more where the session begins (CommandHandler::Begin),

@@ -32,13 +32,13 @@ struct Addresses {
 // members stand in the order in which they need one another, and are destroyed in reverse; Run joins every thread
 // before that, so that what stands below may hold plain references to what stands above. Thread: the main one, which
 // serves signals, the admin port and deadlines.
-class Application {
+class Application : private control::Operations {
  public:
   // Loads the configuration again, for SIGHUP; the error has a line for each problem.
   using Load = std::function<StatusOr<LoadedConfig>()>;
 
   Application(const LoadedConfig& loaded, Load load);
-  ~Application();
+  ~Application() override;
 
   // Opens the ports. What it opened is closed by the destructor.
   Status Start();
@@ -52,7 +52,13 @@ class Application {
  private:
   void WaitForSignal();
   void OnSignal(int number);
-  void OnHangup();
+  // `why`: SIGHUP, or whose call it was.
+  StatusOr<control::Operations::Reloaded> LoadAgain(std::string_view why);
+
+  // control::Operations
+  void Reload(std::string key, absl::AnyInvocable<void(StatusOr<Reloaded>)> done) override;
+  void DescribeConfig(absl::AnyInvocable<void(std::string)> done) override;
+
   void CloseApp(wire::AppId app);
   size_t TokenKeys() const;
   Status LoadSnapshot();

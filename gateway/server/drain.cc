@@ -79,6 +79,7 @@ bool Drain::WriteLogs() {
     return false;
   };
   if (keep_away_) return lost("another file stands under this name");
+  engine_.feed().KeepPlaces(control_.Places());
   auto written = engine_.WriteSnapshot(options_.snapshot);
   if (!written.ok()) return lost(MessageOf(written.status()));
   log::Info("server", "wrote the snapshot of the logs",

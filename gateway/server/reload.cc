@@ -16,6 +16,7 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using google::protobuf::util::MessageDifferencer;
+using SettingChange = control::Operations::SettingChange;
 
 bool IsGroup(const FieldDescriptor& field) {
   return !field.is_repeated() && !IsScalar(field);
@@ -184,8 +185,8 @@ StatusOr<Reloaded> Reload(const v1::Config& started, const v1::Config& current, 
         };
   };
   const Message& now = reloaded.config;
-  ForBoth<const Message, const Message>(current, now, "", false, collect(&reloaded.now, true));
-  ForBoth<const Message, const Message>(started, loaded, "", false, collect(&reloaded.after_restart, false));
+  ForBoth<const Message, const Message>(current, now, "", false, collect(&reloaded.changes.now, true));
+  ForBoth<const Message, const Message>(started, loaded, "", false, collect(&reloaded.changes.after_restart, false));
   return reloaded;
 }
 

@@ -314,3 +314,31 @@ def test_watch_under_fire(start_gateway: Callable[..., Gateway], partitions: int
         if event.session_id:
             told[event.session_id].append(kind(event))
     assert {session: told[session] for session in expected} == expected
+
+
+def test_groups_go_on_after_a_restart(start_gateway: Callable[..., Gateway], tmp_path: Any, keep: Callable[[Any], Any]) -> None:
+    """Each part where it was, with a snapshot; what was not acknowledged comes again, and what happened meanwhile."""
+    config = {"engine": {"memory": {"snapshot": str(tmp_path / "logs")}}, "drain": {"window": "1s"}}
+    first = start_gateway(config)
+    wish = {"kinds": kinds("session_opened")}
+    offsets: dict[int, list[int]] = defaultdict(list)
+    with Control(first.control) as control:
+        feed = keep(Watch(control, group="writers", partitions=2, filter=wish)).begun()
+        leave(first, 20)
+        while sum(map(len, offsets.values())) < 20:
+            response = feed.response()
+            offsets[response.partition] += [event.offset for event in response.events]
+        dealt_with = {part: numbers[len(numbers) // 2 - 1] for part, numbers in offsets.items() if len(numbers) > 1}
+        for part, offset in dealt_with.items():
+            feed.ack(offset, part)
+        eventually(lambda: first.metrics().value("carillon_feed_unacknowledged", app="default"),
+                   lambda left: left == sum(len([n for n in numbers if n > dealt_with.get(part, 0)]) for part, numbers in offsets.items()), "acknowledged")  # fmt: skip
+    first.stop()
+    second = start_gateway(config)
+    Browser(second.edge).leave()
+    open_still = {n for part, numbers in offsets.items() for n in numbers if n > dealt_with.get(part, 0)}
+    with Control(second.control) as control:
+        feed = keep(Watch(control, group="writers", partitions=2, filter=wish)).begun()
+        again = {event.offset for event in feed.take(len(open_still) + 1)}
+    assert open_still < again and len(again - open_still) == 1
+    assert min(again - open_still) > max(max(numbers) for numbers in offsets.values())

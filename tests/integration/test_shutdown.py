@@ -182,6 +182,24 @@ def test_publishers_in_full_flight_do_not_hold_it(start: Callable[..., Gateway],
     assert not thread.is_alive()
 
 
+def test_publishers_that_say_nothing_do_not_hold_it(
+    start_gateway: Callable[..., Gateway], keep: Callable[[Any], Any]
+) -> None:
+    """A batcher keeps its call open; it is told at once, and what it had said is acknowledged."""
+    gateway = start_gateway({"drain": {"control_timeout": "10m"}})
+    control = keep(Control(gateway.control))
+    publishers = [control.publisher() for _ in range(5)]
+    for publisher in publishers:
+        publisher.wait_acked(publisher.send([stream_item("a")] * 10))
+
+    gateway.begin_stop()
+
+    for publisher in publishers:
+        refusal = publisher.refused()
+        assert (refusal.code, refusal.message) == (grpc.StatusCode.UNAVAILABLE, "the gateway is shutting down")
+    assert gateway.wait() == 0
+
+
 def test_a_second_signal_ends_it_at_once(binary: str, tmp_path: Path, shards: int) -> None:
     """Whoever has no patience may insist; the exit status says that it was not in order."""
     config = {

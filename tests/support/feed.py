@@ -49,6 +49,7 @@ class Watch:
         self._call = stub.Watch(iter(self._requests.get, None), metadata=control.metadata)
         self._responses: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._patience = patience
+        self._left = False
         self.parts: list[int] = []
         self.scanned = Position()
         threading.Thread(target=self._read, daemon=True).start()
@@ -57,7 +58,8 @@ class Watch:
         try:
             for response in self._call:
                 self._responses.put(response)
-            self._responses.put(None)
+            if not self._left:  # who hangs up in a group may be let go in peace
+                self._responses.put(None)
         except grpc.RpcError as error:
             self._responses.put(Ended(error))
 
@@ -69,6 +71,7 @@ class Watch:
 
     def close(self) -> None:
         """Hangs up."""
+        self._left = True
         self._requests.put(None)
         self._call.cancel()
 

@@ -2,8 +2,10 @@ package carillontest_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -87,18 +89,31 @@ func TestAGatewayThatDoesNotStartSaysWhy(t *testing.T) {
 	}
 }
 
+// skipped is a test that writes down why it is skipped: a real one would count as skipped itself.
+type skipped struct {
+	testing.TB
+	because string
+}
+
+func (s *skipped) Skip(arguments ...any) {
+	s.because = fmt.Sprint(arguments...)
+	runtime.Goexit()
+}
+
 func TestWithoutABinaryATestIsSkipped(t *testing.T) {
 	t.Setenv("CARILLON_BINARY", "")
 	t.Setenv("PATH", "")
-	var inner *testing.T
+	inner := &skipped{TB: t}
+	over := make(chan struct{})
 
-	t.Run("inner", func(t *testing.T) {
-		inner = t
-		carillontest.Start(t)
-	})
+	go func() {
+		defer close(over)
+		carillontest.Start(inner)
+	}()
+	<-over
 
-	if !inner.Skipped() {
-		t.Error("it was not skipped")
+	if inner.because != carillontest.ErrNoBinary.Error() {
+		t.Errorf("skipped because %q", inner.because)
 	}
 }
 

@@ -1377,6 +1377,245 @@ func (x *Node) GetDraining() bool {
 	return false
 }
 
+// Nothing to say.
+type ReloadRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadRequest) Reset() {
+	*x = ReloadRequest{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadRequest) ProtoMessage() {}
+
+func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
+func (*ReloadRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+// What came of it.
+type ReloadResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What counts from here on.
+	Changed []*SettingChange `protobuf:"bytes,1,rep,name=changed,proto3" json:"changed,omitempty"`
+	// What has changed since the start, and counts after a restart only.
+	NeedRestart   []*SettingChange `protobuf:"bytes,2,rep,name=need_restart,json=needRestart,proto3" json:"need_restart,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReloadResponse) Reset() {
+	*x = ReloadResponse{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReloadResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReloadResponse) ProtoMessage() {}
+
+func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
+func (*ReloadResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *ReloadResponse) GetChanged() []*SettingChange {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
+func (x *ReloadResponse) GetNeedRestart() []*SettingChange {
+	if x != nil {
+		return x.NeedRestart
+	}
+	return nil
+}
+
+// A setting that is another than before. Of secrets and groups only the setting is told.
+type SettingChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its path, such as edge.listen, or streams[chat-*].log for an entry of a list that has a name.
+	Setting string `protobuf:"bytes,1,opt,name=setting,proto3" json:"setting,omitempty"`
+	// What it was.
+	From string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	// What it is now.
+	To            string `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettingChange) Reset() {
+	*x = SettingChange{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettingChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettingChange) ProtoMessage() {}
+
+func (x *SettingChange) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
+func (*SettingChange) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SettingChange) GetSetting() string {
+	if x != nil {
+		return x.Setting
+	}
+	return ""
+}
+
+func (x *SettingChange) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *SettingChange) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+// Nothing to say.
+type GetConfigRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigRequest) Reset() {
+	*x = GetConfigRequest{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigRequest) ProtoMessage() {}
+
+func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
+func (*GetConfigRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{21}
+}
+
+// The settings.
+type GetConfigResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// As YAML that the gateway would read, with defaults, and "***" for each secret.
+	Yaml          string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetConfigResponse) Reset() {
+	*x = GetConfigResponse{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetConfigResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetConfigResponse) ProtoMessage() {}
+
+func (x *GetConfigResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetConfigResponse.ProtoReflect.Descriptor instead.
+func (*GetConfigResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *GetConfigResponse) GetYaml() string {
+	if x != nil {
+		return x.Yaml
+	}
+	return ""
+}
+
 var File_carillon_v1_admin_proto protoreflect.FileDescriptor
 
 const file_carillon_v1_admin_proto_rawDesc = "" +
@@ -1490,7 +1729,18 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\fstarted_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vstartedTime\x12\x1a\n" +
 	"\bsessions\x18\x04 \x01(\x04R\bsessions\x12\x16\n" +
 	"\x06shards\x18\x05 \x01(\rR\x06shards\x12\x1a\n" +
-	"\bdraining\x18\x06 \x01(\bR\bdraining2\xe2\x03\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\"\x0f\n" +
+	"\rReloadRequest\"\x85\x01\n" +
+	"\x0eReloadResponse\x124\n" +
+	"\achanged\x18\x01 \x03(\v2\x1a.carillon.v1.SettingChangeR\achanged\x12=\n" +
+	"\fneed_restart\x18\x02 \x03(\v2\x1a.carillon.v1.SettingChangeR\vneedRestart\"M\n" +
+	"\rSettingChange\x12\x18\n" +
+	"\asetting\x18\x01 \x01(\tR\asetting\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x03 \x01(\tR\x02to\"\x12\n" +
+	"\x10GetConfigRequest\"'\n" +
+	"\x11GetConfigResponse\x12\x12\n" +
+	"\x04yaml\x18\x01 \x01(\tR\x04yaml2\xf1\x04\n" +
 	"\fAdminService\x12S\n" +
 	"\fListSessions\x12 .carillon.v1.ListSessionsRequest\x1a!.carillon.v1.ListSessionsResponse\x12M\n" +
 	"\n" +
@@ -1498,7 +1748,9 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\aTopSlow\x12\x1b.carillon.v1.TopSlowRequest\x1a\x1c.carillon.v1.TopSlowResponse\x12P\n" +
 	"\vListStreams\x12\x1f.carillon.v1.ListStreamsRequest\x1a .carillon.v1.ListStreamsResponse\x12J\n" +
 	"\tGetStream\x12\x1d.carillon.v1.GetStreamRequest\x1a\x1e.carillon.v1.GetStreamResponse\x12J\n" +
-	"\tListNodes\x12\x1d.carillon.v1.ListNodesRequest\x1a\x1e.carillon.v1.ListNodesResponseBB\n" +
+	"\tListNodes\x12\x1d.carillon.v1.ListNodesRequest\x1a\x1e.carillon.v1.ListNodesResponse\x12A\n" +
+	"\x06Reload\x12\x1a.carillon.v1.ReloadRequest\x1a\x1b.carillon.v1.ReloadResponse\x12J\n" +
+	"\tGetConfig\x12\x1d.carillon.v1.GetConfigRequest\x1a\x1e.carillon.v1.GetConfigResponseBB\n" +
 	"\x0fdev.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3"
 
 var (
@@ -1513,7 +1765,7 @@ func file_carillon_v1_admin_proto_rawDescGZIP() []byte {
 	return file_carillon_v1_admin_proto_rawDescData
 }
 
-var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_carillon_v1_admin_proto_goTypes = []any{
 	(*ListSessionsRequest)(nil),   // 0: carillon.v1.ListSessionsRequest
 	(*ListSessionsResponse)(nil),  // 1: carillon.v1.ListSessionsResponse
@@ -1533,50 +1785,61 @@ var file_carillon_v1_admin_proto_goTypes = []any{
 	(*ListNodesRequest)(nil),      // 15: carillon.v1.ListNodesRequest
 	(*ListNodesResponse)(nil),     // 16: carillon.v1.ListNodesResponse
 	(*Node)(nil),                  // 17: carillon.v1.Node
-	nil,                           // 18: carillon.v1.ListSessionsRequest.LabelsEntry
-	nil,                           // 19: carillon.v1.Session.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 20: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 21: google.protobuf.Duration
-	(*Position)(nil),              // 22: carillon.v1.Position
+	(*ReloadRequest)(nil),         // 18: carillon.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 19: carillon.v1.ReloadResponse
+	(*SettingChange)(nil),         // 20: carillon.v1.SettingChange
+	(*GetConfigRequest)(nil),      // 21: carillon.v1.GetConfigRequest
+	(*GetConfigResponse)(nil),     // 22: carillon.v1.GetConfigResponse
+	nil,                           // 23: carillon.v1.ListSessionsRequest.LabelsEntry
+	nil,                           // 24: carillon.v1.Session.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*Position)(nil),              // 27: carillon.v1.Position
 }
 var file_carillon_v1_admin_proto_depIdxs = []int32{
-	18, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
+	23, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
 	2,  // 1: carillon.v1.ListSessionsResponse.sessions:type_name -> carillon.v1.Session
-	19, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
-	20, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
-	21, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
+	24, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
+	25, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
+	26, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
 	3,  // 5: carillon.v1.Session.backlog:type_name -> carillon.v1.Backlog
-	20, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
-	21, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
-	21, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
+	25, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	26, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
+	26, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
 	2,  // 9: carillon.v1.GetSessionResponse.session:type_name -> carillon.v1.Session
 	6,  // 10: carillon.v1.GetSessionResponse.rates:type_name -> carillon.v1.SessionRates
-	21, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
+	26, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
 	2,  // 12: carillon.v1.TopSlowResponse.sessions:type_name -> carillon.v1.Session
 	11, // 13: carillon.v1.ListStreamsResponse.streams:type_name -> carillon.v1.Stream
 	11, // 14: carillon.v1.GetStreamResponse.stream:type_name -> carillon.v1.Stream
 	14, // 15: carillon.v1.GetStreamResponse.log:type_name -> carillon.v1.StreamLog
-	22, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
-	20, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
+	27, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
+	25, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
 	17, // 18: carillon.v1.ListNodesResponse.nodes:type_name -> carillon.v1.Node
-	20, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
-	0,  // 20: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
-	4,  // 21: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
-	7,  // 22: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
-	9,  // 23: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
-	12, // 24: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
-	15, // 25: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
-	1,  // 26: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
-	5,  // 27: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
-	8,  // 28: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
-	10, // 29: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
-	13, // 30: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
-	16, // 31: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
-	26, // [26:32] is the sub-list for method output_type
-	20, // [20:26] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	25, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
+	20, // 20: carillon.v1.ReloadResponse.changed:type_name -> carillon.v1.SettingChange
+	20, // 21: carillon.v1.ReloadResponse.need_restart:type_name -> carillon.v1.SettingChange
+	0,  // 22: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
+	4,  // 23: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
+	7,  // 24: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
+	9,  // 25: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
+	12, // 26: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
+	15, // 27: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
+	18, // 28: carillon.v1.AdminService.Reload:input_type -> carillon.v1.ReloadRequest
+	21, // 29: carillon.v1.AdminService.GetConfig:input_type -> carillon.v1.GetConfigRequest
+	1,  // 30: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
+	5,  // 31: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
+	8,  // 32: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
+	10, // 33: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
+	13, // 34: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
+	16, // 35: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
+	19, // 36: carillon.v1.AdminService.Reload:output_type -> carillon.v1.ReloadResponse
+	22, // 37: carillon.v1.AdminService.GetConfig:output_type -> carillon.v1.GetConfigResponse
+	30, // [30:38] is the sub-list for method output_type
+	22, // [22:30] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_admin_proto_init() }
@@ -1592,7 +1855,7 @@ func file_carillon_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_admin_proto_rawDesc), len(file_carillon_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

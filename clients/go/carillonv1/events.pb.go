@@ -223,7 +223,7 @@ type WatchBegin struct {
 	// always in the same part. All members must say the same.
 	Partitions uint32 `protobuf:"varint,3,opt,name=partitions,proto3" json:"partitions,omitempty"`
 	// Events after this position. In a group it counts only for the first member: of a group that is new, or that the
-	// gateway has forgotten. Absent: events from now on.
+	// gateway has forgotten (a restart without a snapshot, a crash). Absent: events from now on.
 	Resume *Position `protobuf:"bytes,4,opt,name=resume,proto3" json:"resume,omitempty"`
 	// Where there is nothing to resume, begin with the oldest event that is kept.
 	FromOldest bool `protobuf:"varint,5,opt,name=from_oldest,json=fromOldest,proto3" json:"from_oldest,omitempty"`

@@ -173,6 +173,43 @@ TEST_F(EventFeedTest, WhoStandsByIsToldWhatIsAcknowledgedAndNoMore) {
   EXPECT_EQ(next->scanned_to().offset(), 2u);
 }
 
+TEST_F(EventFeedTest, GroupsGoOnWhereTheyWere) {
+  auto stay = Join("g", 2);
+  for (int i = 0; i < 20; ++i) Happen(i);
+  std::map<uint32_t, uint64_t> acknowledged;
+  std::set<uint64_t> open;
+  while (auto next = *stay->Next()) {
+    if (next->events().empty()) continue;
+    uint32_t part = next->partition();
+    acknowledged[part] = next->events(1).offset();
+    ASSERT_TRUE(stay->Ack(part, "", acknowledged[part]).ok());
+    for (int i = 2; i < next->events_size(); ++i) open.insert(next->events(i).offset());
+  }
+  ASSERT_EQ(acknowledged.size(), 2u);
+  stay.reset();
+  auto other = Join("alone");
+
+  auto places = feed_.Places();
+  EventFeed next_feed;
+  engine_.feed().KeepPlaces(places);
+  next_feed.Start(engine_);
+
+  EXPECT_EQ(next_feed.Places(), places);
+  ASSERT_EQ(places.size(), 2u);
+  EXPECT_EQ(places[0].group, "alone");
+  EXPECT_EQ(places[1].group, "g");
+  WatchOrder order;
+  order.group = "g";
+  order.partitions = 2;
+  order.resume = wire::Position{places[1].acknowledged[0].epoch, 20};  // counts for groups that are new
+  auto again = next_feed.Join(order, bell_);
+  ASSERT_TRUE(again.ok());
+  auto read = Read(**again);
+  EXPECT_EQ(std::set<uint64_t>(read.begin(), read.end()), open);
+  order.partitions = 1;
+  EXPECT_EQ(next_feed.Join(order, bell_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(EventFeedTest, AFilterThatTakesNothingStillMovesOn) {
   WatchOrder order;
   order.wish.kinds = {v1::EVENT_KIND_DRAIN};

@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 #include <malloc.h>
 #include <unistd.h>
@@ -376,6 +377,36 @@ TEST_F(MemoryEngineLogsTest, LogsOutliveTheProcess) {
   EXPECT_THAT(OffsetsOf(Subscribe(Stream("latest-b")).replay.frames), ElementsAre(1));
   EXPECT_EQ(Publish(Stream("log-a")), (wire::Position{a.epoch, 3}));
   EXPECT_EQ(Publish(Stream("log-unborn")), (wire::Position{unborn.epoch, 1}));
+}
+
+TEST_F(MemoryEngineLogsTest, PlacesOfGroupsOutliveTheProcess) {
+  std::vector<GroupPlace> places = {{wire::kDefaultApp, "alone", {{"e1", 7}}},
+                                    {wire::kDefaultApp, "writers", {{"e1", 3}, {"e2", 0}}}};
+  engine_->feed().KeepPlaces(places);
+  ASSERT_TRUE(engine_->WriteSnapshot(path_).ok());
+  Start();
+  ASSERT_TRUE(engine_->LoadSnapshot(path_).ok());
+  EXPECT_EQ(engine_->feed().TakePlaces(), places);
+  EXPECT_THAT(engine_->feed().TakePlaces(), IsEmpty());
+}
+
+TEST_F(MemoryEngineLogsTest, PlacesThatAreNoneAreTorn) {
+  const char* const kBad[] = {
+      "name: ''  acknowledged { epoch: 'e' }", "name: 'a b'  acknowledged { epoch: 'e' }",           "name: 'g'",
+      "name: 'g'  acknowledged { epoch: '' }", "name: 'g'  acknowledged { epoch: 'much-too-long' }",
+  };
+  for (const char* bad : kBad) {
+    Start();
+    SnapshotWriter writer(path_);
+    ASSERT_TRUE(writer.Open().ok());
+    v1::SnapshotRecord head, group, end;
+    head.mutable_head()->set_era("e");
+    ASSERT_TRUE(google::protobuf::TextFormat::ParseFromString(bad, group.mutable_group()));
+    end.mutable_end();
+    for (const auto* record : {&head, &group, &end}) ASSERT_TRUE(writer.Write(*record).ok());
+    ASSERT_TRUE(writer.Commit().ok());
+    EXPECT_EQ(engine_->LoadSnapshot(path_).status().code(), absl::StatusCode::kDataLoss) << bad;
+  }
 }
 
 // Times beyond what the clock can hold are no times; reckoning with them would be undefined.

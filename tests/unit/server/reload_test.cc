@@ -21,17 +21,18 @@ v1::Config Defaults() {
   return config;
 }
 
-std::vector<std::string> Shown(const std::vector<SettingChange>& changes) {
+std::vector<std::string> Shown(const std::vector<control::Operations::SettingChange>& changes) {
   std::vector<std::string> lines;
-  for (const SettingChange& change : changes) lines.push_back(change.path + ": " + change.from + " > " + change.to);
+  for (const control::Operations::SettingChange& change : changes)
+    lines.push_back(change.path + ": " + change.from + " > " + change.to);
   return lines;
 }
 
 TEST(ReloadTest, NothingHasChanged) {
   auto reloaded = Reload(Defaults(), Defaults(), Defaults());
   ASSERT_TRUE(reloaded.ok());
-  EXPECT_THAT(reloaded->now, IsEmpty());
-  EXPECT_THAT(reloaded->after_restart, IsEmpty());
+  EXPECT_THAT(reloaded->changes.now, IsEmpty());
+  EXPECT_THAT(reloaded->changes.after_restart, IsEmpty());
 }
 
 TEST(ReloadTest, WhatReloadsIsTakenOverAndTheRestWaits) {
@@ -52,11 +53,11 @@ TEST(ReloadTest, WhatReloadsIsTakenOverAndTheRestWaits) {
   auto reloaded = Reload(started, started, loaded);
 
   ASSERT_TRUE(reloaded.ok()) << MessageOf(reloaded.status());
-  EXPECT_THAT(Shown(reloaded->now),
+  EXPECT_THAT(Shown(reloaded->changes.now),
               ElementsAre(R"(edge.allowed_origins: [] > ["https://a.example", "https://b.example"])",
                           "control.keys:  > ", "auth.hs256_secret:  > ", R"(auth.issuer: "old" > "new")",
                           "auth.leeway: 30000ms > 5000ms", "log.level: info > warn", "streams[a-*]:  > new"));
-  EXPECT_THAT(Shown(reloaded->after_restart), ElementsAre("hub.shards: 0 > 3"));
+  EXPECT_THAT(Shown(reloaded->changes.after_restart), ElementsAre("hub.shards: 0 > 3"));
   EXPECT_EQ(reloaded->config.auth().issuer(), "new");
   EXPECT_EQ(reloaded->config.hub().shards(), 0u);
   EXPECT_EQ(reloaded->config.streams_size(), 1);
@@ -71,7 +72,7 @@ TEST(ReloadTest, WhatIsUnsetAgainIsUnset) {
   auto reloaded = Reload(started, with, Defaults());
 
   ASSERT_TRUE(reloaded.ok());
-  EXPECT_THAT(Shown(reloaded->now),
+  EXPECT_THAT(Shown(reloaded->changes.now),
               ElementsAre(R"(edge.allowed_origins: ["https://a.example"] > [])", R"(auth.issuer: "x" > "")"));
   EXPECT_EQ(reloaded->config.auth().issuer(), "");
   EXPECT_EQ(reloaded->config.edge().allowed_origins_size(), 0);
@@ -105,13 +106,13 @@ TEST(ReloadTest, OfAppsAndRulesItSaysWhichAndWhat) {
   auto reloaded = Reload(before, before, after);
 
   ASSERT_TRUE(reloaded.ok()) << MessageOf(reloaded.status());
-  EXPECT_THAT(Shown(reloaded->now),
+  EXPECT_THAT(Shown(reloaded->changes.now),
               ElementsAre(R"(streams[a-*].description: "" > "x")", "apps[blog]: there > gone",
                           R"(apps[shop].key: "" > "pk")", "apps[shop].auth:  > ", "apps[wiki]:  > new"));
 
   v1::Config turned = before;
   turned.mutable_apps()->SwapElements(0, 1);
-  EXPECT_THAT(Shown(Reload(before, before, turned)->now), ElementsAre("apps:  > another order"));
+  EXPECT_THAT(Shown(Reload(before, before, turned)->changes.now), ElementsAre("apps:  > another order"));
 }
 
 }  // namespace

@@ -20,6 +20,16 @@ class Backlog(_message.Message):
     messages_lost: int
     def __init__(self, messages: _Optional[int] = ..., bytes: _Optional[int] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., messages_lost: _Optional[int] = ...) -> None: ...
 
+class GetConfigRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class GetConfigResponse(_message.Message):
+    __slots__ = ["yaml"]
+    YAML_FIELD_NUMBER: _ClassVar[int]
+    yaml: str
+    def __init__(self, yaml: _Optional[str] = ...) -> None: ...
+
 class GetSessionRequest(_message.Message):
     __slots__ = ["app", "measure_for", "session_id"]
     APP_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +169,18 @@ class Node(_message.Message):
     version: str
     def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., started_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., shards: _Optional[int] = ..., draining: bool = ...) -> None: ...
 
+class ReloadRequest(_message.Message):
+    __slots__ = []
+    def __init__(self) -> None: ...
+
+class ReloadResponse(_message.Message):
+    __slots__ = ["changed", "need_restart"]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    NEED_RESTART_FIELD_NUMBER: _ClassVar[int]
+    changed: _containers.RepeatedCompositeFieldContainer[SettingChange]
+    need_restart: _containers.RepeatedCompositeFieldContainer[SettingChange]
+    def __init__(self, changed: _Optional[_Iterable[_Union[SettingChange, _Mapping]]] = ..., need_restart: _Optional[_Iterable[_Union[SettingChange, _Mapping]]] = ...) -> None: ...
+
 class Session(_message.Message):
     __slots__ = ["address", "age", "backlog", "connected_time", "endpoint", "labels", "messages_queued", "messages_said", "name", "roles", "session_id", "streams", "token_expire_time", "user_id"]
     class LabelsEntry(_message.Message):
@@ -207,6 +229,15 @@ class SessionRates(_message.Message):
     queued: float
     said: float
     def __init__(self, queued: _Optional[float] = ..., said: _Optional[float] = ..., measured: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class SettingChange(_message.Message):
+    __slots__ = ["setting", "to"]
+    FROM_FIELD_NUMBER: _ClassVar[int]
+    SETTING_FIELD_NUMBER: _ClassVar[int]
+    TO_FIELD_NUMBER: _ClassVar[int]
+    setting: str
+    to: str
+    def __init__(self, setting: _Optional[str] = ..., to: _Optional[str] = ..., **kwargs) -> None: ...
 
 class Stream(_message.Message):
     __slots__ = ["sessions", "stream"]

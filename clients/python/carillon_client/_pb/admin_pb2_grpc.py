@@ -48,6 +48,16 @@ class AdminServiceStub(object):
                 request_serializer=carillon_dot_v1_dot_admin__pb2.ListNodesRequest.SerializeToString,
                 response_deserializer=carillon_dot_v1_dot_admin__pb2.ListNodesResponse.FromString,
                 )
+        self.Reload = channel.unary_unary(
+                '/carillon.v1.AdminService/Reload',
+                request_serializer=carillon_dot_v1_dot_admin__pb2.ReloadRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_admin__pb2.ReloadResponse.FromString,
+                )
+        self.GetConfig = channel.unary_unary(
+                '/carillon.v1.AdminService/GetConfig',
+                request_serializer=carillon_dot_v1_dot_admin__pb2.GetConfigRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_admin__pb2.GetConfigResponse.FromString,
+                )
 
 
 class AdminServiceServicer(object):
@@ -102,6 +112,21 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Reload(self, request, context):
+        """Loads this gateway's configuration again, as SIGHUP does: all or nothing. FAILED_PRECONDITION, with a line for each
+        problem: it is refused, and everything stays as it was. Verb: admin, and a key for all apps and streams.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetConfig(self, request, context):
+        """The settings that count in this gateway, without secrets. Verb: admin, and a key for all apps and streams.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -134,6 +159,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListNodes,
                     request_deserializer=carillon_dot_v1_dot_admin__pb2.ListNodesRequest.FromString,
                     response_serializer=carillon_dot_v1_dot_admin__pb2.ListNodesResponse.SerializeToString,
+            ),
+            'Reload': grpc.unary_unary_rpc_method_handler(
+                    servicer.Reload,
+                    request_deserializer=carillon_dot_v1_dot_admin__pb2.ReloadRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_admin__pb2.ReloadResponse.SerializeToString,
+            ),
+            'GetConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetConfig,
+                    request_deserializer=carillon_dot_v1_dot_admin__pb2.GetConfigRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_admin__pb2.GetConfigResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -248,5 +283,39 @@ class AdminService(object):
         return grpc.experimental.unary_unary(request, target, '/carillon.v1.AdminService/ListNodes',
             carillon_dot_v1_dot_admin__pb2.ListNodesRequest.SerializeToString,
             carillon_dot_v1_dot_admin__pb2.ListNodesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Reload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.AdminService/Reload',
+            carillon_dot_v1_dot_admin__pb2.ReloadRequest.SerializeToString,
+            carillon_dot_v1_dot_admin__pb2.ReloadResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def GetConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.AdminService/GetConfig',
+            carillon_dot_v1_dot_admin__pb2.GetConfigRequest.SerializeToString,
+            carillon_dot_v1_dot_admin__pb2.GetConfigResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
