@@ -8,8 +8,8 @@
 
 namespace carillon::control {
 
-// What operators may ask of the process as a whole; implemented by server::Application, which outlives the calls. Called
-// on any thread; `done` is called once, on any thread, and must not block.
+// What operators may ask of the process as a whole; implemented by server::Application, which outlives the calls.
+// Called on any thread; `done` is called once, on any thread, and must not block.
 class Operations {
  public:
   virtual ~Operations() = default;
@@ -25,8 +25,8 @@ class Operations {
     std::vector<SettingChange> after_restart;  // against what the process was started with
   };
 
-  // Loads the configuration again, all or nothing; `key` is whose call it was, for logs. FAILED_PRECONDITION, with a line
-  // for each problem: everything stays as it was.
+  // Loads the configuration again, all or nothing; `key` is whose call it was, for logs. FAILED_PRECONDITION, with a
+  // line for each problem: everything stays as it was.
   virtual void Reload(std::string key, absl::AnyInvocable<void(StatusOr<Reloaded>)> done) = 0;
 
   // The settings that count, as YAML without secrets.

@@ -316,11 +316,12 @@ void Shard::Register(Session& session) {
 
 SubscribeAnswer Shard::Admit(Session& session, const engine::Since& inbox) {
   session.admitted_ = true;
-  RecordOpened(session);
   Subscribe(session, {session.app(), wire::TopicKind::kEveryone, ""});
   std::string id = session.id().ToString();
   engine_->Subscribe({session.app(), wire::TopicKind::kSession, id}, index_);
-  return SubscribeToUser(session, inbox);
+  SubscribeAnswer answer = SubscribeToUser(session, inbox);
+  RecordOpened(session);  // a backend that hears of it may answer at once
+  return answer;
 }
 
 SubscribeAnswer Shard::SubscribeToUser(Session& session, const engine::Since& inbox) {
@@ -459,9 +460,11 @@ bool Shard::Drop(Session& session, const wire::TopicView& topic) {
 SubscribeAnswer Shard::Identify(Session& session, auth::IdentityPtr identity, const engine::Since& inbox) {
   bool anonymous = session.identity_ == nullptr;
   session.identity_ = std::move(identity);
-  if (anonymous && session.admitted_) RecordIdentified(session);
+  if (!session.admitted_) return Admit(session, inbox);
+  SubscribeAnswer answer = SubscribeToUser(session, inbox);
+  if (anonymous) RecordIdentified(session);
   EnterAll(session);
-  return session.admitted_ ? SubscribeToUser(session, inbox) : Admit(session, inbox);
+  return answer;
 }
 
 Session* Shard::FindSession(const SessionId& id) {

@@ -43,6 +43,27 @@ class ShardTest : public ::testing::Test {
   test::TestNode node_;
 };
 
+// A backend that hears of a session from the feed may send to it, and to its user, at once.
+TEST_F(ShardTest, WhoIsToldOfASessionMaySpeakToIt) {
+  std::vector<uint32_t> reached;  // sessions of Alice and of everyone, when an event is announced
+  node_.node().SetEventsHandler([&](wire::AppId) {
+    reached.push_back(node_.node().Find(UserTopic("alice")).sessions);
+    reached.push_back(node_.node().Find(Everyone()).sessions);
+  });
+  node_.node().engine().feed().Begin(wire::kDefaultApp);
+
+  FakeSession alice(node_, 0, {.user = "alice"});
+  FakeSession nobody(node_, 0, {});
+  nobody.With([](Session& session) {
+    auth::Identity identity;
+    identity.user_id = "alice";
+    session.shard().Identify(session, std::make_shared<const auth::Identity>(identity));
+    return 0;
+  });
+
+  EXPECT_THAT(reached, ElementsAre(1u, 1u, 1u, 2u, 2u, 2u));
+}
+
 TEST_F(ShardTest, AMessageReachesItsAudienceAndNobodyElse) {
   FakeSession alice(node_, 0, {.user = "alice", .streams = {"chat"}});
   FakeSession bob(node_, 0, {.user = "bob", .streams = {"news"}});
