@@ -6,6 +6,18 @@ with Client() as client:
 AsyncClient is the same for asyncio.
 """
 
+from carillon_client.admin_results import (
+    Backlog,
+    Node,
+    Nodes,
+    SessionDetails,
+    SessionInfo,
+    SessionRates,
+    Slowest,
+    StreamDetails,
+    StreamInfo,
+    StreamLog,
+)
 from carillon_client.aio import AsyncClient
 from carillon_client.aio_batcher import AsyncBatcher
 from carillon_client.aio_watch import AsyncWatch
@@ -64,6 +76,7 @@ __all__ = [
     "AsyncClient",
     "AsyncPages",
     "AsyncWatch",
+    "Backlog",
     "Batcher",
     "BlockedUser",
     "CarillonError",
@@ -85,6 +98,8 @@ __all__ = [
     "Member",
     "MemberChange",
     "Message",
+    "Node",
+    "Nodes",
     "NotFound",
     "Opened",
     "Options",
@@ -97,7 +112,14 @@ __all__ = [
     "Receipt",
     "ResourceExhausted",
     "Selector",
+    "SessionDetails",
+    "SessionInfo",
+    "SessionRates",
     "SlowConsumer",
+    "Slowest",
+    "StreamDetails",
+    "StreamInfo",
+    "StreamLog",
     "Subscribed",
     "Subscriber",
     "Unauthenticated",

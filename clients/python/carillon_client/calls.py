@@ -1,7 +1,7 @@
 """Every call of carillon.v1.ControlService: how its request is built, how its response is read, and whether it may be
 tried again. Both clients, and both batchers, take their methods from here, names and arguments and all.
 
-To add a call, write a function here that returns a Call (or a Listing, where the gateway answers in pages), and name it
+To add a call, write a function here (of AdminService in admin_calls.py) that returns a Call (or a Listing, where the gateway answers in pages), and name it
 once in client.py and once in aio.py.
 
 A call may be tried again when that cannot do anything twice: because it only reads, because its request_id makes the
@@ -52,6 +52,8 @@ class Call(Generic[R]):
     timeout: float | None
     may_retry: bool = True
     service: str = "ControlService"
+    #: How many seconds the gateway was asked to take, which the client's timeout does not count.
+    takes: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -237,7 +239,7 @@ def subscribers(
     """
     _exactly_one("subscribers()", stream=stream, user_id=user_id)
     request = control_pb2.SubscribersRequest(stream=stream, user_id=user_id, page_size=page_size)
-    return Listing("Subscribers", request, _subscribers_of, _no_head, timeout)
+    return Listing("Subscribers", request, _subscribers_of, no_head, timeout)
 
 
 def count_subscribers(
@@ -355,7 +357,7 @@ def unblock_user(user_id: str, *, timeout: float | None = None) -> Call[bool]:
 def blocked_users(*, page_size: int = 0, timeout: float | None = None) -> Listing[BlockedUser, None]:
     """Lists the users that are blocked, in the order of their ids. Verb: read."""
     request = control_pb2.ListBlockedUsersRequest(page_size=page_size)
-    return Listing("ListBlockedUsers", request, _blocked_of, _no_head, timeout)
+    return Listing("ListBlockedUsers", request, _blocked_of, no_head, timeout)
 
 
 # --- Reading responses ------------------------------------------------------------------------------------------------
@@ -377,7 +379,7 @@ def _receipt_parts(receipt: control_pb2.Receipt) -> dict[str, Any]:
     return {
         "message_id": receipt.message_id,
         "sessions": receipt.sessions,
-        "position": _position(receipt.position) if receipt.HasField("position") else None,
+        "position": position_of(receipt.position) if receipt.HasField("position") else None,
         "duplicate": receipt.duplicate,
         "report": report,
     }
@@ -422,16 +424,16 @@ def _messages_of(response: control_pb2.ListMessagesResponse) -> Iterable[Message
             payload=None if arm is None else getattr(each, arm),
             meta=dict(each.meta),
             time=time_of(each.time),
-            position=_position(each.position),
+            position=position_of(each.position),
         )
 
 
 def _log_position_of(response: control_pb2.ListMessagesResponse) -> Position:
-    return _position(response.position)
+    return position_of(response.position)
 
 
 def _cleared_of(response: control_pb2.ClearMessagesResponse) -> Cleared:
-    return Cleared(response.messages, _position(response.position))
+    return Cleared(response.messages, position_of(response.position))
 
 
 def _blocked_of(response: control_pb2.ListBlockedUsersResponse) -> Iterable[BlockedUser]:
@@ -440,11 +442,11 @@ def _blocked_of(response: control_pb2.ListBlockedUsersResponse) -> Iterable[Bloc
         yield BlockedUser(each.user_id, each.reason, expire)
 
 
-def _no_head(response: object) -> None:
+def no_head(response: object) -> None:
     return None
 
 
-def _position(position: envelope_pb2.Position) -> Position:
+def position_of(position: envelope_pb2.Position) -> Position:
     return Position(position.epoch, position.offset)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 
-from carillon_client import calls, watching
+from carillon_client import admin_calls, calls, watching
 from carillon_client.batcher import Batcher
 from carillon_client.batching import MAX_OUTSTANDING, OnFailure
 from carillon_client.calls import Call, Listing
@@ -29,7 +29,8 @@ H = TypeVar("H")
 def _call(build: Callable[P, Call[R]]) -> Callable[Concatenate[Client, P], R]:
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> R:
         call = build(*args, **kwargs)
-        return call.read(self._invoke(call.service, call.method, call.request, call.timeout, call.may_retry))
+        timeout = self._settings.timeout + call.takes if call.timeout is None else call.timeout
+        return call.read(self._invoke(call.service, call.method, call.request, timeout, call.may_retry))
 
     return as_method(method, build)
 
@@ -131,6 +132,12 @@ class Client:
     block_user = _call(calls.block_user)
     unblock_user = _call(calls.unblock_user)
     blocked_users = _list(calls.blocked_users)
+    list_sessions = _list(admin_calls.list_sessions)
+    get_session = _call(admin_calls.get_session)
+    top_slow = _call(admin_calls.top_slow)
+    list_streams = _list(admin_calls.list_streams)
+    get_stream = _call(admin_calls.get_stream)
+    list_nodes = _call(admin_calls.list_nodes)
     watch = _watch(watching.order)
 
     def batcher(self, *, max_outstanding: int = MAX_OUTSTANDING, on_failure: OnFailure | None = None) -> Batcher:

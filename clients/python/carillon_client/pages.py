@@ -107,7 +107,7 @@ class _Reader(Generic[T, H]):
         if self._partial:
             self._partial = False
             raise PartialResult(
-                grpc.StatusCode.UNAVAILABLE, "a part of the gateway did not answer in time: sessions may be missing"
+                grpc.StatusCode.UNAVAILABLE, "a part of the gateway did not answer in time: something may be missing"
             )
         raise end
 

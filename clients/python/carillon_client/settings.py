@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from carillon_client._pb import control_pb2, control_pb2_grpc, events_pb2_grpc
+from carillon_client._pb import admin_pb2_grpc, control_pb2, control_pb2_grpc, events_pb2_grpc
 
 DEFAULT_ADDRESS = "127.0.0.1:7311"
 DEFAULT_TIMEOUT = 5.0
@@ -31,6 +31,7 @@ CHANNEL_OPTIONS: list[tuple[str, Any]] = [
 
 _STUBS: dict[str, Callable[[Any], Any]] = {
     "ControlService": control_pb2_grpc.ControlServiceStub,
+    "AdminService": admin_pb2_grpc.AdminServiceStub,
     "EventService": events_pb2_grpc.EventServiceStub,
 }
 
@@ -67,7 +68,8 @@ class Settings:
 
     def address_to(self, message: Any) -> Any:
         """The same message, for this client's app where it names none."""
-        if self.app and not message.app:
+        # ListNodes is about gateways, whatever their apps.
+        if self.app and "app" in message.DESCRIPTOR.fields_by_name and not message.app:
             message.app = self.app
         return message
 

@@ -34,7 +34,7 @@ def carillon_config() -> dict[str, Any]:
             ]
         },
         "streams": [
-            {"pattern": "log-*", "log": {"mode": "log"}},
+            {"pattern": "log-*", "log": {"mode": "log"}, "description": "kept for a while"},
             {"pattern": "room-*", "presence": {"mode": "on", "grace": "0s"}},
         ],
     }

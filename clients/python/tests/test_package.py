@@ -7,11 +7,12 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from carillon_client import AsyncBatcher, AsyncClient, AsyncPages, AsyncWatch, Batcher, Client, Pages, Watch
-from carillon_client._pb import control_pb2
+from carillon_client._pb import admin_pb2, control_pb2
 
 ROOT = Path(__file__).parent.parent
 
@@ -38,9 +39,14 @@ def test_both_clients_have_the_same_names_and_arguments(sync: type, aio: type) -
     assert all(inspect.getdoc(getattr(sync, name)) for name in methods(sync))
 
 
-def test_every_call_has_a_method() -> None:
-    """A new one in the proto needs a function in calls.py, and a line in client.py and in aio.py."""
-    names = {method.name for method in control_pb2.DESCRIPTOR.services_by_name["ControlService"].methods}
+@pytest.mark.parametrize(
+    "service",
+    [control_pb2.DESCRIPTOR.services_by_name["ControlService"], admin_pb2.DESCRIPTOR.services_by_name["AdminService"]],
+    ids=["control", "admin"],
+)
+def test_every_call_has_a_method(service: Any) -> None:
+    """A new one in the proto needs a function in calls.py or admin_calls.py, and a line in client.py and in aio.py."""
+    names = {method.name for method in service.methods}
     others = {"PublishStream": "batcher", "ListBlockedUsers": "blocked_users"}
     for name in names:
         snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")

@@ -16,6 +16,7 @@ from conftest import READ_KEY
 
 from carillon_client import (
     Client,
+    ClientSaid,
     Ended,
     Event,
     EventKind,
@@ -63,6 +64,22 @@ def own(start_carillon: Start, tmp_path_factory: pytest.TempPathFactory) -> Call
         return start_carillon(config)
 
     return start
+
+
+def test_what_clients_say_to_backends(client: Client, connect: Connect, fresh: Fresh) -> None:
+    alice = fresh("alice")
+
+    with client.watch(users=[alice], kinds=[EventKind.CLIENT_EVENT], client_events=["cart.*"]) as events:
+        browser = connect(alice)
+        browser.say(action="publish", event="search", data="shoes", id=1)
+        told = browser.say(action="publish", event="cart.add", data={"sku": 7}, id=2)
+        browser.say(action="publish", event="cart.clear", id=3)
+        add, clear = take(events, 2)
+
+    assert (add.kind, add.user_id, add.session_id) == (EventKind.CLIENT_EVENT, alice, browser.session)
+    assert isinstance(add.details, ClientSaid) and isinstance(clear.details, ClientSaid)
+    assert (add.details.event, add.details.data(), clear.details.event) == ("cart.add", {"sku": 7}, "cart.clear")
+    assert add.details.message_id == told["data"]["message_id"]
 
 
 def test_a_session_from_its_beginning_to_its_end(client: Client, connect: Connect, fresh: Fresh) -> None:

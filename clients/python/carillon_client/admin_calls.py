@@ -1,0 +1,158 @@
+"""Every call of carillon.v1.AdminService, as calls.py has those of ControlService. All of them only read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from carillon_client._pb import admin_pb2
+from carillon_client.admin_results import (
+    Backlog,
+    Node,
+    Nodes,
+    SessionDetails,
+    SessionInfo,
+    SessionRates,
+    Slowest,
+    StreamDetails,
+    StreamInfo,
+    StreamLog,
+)
+from carillon_client.calls import Call, Listing, no_head, position_of, time_of
+from carillon_client.options import make_duration
+
+_SERVICE = "AdminService"
+
+
+def list_sessions(
+    *,
+    user_id: str = "",
+    labels: Mapping[str, str] | None = None,
+    page_size: int = 0,
+    timeout: float | None = None,
+) -> Listing[SessionInfo, None]:
+    """Lists sessions in the order of their ids: all, those of a user, those that have each of these labels (at most 16).
+
+    Verb: read, and a key for all streams. Pages hold at most page_size sessions (0: 100; at most 1,000). Sessions that
+    come or go meanwhile may be missed; none is listed twice. Raises PartialResult at the end where the list may have gaps.
+    """
+    request = admin_pb2.ListSessionsRequest(user_id=user_id, labels=labels, page_size=page_size)
+    return Listing("ListSessions", request, _sessions_of, no_head, timeout, _SERVICE)
+
+
+def get_session(
+    session_id: str, *, measure_for: timedelta | float | None = None, timeout: float | None = None
+) -> Call[SessionDetails]:
+    """One session, with its streams. Raises NotFound where it is not there. Verb: read, and a key for all streams.
+
+    measure_for  How long to watch it for its rates: a timedelta, or seconds; at most 10. None: rates are not measured,
+                 and the answer is immediate. The client's timeout counts from after that.
+    """
+    duration = make_duration(measure_for)
+    request = admin_pb2.GetSessionRequest(session_id=session_id, measure_for=duration)
+    takes = 0.0 if duration is None else _seconds(duration)
+    return Call("GetSession", request, _session_details_of, timeout, service=_SERVICE, takes=takes)
+
+
+def top_slow(*, limit: int = 0, timeout: float | None = None) -> Call[Slowest]:
+    """Lists the sessions that are furthest behind, in bytes, and those that have lost messages; the worst first.
+
+    At most limit of them (0: 20; at most 1,000). Verb: read, and a key for all streams.
+    """
+    return Call("TopSlow", admin_pb2.TopSlowRequest(limit=limit), _slowest_of, timeout, service=_SERVICE)
+
+
+def list_streams(
+    *, pattern: str = "", min_sessions: int = 0, page_size: int = 0, timeout: float | None = None
+) -> Listing[StreamInfo, None]:
+    """Lists the streams that have subscribers, in the order of their names. Of a key for some streams, only those.
+
+    Only names that match the pattern (* ? [a-z]), and only those with at least min_sessions subscribers. Verb: read.
+    Pages hold at most page_size streams (0: 100; at most 1,000). Raises PartialResult at the end where the list may have
+    gaps.
+    """
+    request = admin_pb2.ListStreamsRequest(pattern=pattern, min_sessions=min_sessions, page_size=page_size)
+    return Listing("ListStreams", request, _streams_of, no_head, timeout, _SERVICE)
+
+
+def get_stream(stream: str, *, timeout: float | None = None) -> Call[StreamDetails]:
+    """One stream, whether it has subscribers or not: how many listen, who is there, and what its log holds. Verb: read."""
+    return Call("GetStream", admin_pb2.GetStreamRequest(stream=stream), _stream_details_of, timeout, service=_SERVICE)
+
+
+def list_nodes(*, timeout: float | None = None) -> Call[Nodes]:
+    """Lists the gateways that are one with this one. Verb: read."""
+    return Call("ListNodes", admin_pb2.ListNodesRequest(), _nodes_of, timeout, service=_SERVICE)
+
+
+# --- Reading responses ------------------------------------------------------------------------------------------------
+
+
+def _sessions_of(response: Any) -> Iterable[SessionInfo]:
+    return map(_session, response.sessions)
+
+
+def _slowest_of(response: admin_pb2.TopSlowResponse) -> Slowest:
+    return Slowest(tuple(_sessions_of(response)), response.partial)
+
+
+def _session_details_of(response: admin_pb2.GetSessionResponse) -> SessionDetails:
+    rates = None
+    if response.HasField("rates"):
+        rates = SessionRates(response.rates.queued, response.rates.said, _seconds(response.rates.measured))
+    return SessionDetails(_session(response.session), tuple(response.streams), rates)
+
+
+def _session(session: admin_pb2.Session) -> SessionInfo:
+    behind = session.backlog
+    return SessionInfo(
+        session_id=session.session_id,
+        user_id=session.user_id,
+        name=session.name,
+        roles=tuple(session.roles),
+        labels=dict(session.labels),
+        address=session.address,
+        endpoint=session.endpoint,
+        connected_time=time_of(session.connected_time),
+        age=_seconds(session.age),
+        streams=session.streams,
+        backlog=Backlog(behind.messages, behind.bytes, _seconds(behind.age), behind.messages_lost),
+        messages_queued=session.messages_queued,
+        messages_said=session.messages_said,
+        token_expire_time=time_of(session.token_expire_time) if session.HasField("token_expire_time") else None,
+    )
+
+
+def _streams_of(response: admin_pb2.ListStreamsResponse) -> Iterable[StreamInfo]:
+    for each in response.streams:
+        yield StreamInfo(each.stream, each.sessions)
+
+
+def _stream_details_of(response: admin_pb2.GetStreamResponse) -> StreamDetails:
+    log = None
+    if response.HasField("log"):
+        kept = response.log
+        oldest = time_of(kept.oldest_time) if kept.HasField("oldest_time") else None
+        log = StreamLog(position_of(kept.top), kept.oldest_offset, oldest)
+    return StreamDetails(
+        stream=response.stream.stream,
+        sessions=response.stream.sessions,
+        rule=response.rule,
+        description=response.description,
+        members=response.members if response.HasField("members") else None,
+        log=log,
+        partial=response.nodes_answered < response.nodes_expected,
+    )
+
+
+def _nodes_of(response: admin_pb2.ListNodesResponse) -> Nodes:
+    nodes = tuple(
+        Node(each.node_id, each.version, time_of(each.started_time), each.sessions, each.shards, each.draining)
+        for each in response.nodes
+    )
+    return Nodes(nodes, response.nodes_answered < response.nodes_expected)
+
+
+def _seconds(duration: Any) -> float:
+    return float(duration.ToTimedelta().total_seconds())

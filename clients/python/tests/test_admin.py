@@ -1,0 +1,116 @@
+"""What operators ask of the real gateway, with both clients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from browser import Browser
+from conftest import READ_KEY
+
+from carillon_client import Client, InvalidArgument, NotFound, StreamInfo
+from carillon_client.testing import KEY, Gateway
+
+Connect = Callable[..., Browser]
+Fresh = Callable[[str], str]
+Make = Callable[..., Client]
+
+
+def test_sessions_are_listed_page_by_page(client: Client, connect: Connect, fresh: Fresh) -> None:
+    alice, team = fresh("alice"), fresh("team")
+    tabs = [connect(alice, "chat", name="Alice", roles=["boss"], labels={"team": team}) for _ in range(5)]
+    connect(fresh("bob"), "chat", labels={"team": fresh("team")})
+
+    ids = sorted(tab.session for tab in tabs)
+    listed = list(client.list_sessions(user_id=alice, page_size=2))
+
+    assert [each.session_id for each in listed] == ids
+    assert [each.session_id for each in client.list_sessions(labels={"team": team})] == ids
+    assert list(client.list_sessions(user_id=alice, labels={"team": "another"})) == []
+    assert {tab.session for tab in tabs} <= {each.session_id for each in client.list_sessions()}
+    first = listed[0]
+    assert (first.user_id, first.name, first.roles, first.labels) == (alice, "Alice", ("boss",), {"team": team})
+    assert (first.address, first.endpoint, first.streams) == ("127.0.0.1", "/ws", 1)
+    assert timedelta(0) <= datetime.now(timezone.utc) - first.connected_time < timedelta(minutes=1)
+    assert 0 <= first.age < 60
+    assert first.token_expire_time is not None and first.token_expire_time > datetime.now(timezone.utc)
+    assert (first.backlog.messages, first.backlog.bytes, first.backlog.messages_lost) == (0, 0, 0)
+
+
+def test_one_session(client: Client, connect: Connect, fresh: Fresh) -> None:
+    streams = sorted(fresh("chat") for _ in range(3))
+    browser = connect("", *streams)
+    browser.say(action="ping", id=1)
+
+    at_once = client.get_session(browser.session)
+    measured = client.get_session(browser.session, measure_for=timedelta(milliseconds=100))
+
+    assert (at_once.session.session_id, at_once.session.user_id) == (browser.session, "")
+    assert (at_once.streams, at_once.rates, at_once.session.token_expire_time) == (tuple(streams), None, None)
+    assert (at_once.session.messages_queued, at_once.session.messages_said) == (2, 1)
+    assert measured.rates is not None
+    assert (measured.rates.queued, measured.rates.said) == (0, 0) and measured.rates.measured >= 0.09
+    with pytest.raises(NotFound):
+        client.get_session("0000" + "0" * 16)
+    with pytest.raises(InvalidArgument) as caught:
+        client.get_session(browser.session, measure_for=11)
+    assert [each.field for each in caught.value.field_violations] == ["measure_for"]
+
+
+def test_measuring_has_its_own_time(make_client: Make, gateway: Gateway, connect: Connect) -> None:
+    hasty = make_client(gateway.control, KEY, 0.5)
+
+    measured = hasty.get_session(connect().session, measure_for=0.6)
+
+    assert measured.rates is not None and measured.rates.measured >= 0.5
+
+
+def test_nobody_is_slow(client: Client, connect: Connect) -> None:
+    connect()
+
+    slowest = client.top_slow(limit=3)
+
+    assert (slowest.sessions, slowest.partial) == ((), False)
+
+
+def test_streams_are_listed_page_by_page(client: Client, connect: Connect, fresh: Fresh) -> None:
+    prefix = fresh("s")
+    one, two, three = (f"{prefix}-{number}" for number in range(3))
+    connect("", one, two, three)
+    connect("", two)
+
+    assert list(client.list_streams(pattern=f"{prefix}-*", page_size=2)) == [
+        StreamInfo(one, 1),
+        StreamInfo(two, 2),
+        StreamInfo(three, 1),
+    ]
+    assert list(client.list_streams(pattern=f"{prefix}-*", min_sessions=2)) == [StreamInfo(two, 2)]
+
+
+def test_one_stream(client: Client, connect: Connect, fresh: Fresh) -> None:
+    log, room, chat = fresh("log"), fresh("room"), fresh("chat")
+    receipts = [client.broadcast_stream(log, event="said") for _ in range(3)]
+    connect(fresh("alice"), room, chat)
+
+    kept, here, plain = client.get_stream(log), client.get_stream(room), client.get_stream(chat)
+
+    assert (kept.stream, kept.sessions, kept.rule, kept.description) == (log, 0, "log-*", "kept for a while")
+    assert kept.log is not None and kept.log.oldest_time is not None
+    assert (kept.log.top, kept.log.oldest_offset) == (receipts[-1].position, 1)
+    assert (kept.members, here.members, plain.members) == (None, 1, None)
+    assert (here.sessions, plain.sessions, plain.rule, plain.log, plain.partial) == (1, 1, "", None, False)
+    empty = client.get_stream(fresh("log"))
+    assert empty.log is not None
+    assert (empty.log.top.offset, empty.log.oldest_offset, empty.log.oldest_time) == (0, 0, None)
+
+
+def test_nodes(make_client: Make, gateway: Gateway, connect: Connect) -> None:
+    connect()
+
+    answer = make_client(gateway.control, READ_KEY, app="default").list_nodes()
+
+    (node,) = answer.nodes
+    assert not answer.partial
+    assert node.node_id and node.version and node.shards >= 1 and node.sessions >= 1 and not node.draining
+    assert node.started_time < datetime.now(timezone.utc)
