@@ -98,7 +98,34 @@ func list[Request, Response proto.Message, Item any](
 	}
 }
 
-// nameApp fills in the field that every request has.
+// listWhole is list, and ends with ErrPartial where a page says that it may have gaps.
+func listWhole[Request proto.Message, Response interface {
+	proto.Message
+	GetPartial() bool
+}, Item any](
+	ctx context.Context, c *Client,
+	method func(context.Context, Request, ...grpc.CallOption) (Response, error),
+	request func() Request, page func(Request, string),
+	take func(resp Response, yield func(Item) bool) (next string, more bool),
+) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		partial := false // of this iteration
+		list(ctx, c, method, request, page,
+			func(resp Response, yield func(Item) bool) (string, bool) {
+				partial = partial || resp.GetPartial()
+				return take(resp, yield)
+			},
+			func() error {
+				if partial {
+					return ErrPartial
+				}
+				return nil
+			},
+		)(yield)
+	}
+}
+
+// nameApp fills in the field that requests have, but for ListNodes, which is about gateways.
 func (c *Client) nameApp(req proto.Message) {
 	if c.app == "" {
 		return

@@ -29,6 +29,7 @@ import (
 type Client struct {
 	conn    *grpc.ClientConn
 	control carillonv1.ControlServiceClient
+	admin   carillonv1.AdminServiceClient
 	events  carillonv1.EventServiceClient
 	app     string
 	timeout time.Duration
@@ -56,6 +57,7 @@ func New(addr string, opts ...Option) (*Client, error) {
 	return &Client{
 		conn:    conn,
 		control: carillonv1.NewControlServiceClient(conn),
+		admin:   carillonv1.NewAdminServiceClient(conn),
 		events:  carillonv1.NewEventServiceClient(conn),
 		app:     o.app,
 		timeout: o.timeout,

@@ -17,7 +17,7 @@ type Error struct {
 	//	Unauthenticated     the token is missing or unknown
 	//	PermissionDenied    the key lacks the verb (publish, read or admin), the app or the stream that the call needs
 	//	InvalidArgument     a field is missing, malformed or too large; Violations name it
-	//	NotFound            there is no such app
+	//	NotFound            there is no such app, or session
 	//	ResourceExhausted   the gateway is behind; nothing was sent; try again after RetryAfter. Where that is 0, the
 	//	                    request is too large, or there are too many of something
 	//	AlreadyExists       the request id was used for another message
@@ -55,11 +55,11 @@ type FieldViolation struct {
 	Description string
 }
 
-// ErrPartial ends [Client.Subscribers] where a part of the gateway did not answer in time, so that sessions may be
-// missing. Compare with errors.Is.
+// ErrPartial ends [Client.Subscribers], [Client.ListSessions] and [Client.ListStreams] where a part of the gateway did
+// not answer in time, so that something may be missing. Compare with errors.Is.
 var ErrPartial error = &Error{
 	Code:    codes.Unavailable,
-	Message: "a part of the gateway did not answer in time: sessions may be missing",
+	Message: "a part of the gateway did not answer in time: something may be missing",
 }
 
 // Error implements error.

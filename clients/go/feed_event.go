@@ -46,6 +46,9 @@ type FeedEvent struct {
 
 	// Slow says how a session fell behind: SlowConsumer.
 	Slow *carillonv1.SlowConsumer
+
+	// Client is what a client said: ClientEvent.
+	Client *carillonv1.ClientSaid
 }
 
 // EventKind is what may happen.
@@ -88,6 +91,9 @@ const (
 
 	// Drain: the gateway is ending. After it every session of this gateway is gone, whether its end is told or not.
 	Drain EventKind = "drain"
+
+	// ClientEvent: a client published an event to no stream, which the configuration leaves to backends.
+	ClientEvent EventKind = "client_event"
 )
 
 const kindPrefix = "EVENT_KIND_"
@@ -128,6 +134,7 @@ func feedEvent(e *carillonv1.FeedEvent, epoch string, partition uint32) FeedEven
 		Member:    e.GetMember(),
 		Limit:     e.GetLimit(),
 		Slow:      e.GetSlow(),
+		Client:    e.GetClient(),
 	}
 }
 

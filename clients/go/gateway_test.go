@@ -26,7 +26,7 @@ var settings = carillontest.Config(map[string]any{
 		map[string]any{"name": "reader", "secret": readKey, "verbs": []any{"read"}},
 	}},
 	"streams": []any{
-		map[string]any{"pattern": "log-*", "log": map[string]any{
+		map[string]any{"pattern": "log-*", "description": "kept for a while", "log": map[string]any{
 			"mode": "log", "messages": 100000, "max_bytes": "256MiB", "age": "1h",
 		}},
 	},

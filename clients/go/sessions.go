@@ -38,6 +38,8 @@ type KickOption interface{ kickWith(*carillonv1.KickRequest) }
 // ListOption refines calls that list: [PageSize].
 type ListOption interface {
 	MessagesOption
+	SessionsOption
+	StreamsOption
 	pageSize() int32
 }
 
@@ -68,6 +70,8 @@ type pageSize int32
 
 func (n pageSize) pageSize() int32                                  { return int32(n) }
 func (n pageSize) messagesWith(req *carillonv1.ListMessagesRequest) { req.PageSize = int32(n) }
+func (n pageSize) sessionsWith(req *carillonv1.ListSessionsRequest) { req.PageSize = int32(n) }
+func (n pageSize) streamsWith(req *carillonv1.ListStreamsRequest)   { req.PageSize = int32(n) }
 
 // PageSize sets how many items one request brings, of those that a loop asks for one after the other. Default 100, at
 // most 1,000.
@@ -97,27 +101,16 @@ func (c *Client) Kick(ctx context.Context, target KickTarget, opts ...KickOption
 // It asks for pages as the iteration goes on. Sessions that come or go meanwhile may be missed; none is listed twice.
 // An error ends the iteration; it is [ErrPartial], after all that could be listed, where the list may have gaps.
 func (c *Client) Subscribers(ctx context.Context, target ListTarget, opts ...ListOption) iter.Seq2[Subscriber, error] {
-	return func(yield func(Subscriber, error) bool) {
-		partial := false // of this iteration
-		list(ctx, c, c.control.Subscribers,
-			func() *carillonv1.SubscribersRequest {
-				req := &carillonv1.SubscribersRequest{PageSize: pageSizeOf(opts)}
-				target.list(req)
-				return req
-			},
-			func(req *carillonv1.SubscribersRequest, token string) { req.PageToken = token },
-			func(resp *carillonv1.SubscribersResponse, yield func(Subscriber) bool) (string, bool) {
-				partial = partial || resp.GetPartial()
-				return resp.GetNextPageToken(), each(resp.GetSubscribers(), subscriber, yield)
-			},
-			func() error {
-				if partial {
-					return ErrPartial
-				}
-				return nil
-			},
-		)(yield)
-	}
+	return listWhole(ctx, c, c.control.Subscribers,
+		func() *carillonv1.SubscribersRequest {
+			req := &carillonv1.SubscribersRequest{PageSize: pageSizeOf(opts)}
+			target.list(req)
+			return req
+		},
+		func(req *carillonv1.SubscribersRequest, token string) { req.PageToken = token },
+		func(resp *carillonv1.SubscribersResponse, yield func(Subscriber) bool) (string, bool) {
+			return resp.GetNextPageToken(), each(resp.GetSubscribers(), subscriber, yield)
+		})
 }
 
 // CountSubscribers counts the sessions that subscribe to a [Stream] or belong to a [User], or all of them for

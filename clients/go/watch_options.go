@@ -33,13 +33,19 @@ type Filter struct {
 
 	// UserIDs: of one of these users. At most 1,000.
 	UserIDs []string
+
+	// ClientEvents: of client events, those of these names, or beginnings of names followed by "*". Events of other kinds
+	// are not concerned. At most 100.
+	ClientEvents []string
 }
 
 // Matching watches these events alone. Each member of a group may want others, and what its filter leaves out is then
 // nobody's.
 func Matching(filter Filter) WatchOption {
 	return watchOption(func(o *watchOptions) {
-		wanted := &carillonv1.EventFilter{Streams: filter.Streams, UserIds: filter.UserIDs}
+		wanted := &carillonv1.EventFilter{
+			Streams: filter.Streams, UserIds: filter.UserIDs, ClientEvents: filter.ClientEvents,
+		}
 		for _, kind := range filter.Kinds {
 			wanted.Kinds = append(wanted.Kinds, kind.proto())
 		}

@@ -159,6 +159,27 @@ func TestAFilterChoosesEvents(t *testing.T) {
 	}
 }
 
+func TestWhatClientsSayToBackends(t *testing.T) {
+	ann := fresh("ann")
+	w := watching(t, connected(t), carillon.Matching(carillon.Filter{
+		Kinds: []carillon.EventKind{carillon.ClientEvent}, UserIDs: []string{ann}, ClientEvents: []string{"cart.*"},
+	}))
+
+	tab := connect(t, ann, "", nil)
+	tab.Send(map[string]any{"action": "publish", "event": "search", "data": "shoes"})
+	tab.Send(map[string]any{"action": "publish", "event": "cart.add", "data": map[string]any{"sku": 7}, "id": 1})
+
+	e := w.event()
+	if e.Kind != carillon.ClientEvent || e.UserID != ann || e.SessionID != tab.Session ||
+		e.Client.GetEvent() != "cart.add" || e.Client.GetJson() != `{"sku":7}` {
+		t.Errorf("event %+v", e)
+	}
+	told := tab.Receive() // what had no id has no answer
+	if id := told.Data.(map[string]any)["message_id"]; id != e.Client.GetMessageId() {
+		t.Errorf("the client was told %v", told)
+	}
+}
+
 func TestAWatchBeginsWhereItIsTold(t *testing.T) {
 	gateway := ownGateway(t)
 	client := gateway.Client(t)
