@@ -84,6 +84,10 @@ class Run:
     def integration(self):
         return self.pytest("integration", ROOT, "tests/integration")
 
+    def scenarios(self):
+        """One list of what backends may rely on, from Python, from Go and from a shell."""
+        return self.pytest("scenarios", ROOT, "tests/scenarios")
+
     def python_client(self):
         return self.pytest("python_client", ROOT / "clients" / "python", "tests")
 
@@ -130,7 +134,7 @@ class Run:
         return counts
 
 
-SUITES = ["layers", "protos", "stubs", "docs", "unit", "integration", "python_client", "go_client", "demo"]
+SUITES = ["layers", "protos", "stubs", "docs", "unit", "integration", "scenarios", "python_client", "go_client", "demo"]
 SANITIZED = ["unit", "integration"]
 
 

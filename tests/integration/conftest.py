@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -14,12 +11,11 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1]))
 pytest.register_assert_rewrite("support.ws", "support.http", "support.control", "support.gateway", "support.history", "support.publishing")
 
+from support import tools  # noqa: E402
 from support.control import Control  # noqa: E402
 from support.gateway import JWT_SECRET, Gateway, merged  # noqa: E402
 from support.http import RawConnection  # noqa: E402
 from support.ws import Browser, WebSocket  # noqa: E402
-
-GRPCURL_VERSION = "v1.9.4"
 
 #: What every gateway of the tests begins with. A file of tests puts its own settings on top.
 BASE_CONFIG: dict[str, Any] = {
@@ -31,12 +27,7 @@ BASE_CONFIG: dict[str, Any] = {
 @pytest.fixture(scope="session")
 def binary() -> str:
     """The carillon binary under test."""
-    path = os.environ.get("CARILLON_BINARY")
-    if not path:
-        pytest.skip("CARILLON_BINARY is not set: it names the carillon binary to test")
-    found = shutil.which(path)
-    assert found, f"CARILLON_BINARY names no program: {path}"
-    return str(Path(found).resolve())
+    return tools.carillon()
 
 
 @pytest.fixture(scope="module", params=[1, 3], ids=["1-shard", "3-shards"])
@@ -131,16 +122,4 @@ def fresh() -> Callable[[str], str]:
 @pytest.fixture(scope="session")
 def grpcurl_program() -> str:
     """grpcurl at one version, built once by go."""
-    if shutil.which("go") is None:
-        pytest.skip("go not found")
-    folder = Path(__file__).parents[2] / "build" / "tools" / "bin"
-    program = folder / f"grpcurl-{GRPCURL_VERSION}"
-    if not program.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        environment = {**os.environ, "GOBIN": str(folder)}
-        built = subprocess.run(["go", "install", f"github.com/fullstorydev/grpcurl/cmd/grpcurl@{GRPCURL_VERSION}"], env=environment,
-                               stderr=subprocess.PIPE, text=True, timeout=540)
-        if built.returncode != 0:
-            pytest.skip(f"grpcurl could not be built: {built.stderr[-300:]}")
-        (folder / "grpcurl").rename(program)
-    return str(program)
+    return tools.grpcurl()

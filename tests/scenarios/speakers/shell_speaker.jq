@@ -1,0 +1,94 @@
+# What a speaker is asked, as grpcurl wants it, and what grpcurl prints, as the scenarios have it.
+
+def duration: if . == null then null else "\(.)s" end;
+
+# Messages go by the friendly arm, as from a person; a text that is JSON already by the other.
+def message:
+  {name: .event, meta} +
+  (if has("json") then {json} elif has("data") then {value: .data} else {} end);
+
+# BroadcastToUser of broadcast_to_user.
+def pascal: [splits("_") | (.[:1] | ascii_upcase) + .[1:]] | join("");
+
+def method:
+  {count_presence: "GetPresence", blocked_users: "ListBlockedUsers"}[.] // pascal |
+  (if IN("ListSessions", "GetSession", "TopSlow", "ListStreams", "GetStream", "ListNodes") then "Admin" else "Control" end) as $service |
+  "carillon.v1.\($service)Service/\(.)";
+
+def request:
+  .app as $app | .call as $call | .with |
+  (if has("event") then . + {event: message} | del(.data, .json, .meta) else . end) |
+  (if has("options") then .options |= (.ttl |= duration | .deliver_within |= duration) else . end) |
+  (if has("duration") then .duration |= duration else . end) |
+  (if has("measure_for") then .measure_for |= duration else . end) |
+  (if $call == "count_presence" then .count_only = true else . end) |
+  (if $app == "" or $call == "list_nodes" then . else .app = $app end);
+
+def watch_begin:
+  .app as $app | .with |
+  {begin: {app: $app, group, resume, from_oldest,
+    filter: {streams, user_ids: .users, client_events, kinds: [.kinds[]? | "EVENT_KIND_" + ascii_upcase]}}} |
+  del(.. | nulls);
+
+# --- What grpcurl prints. It writes whole numbers of 64 bits as strings, and names as JavaScript does. ---
+
+def snake: gsub("(?<c>[A-Z])"; "_" + (.c | ascii_downcase));
+def whole: if type == "string" then tonumber else . end;
+def seconds: if . == null then null else .[:-1] | tonumber end;
+def word($prefix): .[($prefix | length):] | ascii_downcase;
+
+def renamed:
+  walk(if type == "object" then with_entries(
+    if .key == "labels" or .key == "meta" then . else .key |= snake end |
+    if .key | IN("offset", "oldest_offset", "messages", "bytes", "messages_lost", "messages_queued", "messages_said", "sessions")
+    then .value |= whole else . end) else . end);
+
+def payload: del(.json) + {data: (.json // "null" | fromjson)};
+
+def plain_receipt: .receipt | {message_id, sessions, position, duplicate, report};
+def plain_member: .status |= word("PRESENCE_STATUS_") | .info |= (if . == "" then null else fromjson end);
+def plain_message: payload + {message_id: .id};
+def plain_session: .age |= seconds | .backlog.age |= seconds;
+
+# One answer, or one page. All of a list's pages become one answer: see pages.
+def answer($call):
+  renamed |
+  if .receipt then plain_receipt + if has("users") then {users} else {} end
+  elif $call == "subscribers" then {items: .subscribers}
+  elif $call == "get_presence" then {items: [.members[] | plain_member]}
+  elif $call == "list_messages" then {items: [.messages[] | plain_message], head: .position}
+  elif $call == "blocked_users" then {items: .users}
+  elif $call == "list_sessions" then {items: [.sessions[] | plain_session]}
+  elif $call == "list_streams" then {items: .streams}
+  elif $call == "get_session" then .session |= plain_session | .rates |= (if . then .measured |= seconds else null end)
+  elif $call == "top_slow" then .sessions |= map(plain_session)
+  elif $call == "get_stream" then . + .stream + {members, log, partial: (.nodes_answered < .nodes_expected)}
+  elif $call == "list_nodes" then .partial = (.nodes_answered < .nodes_expected)
+  else . end;
+
+# The items of all pages, and what the first one says of the whole.
+def pages: .[0] + {items: map(.items[])};
+
+def code:
+  ["OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED",
+   "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED", "OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE",
+   "DATA_LOSS", "UNAUTHENTICATED"][.];
+
+def refusal:
+  {refused: {
+    code: (.code | code),
+    message,
+    reason: (first(.details[]? | select(.["@type"] | endswith("ErrorInfo")) | .reason) // ""),
+    fields: [.details[]? | select(.["@type"] | endswith("BadRequest")) | .fieldViolations[].field]
+  }};
+
+# A line for each response of Watch, and one for each of its events.
+def feed:
+  renamed | .scanned_to.epoch as $epoch | .partition as $partition |
+  "-",
+  (.events[] | {
+    kind: (.kind | word("EVENT_KIND_")), session_id, user_id, stream, position: {epoch: $epoch, offset}, partition: $partition
+  } + (
+    if .opened then {opened} elif .closed then {closed} elif .member then {member}
+    elif .client then {client: (.client | payload)} else {} end
+  ));
