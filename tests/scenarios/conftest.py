@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -46,7 +47,18 @@ def start_gateway(binary: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
         each.stop()
 
 
-@pytest.fixture(scope="session", params=["python", "go", "shell"])
+def _speakers() -> list[str]:
+    """Who plays the list. The command line where the binary has it: before, it only ran gateways."""
+    program = _program_of_command_line()
+    speaks = program and subprocess.run([program, "send", "--help"], capture_output=True).returncode == 0
+    return ["python", "go", "shell", *(["command-line"] if speaks else [])]
+
+
+def _program_of_command_line() -> str | None:
+    return os.environ.get("CARILLON_TEST_COMMAND_LINE") or os.environ.get("CARILLON_BINARY")
+
+
+@pytest.fixture(scope="session", params=_speakers())
 def speaker(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, binary: str) -> Iterator[Speaker]:
     """The list is the same for each of them."""
     running = _SPEAKERS[request.param](tmp_path_factory.mktemp("speaker"))
@@ -66,9 +78,14 @@ def _go(folder: Path) -> Speaker:
     return Speaker([str(program)])
 
 
-def _shell(folder: Path) -> Speaker:
+def _shell(folder: Path, **more: str) -> Speaker:
     tools.need("bash", "jq")
-    return Speaker(["bash", str(HERE / "speakers" / "shell_speaker.sh")], {"GRPCURL": tools.grpcurl()})
+    return Speaker(["bash", str(HERE / "speakers" / "shell_speaker.sh")], {"GRPCURL": tools.grpcurl(), **more})
 
 
-_SPEAKERS = {"python": _python, "go": _go, "shell": _shell}
+def _command_line(folder: Path) -> Speaker:
+    # Contexts of the person who runs the tests must not reach it.
+    return _shell(folder, CARILLON=_program_of_command_line() or "", HOME=str(folder), XDG_CONFIG_HOME=str(folder))
+
+
+_SPEAKERS = {"python": _python, "go": _go, "shell": _shell, "command-line": _command_line}

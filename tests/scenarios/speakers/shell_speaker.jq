@@ -48,7 +48,7 @@ def payload: del(.json) + {data: (.json // "null" | fromjson)};
 def plain_receipt: .receipt | {message_id, sessions, position, duplicate, report};
 def plain_member: .status |= word("PRESENCE_STATUS_") | .info |= (if . == "" then null else fromjson end);
 def plain_message: payload + {message_id: .id};
-def plain_session: .age |= seconds | .backlog.age |= seconds;
+def plain_session: .age |= seconds | .backlog.age |= seconds | .token_expire_time //= null;
 
 # One answer, or one page. All of a list's pages become one answer: see pages.
 def answer($call):
@@ -57,12 +57,13 @@ def answer($call):
   elif $call == "subscribers" then {items: .subscribers}
   elif $call == "get_presence" then {items: [.members[] | plain_member]}
   elif $call == "list_messages" then {items: [.messages[] | plain_message], head: .position}
-  elif $call == "blocked_users" then {items: .users}
+  elif $call == "blocked_users" then {items: [.users[] | .expire_time //= null]}
   elif $call == "list_sessions" then {items: [.sessions[] | plain_session]}
   elif $call == "list_streams" then {items: .streams}
   elif $call == "get_session" then .session |= plain_session | .rates |= (if . then .measured |= seconds else null end)
   elif $call == "top_slow" then .sessions |= map(plain_session)
-  elif $call == "get_stream" then . + .stream + {members, log, partial: (.nodes_answered < .nodes_expected)}
+  elif $call == "get_stream" then
+    . + .stream + {members, log: (.log | if . then .oldest_time //= null else null end), partial: (.nodes_answered < .nodes_expected)}
   elif $call == "list_nodes" then .partial = (.nodes_answered < .nodes_expected)
   else . end;
 
