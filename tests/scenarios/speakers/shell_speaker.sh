@@ -27,7 +27,7 @@ by_command() {
   { read -r address; read -r key; read -r app; read -r name; } < <(jq -r '.address, .key, .app, .call' <<<"$1")
   [ -z "$app" ] || words+=("--app=$app")
   if CARILLON_TOKEN=$key "$CARILLON" "${words[@]}" -s "$address" -o json </dev/null >"$folder/page" 2>"$folder/error"; then
-    of '{ok: (whole_answer($call) | answer($call))}' --arg call "$name" "$folder/page"
+    of '{ok: (whole_answer($call) | answer($call))}' --arg call "$name" "$folder/page" || exit 1
   else
     of 'said_no // halt_error' -R -s "$folder/error" 2>/dev/null
   fi
