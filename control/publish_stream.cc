@@ -63,6 +63,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
       return Advance(std::move(lock));
     }
     item_ = 0;
+    publishing_ = true;
     busy_ = context_.running.Begin();
     lock.unlock();
     // What came together goes out together; and the next request is asked for before the shards go to work, because on
@@ -109,6 +110,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
     }
     std::unique_lock lock(mutex_);
     idle_ = true;
+    publishing_ = false;
     std::shared_ptr<void> done = std::move(busy_);
     Advance(std::move(lock));
   }
@@ -148,7 +150,7 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
     if (finished_) return;
     // The gateway does not wait for a caller that has nothing to say. Where the read has just brought something, it is
     // not published: it was not acknowledged, and the caller is told to go elsewhere.
-    if (stopped_ && busy_ == nullptr && !reading_over_) {
+    if (stopped_ && !publishing_ && !reading_over_) {
       reading_over_ = true;
       end_ = absl::UnavailableError(kShuttingDown);
     }
@@ -168,8 +170,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
       idle_ = false;
       read = beginning_read_ = true;
     }
-    bool publishing = !idle_ && !reading_over_ && !read;
-    bool over = reading_over_ || (cancelled_ && !publishing);
+    bool waiting = !idle_ && !reading_over_ && !read;  // for the read, or what it brought
+    bool over = !publishing_ && (reading_over_ || (cancelled_ && !waiting));
     if (over && !beginning_read_ && !writing_ && (!answer_waits || cancelled_)) {
       finished_ = finish = true;
     }
@@ -206,7 +208,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
   std::atomic<bool> cancelled_{false};  // also read without the lock, between items
   bool finished_ = false;
   Status end_;
-  std::shared_ptr<void> busy_;  // while a request is being published
+  bool publishing_ = false;
+  std::shared_ptr<void> busy_;  // while it is
 };
 
 }  // namespace

@@ -3,6 +3,7 @@ package carillon_test
 import (
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -120,6 +121,20 @@ func TestOneStreamWithItsRuleAndItsLog(t *testing.T) {
 	here, err := client.GetStream(t.Context(), room)
 	if err != nil || here.Sessions != 1 || here.Members == nil || *here.Members != 1 || here.Log != nil {
 		t.Errorf("%+v, %v", here, err)
+	}
+}
+
+func TestTheConfiguration(t *testing.T) {
+	gateway := requireGateway(t)
+	client := gateway.Client(t)
+
+	reloaded, err := client.Reload(t.Context())
+	if err != nil || len(reloaded.Changed)+len(reloaded.NeedRestart) > 0 {
+		t.Errorf("%+v, %v", reloaded, err)
+	}
+	yaml, err := client.GetConfig(t.Context())
+	if err != nil || !strings.Contains(yaml, "log-*") || strings.Contains(yaml, gateway.Key) {
+		t.Errorf("%s, %v", yaml, err)
 	}
 }
 

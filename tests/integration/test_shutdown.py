@@ -182,6 +182,41 @@ def test_publishers_in_full_flight_do_not_hold_it(start: Callable[..., Gateway],
     assert not thread.is_alive()
 
 
+def test_what_is_acknowledged_at_the_end_is_what_was_published(
+    start_gateway: Callable[..., Gateway], keep: Callable[[Any], Any], tmp_path: Path
+) -> None:
+    """Publishers flat out while the gateway ends: each message of the log was acknowledged, and nothing else was."""
+    config = {
+        "streams": [{"pattern": "*", "log": {"mode": "log", "messages": 1000000, "max_bytes": "1GiB", "max_replay": 100000}}],
+        "engine": {"memory": {"snapshot": str(tmp_path / "logs")}},
+    }
+    first = start_gateway(config)
+    control = keep(Control(first.control))
+    publishers = {f"log-{n}": control.publisher() for n in range(4)}
+
+    def publish(stream: str) -> None:
+        with suppress(CallOver):
+            while True:
+                publishers[stream].send([stream_item(stream)] * 10)
+
+    threads = [threading.Thread(target=publish, args=(stream,), daemon=True) for stream in publishers]
+    for thread in threads:
+        thread.start()
+    for publisher in publishers.values():
+        publisher.wait_acked(100)
+
+    first.begin_stop()
+    for publisher in publishers.values():
+        assert publisher.refused().code == grpc.StatusCode.UNAVAILABLE
+    assert first.wait() == 0
+    for thread in threads:
+        thread.join(PATIENCE)
+    second = keep(Control(start_gateway(config).control))
+    for stream, publisher in publishers.items():
+        answer = second.call("ListMessages", pb.ListMessagesRequest(stream=stream, page_size=1))
+        assert answer.top.offset == publisher.acked
+
+
 def test_publishers_that_say_nothing_do_not_hold_it(
     start_gateway: Callable[..., Gateway], keep: Callable[[Any], Any]
 ) -> None:

@@ -1,4 +1,5 @@
-"""Every call of carillon.v1.AdminService, as calls.py has those of ControlService. All of them only read."""
+"""Every call of carillon.v1.AdminService, as calls.py has those of ControlService. All of them only read,
+but for reload, which may be done twice."""
 
 from __future__ import annotations
 
@@ -11,9 +12,11 @@ from carillon_client.admin_results import (
     Backlog,
     Node,
     Nodes,
+    Reloaded,
     SessionDetails,
     SessionInfo,
     SessionRates,
+    SettingChange,
     Slowest,
     StreamDetails,
     StreamInfo,
@@ -86,6 +89,18 @@ def list_nodes(*, timeout: float | None = None) -> Call[Nodes]:
     return Call("ListNodes", admin_pb2.ListNodesRequest(), _nodes_of, timeout, service=_SERVICE)
 
 
+def reload(*, timeout: float | None = None) -> Call[Reloaded]:
+    """Loads the gateway's configuration again, as SIGHUP does: all or nothing. Raises FailedPrecondition, whose message has
+    a line for each problem, where it is refused. Verb: admin, and a key for all apps and streams.
+    """
+    return Call("Reload", admin_pb2.ReloadRequest(), _reloaded_of, timeout, service=_SERVICE)
+
+
+def get_config(*, timeout: float | None = None) -> Call[str]:
+    """The settings that count in the gateway, as YAML without secrets. Verb: admin, and a key for all apps and streams."""
+    return Call("GetConfig", admin_pb2.GetConfigRequest(), _yaml_of, timeout, service=_SERVICE)
+
+
 # --- Reading responses ------------------------------------------------------------------------------------------------
 
 
@@ -152,6 +167,18 @@ def _nodes_of(response: admin_pb2.ListNodesResponse) -> Nodes:
         for each in response.nodes
     )
     return Nodes(nodes, response.nodes_answered < response.nodes_expected)
+
+
+def _reloaded_of(response: admin_pb2.ReloadResponse) -> Reloaded:
+    return Reloaded(tuple(map(_change, response.changed)), tuple(map(_change, response.need_restart)))
+
+
+def _change(change: Any) -> SettingChange:
+    return SettingChange(change.setting, getattr(change, "from"), change.to)  # "from" is a word of Python's
+
+
+def _yaml_of(response: admin_pb2.GetConfigResponse) -> str:
+    return response.yaml
 
 
 def _seconds(duration: Any) -> float:

@@ -150,3 +150,23 @@ class Nodes:
     nodes: tuple[Node, ...]
     #: True where a gateway did not answer.
     partial: bool
+
+
+@dataclass(frozen=True)
+class SettingChange:
+    """A setting that is another than before. Of secrets and groups only the setting is told."""
+
+    #: Its path, such as edge.listen.
+    setting: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """What loading the configuration again came to."""
+
+    #: What counts from here on.
+    changed: tuple[SettingChange, ...]
+    #: What has changed since the start, and counts after a restart only.
+    need_restart: tuple[SettingChange, ...]

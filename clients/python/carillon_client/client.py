@@ -138,6 +138,8 @@ class Client:
     list_streams = _list(admin_calls.list_streams)
     get_stream = _call(admin_calls.get_stream)
     list_nodes = _call(admin_calls.list_nodes)
+    reload = _call(admin_calls.reload)
+    get_config = _call(admin_calls.get_config)
     watch = _watch(watching.order)
 
     def batcher(self, *, max_outstanding: int = MAX_OUTSTANDING, on_failure: OnFailure | None = None) -> Batcher:

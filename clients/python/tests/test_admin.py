@@ -105,6 +105,13 @@ def test_one_stream(client: Client, connect: Connect, fresh: Fresh) -> None:
     assert (empty.log.top.offset, empty.log.oldest_offset, empty.log.oldest_time) == (0, 0, None)
 
 
+def test_the_configuration(client: Client) -> None:
+    reloaded = client.reload()
+
+    assert (reloaded.changed, reloaded.need_restart) == ((), ())
+    assert "log-*" in client.get_config() and KEY not in client.get_config()
+
+
 def test_nodes(make_client: Make, gateway: Gateway, connect: Connect) -> None:
     connect()
 
