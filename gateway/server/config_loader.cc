@@ -220,9 +220,15 @@ class Loader {
       if (!file.empty()) SetFromFile(path, file, name + "_FILE");
     });
     for (const auto& [name, text] : left) {
-      if (IsKubernetes(name) || name == "CARILLON_TOKEN" || name == "CARILLON_ADDRESS") continue;  // the clients'
+      if (IsKubernetes(name) || IsOfClients(name)) continue;
       loaded_.warnings.push_back(fmt::format("the environment variable {} is no setting of Carillon", name));
     }
+  }
+
+  // What clients and the command line go by.
+  static bool IsOfClients(std::string_view name) {
+    return name == "CARILLON_ADDRESS" || name == "CARILLON_TOKEN" || name == "CARILLON_TOKEN_FILE" ||
+           name == "CARILLON_CONTEXT";
   }
 
   // Kubernetes sets these by itself for a Service called "carillon": CARILLON_PORT=tcp://10.0.0.1:7310 and so on.
