@@ -28,7 +28,7 @@ LIBRARIES = [
     (re.compile(r"^boost/asio"), {"hub", "edge", "server", "tools"}, True),
     (re.compile(r"^boost/beast"), {"edge", "tools"}, False),
     (re.compile(r"^grpc|grpc\.pb\.h$"), {"control", "tools"}, False),
-    (re.compile(r"^yaml-cpp/"), {"server"}, False),
+    (re.compile(r"^yaml-cpp/"), {"server", "tools"}, False),
     (re.compile(r"^CLI/"), {"tools"}, True),
     (re.compile(r"^openssl/"), {"base", "auth", "edge", "tools"}, False),
     (re.compile(r"^(spdlog|prometheus)/"), {"base"}, False),

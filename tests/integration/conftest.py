@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-pytest.register_assert_rewrite("support.ws", "support.http", "support.control", "support.gateway", "support.history", "support.publishing")
+pytest.register_assert_rewrite("support.ws", "support.http", "support.control", "support.gateway", "support.history", "support.publishing",
+                               "support.command_line")
 
 from support import tools  # noqa: E402
+from support.command_line import Shell  # noqa: E402
 from support.control import Control  # noqa: E402
 from support.gateway import JWT_SECRET, Gateway, merged  # noqa: E402
 from support.http import RawConnection  # noqa: E402
@@ -99,6 +101,12 @@ def keep() -> Iterator[Callable[[Any], Any]]:
 def connect(gateway: Gateway, keep: Callable[[Any], Any]) -> Connect:
     """Connects a Browser, which is welcomed: connect(target, **how)."""
     return lambda target="/ws", **how: keep(Browser(gateway.edge, target, **how))
+
+
+@pytest.fixture
+def shell(binary: str, gateway: Gateway, tmp_path: Path) -> Shell:
+    """A person at a shell, for whom CARILLON_ADDRESS is the gateway."""
+    return Shell(binary, tmp_path / "home", gateway.control)
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ import grpc
 from carillon_client._pb import envelope_pb2, events_pb2, events_pb2_grpc
 
 from support.control import Control
-from support.patience import PATIENCE
+from support.gateway import Gateway
+from support.patience import PATIENCE, eventually
 
 pb = events_pb2
 Position = envelope_pb2.Position
@@ -125,3 +126,12 @@ class Watch:
     def say(self, request: pb.WatchRequest) -> None:
         """Anything."""
         self._requests.put(request)
+
+
+def wait_for_watchers(gateway: Gateway, count: int) -> None:
+    """Waits until so many watch, in whatever app: what happens from here on is theirs. There is no sample before the first."""
+
+    def watchers() -> float:
+        return sum(float(line.split()[-1]) for line in gateway.metrics().text.splitlines() if line.startswith("carillon_feed_watchers{"))
+
+    eventually(watchers, lambda found: found == count, "those who watch")

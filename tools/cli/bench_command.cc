@@ -227,7 +227,7 @@ Status RunFanout(const FanoutArguments& arguments, bool* clean) {
 }  // namespace
 
 void AddBench(CLI::App& app, int* exit_code) {
-  CLI::App* bench = app.add_subcommand("bench", "Measure a running gateway");
+  CLI::App* bench = app.add_subcommand("bench", "Measure a running gateway")->group(kMeasure);
   bench->require_subcommand(1);
   CLI::App* fanout = bench->add_subcommand(
       "fanout",

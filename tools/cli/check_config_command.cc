@@ -7,7 +7,8 @@ namespace carillon::cli {
 
 void AddCheckConfig(CLI::App& app, int* exit_code) {
   CLI::App* command =
-      app.add_subcommand("check-config", "Check a configuration and say everything that is wrong with it");
+      app.add_subcommand("check-config", "Check a configuration and say everything that is wrong with it")
+          ->group(kConfigure);
   auto flags = std::make_shared<ConfigFlags>(*command);
   command->callback([flags, exit_code] {
     bool good = flags->Load().has_value();

@@ -87,8 +87,10 @@ int CheckToken(const ConfigFlags& flags, const CheckTokenArguments& arguments) {
 }  // namespace
 
 void AddCheckToken(CLI::App& app, int* exit_code) {
-  CLI::App* command = app.add_subcommand(
-      "check-token", "Say who a token is for, or why it is refused (exit code 1), as the gateway would");
+  CLI::App* command =
+      app.add_subcommand("check-token",
+                         "Say who a token is for, or why it is refused (exit code 1), as the gateway would")
+          ->group(kConfigure);
   auto arguments = std::make_shared<CheckTokenArguments>();
   command->add_option("token", arguments->token,
                       "The token; without it, or with -, standard input is read: other users of the machine can see "

@@ -1,31 +1,51 @@
+#include <algorithm>
+#include <vector>
+
+#include "gateway/server/config_values.h"
 #include "tools/cli/commands.h"
+#include "tools/cli/outcome.h"
+
+namespace carillon::cli {
+namespace {
+
+// Where there is no such command: the one that was probably meant, and all of them, by what they are for.
+int SayUnknown(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands(nullptr)) names.push_back(command->get_name());
+  std::string nearest = server::NearestName(word, names);
+  Say(fmt::format("there is no command \"{}\"{}; there are:", word, nearest.empty() ? "" : " (" + nearest + "?)"));
+  for (const char* group : {kRun, kConfigure, kUse, kLook, kAct, kMeasure, kDiagnose, kConvenience}) {
+    std::string line = fmt::format("  {:12}", group);
+    for (const CLI::App* command : app.get_subcommands(nullptr)) {
+      if (command->get_group() == group) line += " " + command->get_name();
+    }
+    Say(line);
+  }
+  Say("try: carillon COMMAND --help");
+  return kWrongUsage;
+}
+
+}  // namespace
+}  // namespace carillon::cli
 
 int main(int argc, char** argv) {
+  using namespace carillon::cli;  // NOLINT(google-build-using-namespace)
   CLI::App app("Carillon: a realtime gateway. Backends speak gRPC, browsers keep their client library.", "carillon");
   app.require_subcommand(1);
-  int exit_code = 0;
-  carillon::cli::AddServe(app, &exit_code);
-  carillon::cli::AddCheckConfig(app, &exit_code);
-  carillon::cli::AddToken(app, &exit_code);
-  carillon::cli::AddCheckToken(app, &exit_code);
-  carillon::cli::AddVersion(app, &exit_code);
-  carillon::cli::AddBench(app, &exit_code);
-  if (argc > 1 && argv[1][0] != '-') {
-    std::string known;
-    bool found = false;
-    for (const CLI::App* command : app.get_subcommands(nullptr)) {
-      found = found || command->get_name() == argv[1];
-      known += " " + command->get_name();
-    }
-    if (!found) {
-      std::fprintf(stderr, "there is no command \"%s\"; there are:%s\n", argv[1], known.c_str());
-      return 2;
-    }
+  int exit_code = kOk;
+  for (auto* add : {AddServe, AddCheckConfig, AddToken, AddCheckToken, AddPublish, AddSend, AddWatch, AddUnaryCommands,
+                    AddTop, AddBench, AddHealth, AddDoctor, AddVersion, AddContext, AddCompletion}) {
+    add(app, &exit_code);
   }
+  auto commands = app.get_subcommands(nullptr);
+  bool known = argc < 2 || argv[1][0] == '-' ||
+               std::any_of(commands.begin(), commands.end(),
+                           [&](const CLI::App* command) { return command->get_name() == argv[1]; });
+  if (!known) return SayUnknown(app, argv[1]);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? kOk : kWrongUsage;
   }
   return exit_code;
 }

@@ -82,7 +82,7 @@ int Serve(const ConfigFlags& flags) {
 }  // namespace
 
 void AddServe(CLI::App& app, int* exit_code) {
-  CLI::App* command = app.add_subcommand("serve", "Run the gateway until SIGTERM");
+  CLI::App* command = app.add_subcommand("serve", "Run the gateway until SIGTERM")->group(kRun);
   auto flags = std::make_shared<ConfigFlags>(*command);
   command->callback([flags, exit_code] { *exit_code = Serve(*flags); });
 }

@@ -75,7 +75,8 @@ int MakeToken(const ConfigFlags& flags, const TokenArguments& arguments) {
 }  // namespace
 
 void AddToken(CLI::App& app, int* exit_code) {
-  CLI::App* command = app.add_subcommand("token", "Make a token for a client, signed with auth.hs256_secret");
+  CLI::App* command =
+      app.add_subcommand("token", "Make a token for a client, signed with auth.hs256_secret")->group(kConfigure);
   auto arguments = std::make_shared<TokenArguments>();
   command->add_option("-u,--user", arguments->user, "The user's id (\"sub\")")->required();
   command->add_option("--name", arguments->name, "The user's name");

@@ -14,7 +14,8 @@ std::string Version();
 namespace carillon::cli {
 
 void AddVersion(CLI::App& app, int* exit_code) {
-  CLI::App* command = app.add_subcommand("version", "Say which version this is, and what it was built with");
+  CLI::App* command =
+      app.add_subcommand("version", "Say which version this is, and what it was built with")->group(kDiagnose);
   command->callback([exit_code] {
     std::printf("carillon %s\nBoost %s, gRPC %s, protobuf %s, %s\n", std::string(server::kVersion).c_str(),
                 BOOST_LIB_VERSION, grpc::Version().c_str(),
