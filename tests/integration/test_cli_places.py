@@ -18,6 +18,7 @@ from support.ws import Browser, with_query
 
 KEY = "canary-of-contexts-0123456789abcdef"
 READER = "canary-of-readers-0123456789abcdef"
+NARROW = "canary-of-few-streams-0123456789abcdef"
 Connect = Callable[..., Browser]
 
 
@@ -29,7 +30,8 @@ def shards() -> int:
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
     return {"control": {"keys": [{"name": "all", "secret": KEY, "verbs": ["publish", "read", "admin"], "apps": ["*"]},
-                                 {"name": "reader", "secret": READER, "verbs": ["read"]}]},
+                                 {"name": "reader", "secret": READER, "verbs": ["read"]},
+                                 {"name": "narrow", "secret": NARROW, "verbs": ["publish", "read"], "streams": ["a-*"], "apps": ["shop"]}]},
             "apps": [{"name": "shop"}]}  # fmt: skip
 
 
@@ -207,6 +209,8 @@ def test_doctor_of_a_gateway_that_is_well(gateway: Gateway, shell: Shell, connec
     assert results(checks)["clock"] == "good"
     assert [check["said"] for check in checks if check["check"] == "key"] == ["good for: publish, read, admin"]
     assert "good for: read" in shell.run("doctor", "--key", READER).out
+    narrow = shell.run("doctor", "--key", NARROW, "--app", "shop").out
+    assert "good for: publish, read\n" in narrow and "✓ app" in narrow
     table = shell.run("doctor", "--key", KEY).out.splitlines()
     assert all(line[0] in "✓-" for line in table) and len(table) == 6
 

@@ -94,6 +94,11 @@ Check CheckPort(const Remote& remote, Status reached) {
   return bad;
 }
 
+// Not: the key is for other streams or apps.
+bool LacksVerb(const Status& status) {
+  return absl::IsPermissionDenied(status) && MessageOf(status).starts_with("this key lacks the verb");
+}
+
 // The verbs that the key has, by calls that would do nothing. UNAUTHENTICATED where there is no such key.
 StatusOr<std::string> VerbsOf(const Remote& remote) {
   v1::ListNodesRequest read;
@@ -108,9 +113,20 @@ StatusOr<std::string> VerbsOf(const Remote& remote) {
     Status status = remote.Call(probe.request, ResponseTo(probe.request).get());
     if (absl::IsUnauthenticated(status) || absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status))
       return status;
-    if (!absl::IsPermissionDenied(status)) verbs += std::string(verbs.empty() ? "" : ", ") + probe.verb;
+    if (!LacksVerb(status)) verbs += std::string(verbs.empty() ? "" : ", ") + probe.verb;
   }
   return verbs;
+}
+
+Check CheckApp(const Remote& remote) {
+  v1::ListStreamsRequest request;
+  v1::ListStreamsResponse response;
+  AddressTo(request, remote.connection().app);
+  request.set_page_size(1);
+  Status status = remote.Call(request, &response);
+  if (status.ok()) return {"app", Result::kGood, remote.connection().app, ""};
+  if (LacksVerb(status)) return {"app", Result::kNote, "not known: the key lacks the verb read", ""};
+  return {"app", Result::kBad, MessageOf(status), "see --app, apps and control.keys[].apps"};
 }
 
 Check CheckReflection(const Remote& remote) {
@@ -186,13 +202,7 @@ Checks CheckGateway(const Remote& remote) {
   std::string may = verbs->empty() ? "nothing" : *verbs;
   checks.push_back({"key", Result::kGood, with_key ? "good for: " + may : "none was given; without one: " + may, ""});
   if (!remote.connection().app.empty()) {
-    v1::CountSubscribersRequest request;
-    v1::CountSubscribersResponse response;
-    AddressTo(request, remote.connection().app);
-    Status status = remote.Call(request, &response);
-    bool there = status.ok() || MessageOf(status).find("verb") != std::string::npos;
-    checks.push_back(there ? Check{"app", Result::kGood, remote.connection().app, ""}
-                           : Check{"app", Result::kBad, MessageOf(status), "see --app, apps and control.keys[].apps"});
+    checks.push_back(CheckApp(remote));
   }
   checks.push_back(CheckReflection(remote));
   checks.push_back(CheckClock(remote));

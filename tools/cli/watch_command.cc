@@ -103,7 +103,8 @@ class Watcher {
       if (interrupt_.WaitFor(pause)) break;
       pause = std::min(pause * 2, kLongestPause);
     }
-    if (begun_) Say(fmt::format("watched up to {}: --resume {} goes on from there", Place(), Place()));
+    if (!begin_.resume().epoch().empty())
+      Say(fmt::format("watched up to {}: --resume {} goes on from there", Place(), Place()));
     return absl::OkStatus();
   }
 
@@ -118,10 +119,11 @@ class Watcher {
     *request.mutable_begin() = begin_;
     stream->Write(request);
     v1::WatchResponse response;
-    while (left_ > 0 && printed_.ok() && stream->Read(&response)) {
+    while (left_ > 0 && stream->Read(&response)) {
       if (begun_ && !heard_) Say("the gateway is back");
       heard_ = begun_ = true;
       v1::Position done = Show(response);
+      if (!printed_.ok()) break;    // nobody has read it: it is not acknowledged
       if (!done.epoch().empty()) {  // else this member stands by
         *begin_.mutable_resume() = done;
         begin_.set_from_oldest(false);
