@@ -153,13 +153,14 @@ def test_keys_are_never_said(gateway: Gateway, stranger: Shell, connect: Connect
         ["nodes"], ["nodes", "--print-grpcurl"], ["kick", "a b"], ["kick"], ["doctor"], ["health"], ["doctor", "-o", "json"], ["context", "ls"],
         ["nodes", "--address", "127.0.0.1:1"], ["nodes", "--tls"], ["nodes", "--ca", key_file], ["watch", "--kind", "x"], ["publish", "s", "e", "{"],
     ]  # fmt: skip
-    for secret in (KEY, READER, "canary unusable\x01key"):
-        for how in ({"CARILLON_TOKEN": secret}, {}):
-            for command in commands:
-                arguments = command if how else [*command, *(["--key", secret] if command[0] != "context" else [])]
-                done = stranger.run(*arguments, environment={"CARILLON_ADDRESS": gateway.control, **how}, code=None)
-                assert "canary" not in done.out + done.err, done
-                assert done.code in (0, 1, 2, 3, 4), done
+    unusable = "canary unusable\x01key"
+    for secret, by_flag in ((KEY, False), (READER, True), (unusable, True), (unusable, False)):
+        for command in commands if secret != unusable else commands[:2]:
+            flag = ["--key", secret] if by_flag and command[0] != "context" else []
+            environment = {"CARILLON_ADDRESS": gateway.control, "CARILLON_TOKEN": None if by_flag else secret}
+            done = stranger.run(*command, *flag, environment=environment, code=None)
+            assert "canary" not in done.out + done.err, done
+            assert done.code in (0, 1, 2, 3, 4), done
 
 
 # --- TLS ---
@@ -267,9 +268,11 @@ def test_bash_completes_commands_flags_and_formats(shell: Shell) -> None:
     assert set(complete(shell, "carillon", "kick", "alice", "--r")) == {"--reason"}
     assert "--edge.listen" in complete(shell, "carillon", "serve", "--edge.l")
     assert complete(shell, "carillon", "nodes", "-o", "") == ["table", "json", "jsonl"]
-    for command in commands:
-        if not command.startswith("-"):
-            assert "--help" in complete(shell, "carillon", command, "--h"), command
+    script = """source <(carillon completion bash)
+      for command in $COMMANDS; do COMP_WORDS=(carillon $command --hel); COMP_CWORD=2; _carillon; echo $command ${COMPREPLY[@]}; done"""
+    names = [command for command in commands if not command.startswith("-")]
+    done = shell.shell(script, environment={"COMMANDS": " ".join(names)})
+    assert [line for line in done.out.splitlines() if line] == [f"{name} --help" for name in names]
 
 
 def test_the_scripts_are_sound(shell: Shell) -> None:
