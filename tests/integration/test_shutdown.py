@@ -214,7 +214,7 @@ def test_what_is_acknowledged_at_the_end_is_what_was_published(
     second = keep(Control(start_gateway(config).control))
     for stream, publisher in publishers.items():
         answer = second.call("ListMessages", pb.ListMessagesRequest(stream=stream, page_size=1))
-        assert answer.top.offset == publisher.acked
+        assert answer.position.offset == publisher.acked
 
 
 def test_publishers_that_say_nothing_do_not_hold_it(
