@@ -57,6 +57,7 @@ def said_no:
   (split("\n")[0] | capture("^ *((?<field>[a-z_.]+): )?(?<message>.*) \\[(?<reason>[A-Z_]+)\\]$")) // null |
   if . == null then null else {refused: {
     code: ({FIELD_INVALID: "INVALID_ARGUMENT", KEY_INVALID: "UNAUTHENTICATED", KEY_TOO_NARROW: "PERMISSION_DENIED",
-      APP_UNKNOWN: "NOT_FOUND", REQUEST_ID_REUSED: "ALREADY_EXISTS", POSITION_MISMATCH: "ABORTED",
+      APP_UNKNOWN: "NOT_FOUND", SESSION_UNKNOWN: "NOT_FOUND", CONFIG_INVALID: "FAILED_PRECONDITION",
+      REQUEST_ID_REUSED: "ALREADY_EXISTS", POSITION_MISMATCH: "ABORTED",
       NO_LOG: "FAILED_PRECONDITION", NO_PRESENCE: "FAILED_PRECONDITION"}[.reason]),
     reason, message, fields: (if .reason == "FIELD_INVALID" then [.field] else [] end)}} end;
