@@ -1,5 +1,6 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -192,6 +193,11 @@ StatusOr<MemoryEngine::SnapshotCounts> MemoryEngine::WriteTo(SnapshotWriter& wri
   Stripe& feeds = stripes_.back();
   std::lock_guard lock(feeds.mutex);
   for (const GroupPlace& place : feed_.TakePlaces()) {
+    // Who resumed somewhere that never was, and has not been told so yet: it must not cost the logs.
+    if (!std::all_of(place.acknowledged.begin(), place.acknowledged.end(),
+                     [](const wire::Position& at) { return IsEpoch(at.epoch); })) {
+      continue;
+    }
     v1::SnapshotGroup* group = record.mutable_group();
     group->Clear();
     group->set_app(name_of(feeds, place.app));

@@ -390,6 +390,19 @@ TEST_F(MemoryEngineLogsTest, PlacesOfGroupsOutliveTheProcess) {
   EXPECT_THAT(engine_->feed().TakePlaces(), IsEmpty());
 }
 
+TEST_F(MemoryEngineLogsTest, APlaceInNoFeedCostsNothingElse) {
+  Publish(Stream("log-a"));
+  std::vector<GroupPlace> places = {{wire::kDefaultApp, "lost", {{"e1", 3}, {"an-epoch-that-never-was", 7}}},
+                                    {wire::kDefaultApp, "sound", {{"e1", 7}}}};
+  engine_->feed().KeepPlaces(places);
+  ASSERT_TRUE(engine_->WriteSnapshot(path_).ok());
+  Start();
+  auto loaded = engine_->LoadSnapshot(path_);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->messages, 1u);
+  EXPECT_THAT(engine_->feed().TakePlaces(), ElementsAre(places[1]));
+}
+
 TEST_F(MemoryEngineLogsTest, PlacesThatAreNoneAreTorn) {
   const char* const kBad[] = {
       "name: ''  acknowledged { epoch: 'e' }", "name: 'a b'  acknowledged { epoch: 'e' }",           "name: 'g'",
