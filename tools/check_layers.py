@@ -16,18 +16,19 @@ ROOMS = {
     "dialect": ("gateway/dialect", {"proto", "base", "wire"}),
     "engine": ("gateway/engine", {"proto", "base", "wire"}),
     "auth": ("gateway/auth", {"proto", "base", "wire"}),
+    "hooks": ("gateway/hooks", {"proto", "base", "wire", "auth"}),
     "hub": ("gateway/hub", {"proto", "base", "wire", "dialect", "engine", "auth"}),
-    "edge": ("gateway/edge", {"proto", "base", "wire", "dialect", "engine", "auth", "hub"}),
-    "control": ("control", {"proto", "base", "wire", "dialect", "engine", "auth", "hub"}),
-    "server": ("gateway/server", {"proto", "base", "wire", "dialect", "engine", "auth", "hub", "edge", "control"}),
-    "tools": ("tools", {"proto", "base", "wire", "dialect", "engine", "auth", "hub", "edge", "control", "server"}),
+    "edge": ("gateway/edge", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub"}),
+    "control": ("control", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub"}),
+    "server": ("gateway/server", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub", "edge", "control"}),
+    "tools": ("tools", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub", "edge", "control", "server"}),
 }
 
 # Libraries: which rooms may include them at all, and whether in headers too.
 LIBRARIES = [
     (re.compile(r"^boost/asio"), {"hub", "edge", "server", "tools"}, True),
     (re.compile(r"^boost/beast"), {"edge", "tools"}, False),
-    (re.compile(r"^grpc|grpc\.pb\.h$"), {"control", "tools"}, False),
+    (re.compile(r"^grpc|grpc\.pb\.h$"), {"control", "hooks", "tools"}, False),
     (re.compile(r"^yaml-cpp/"), {"server", "tools"}, False),
     (re.compile(r"^CLI/"), {"tools"}, True),
     (re.compile(r"^openssl/"), {"base", "auth", "edge", "tools"}, False),

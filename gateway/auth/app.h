@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -17,6 +18,14 @@
 
 namespace carillon::auth {
 
+// Who a client is, asked of a backend (config: auth.hook).
+struct HookRules {
+  std::string backend;               // empty: nobody is asked
+  std::vector<std::string> cookies;  // that it is shown
+  std::vector<std::string> headers;  // in lower case
+  std::chrono::milliseconds lifetime{3'600'000};
+};
+
 // One tenant: who may connect to it, and how much of the gateway it may use. Immutable but for its verifier, which
 // outlives it: loaded again, the configuration describes the app anew, and who is kept out of it stays kept out.
 struct App {
@@ -25,7 +34,8 @@ struct App {
   std::string key{wire::kDefaultAppName};  // in the path, /app/{key}
   OriginRules origins;
   std::shared_ptr<Verifier> tokens;
-  std::string cookie;                 // that may carry a token; empty: none
+  std::string cookie;  // that may carry a token; empty: none
+  HookRules hook;
   uint32_t connections = 0;           // the most; 0: any number, as for those below
   uint32_t connections_per_user = 0;  // sessions
   uint32_t max_streams = 0;           // with subscribers

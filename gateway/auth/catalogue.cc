@@ -81,6 +81,10 @@ bool MatchesEvent(std::string_view rule, std::string_view event) {
   return rule.ends_with('*') ? event.starts_with(rule.substr(0, rule.size() - 1)) : event == rule;
 }
 
+Catalogue::Catalogue(std::vector<StreamAccess> rules) : rules_(std::move(rules)) {
+  for (const StreamAccess& rule : rules_) asks_backends_ = asks_backends_ || !rule.subscribe_hook.empty();
+}
+
 const StreamAccess& Catalogue::Find(const std::string& stream) const {
   for (const StreamAccess& rule : rules_) {
     if (wire::MatchesPattern(rule.pattern, stream)) return rule;

@@ -48,8 +48,10 @@ struct StreamAccess {
   std::string description;  // for people
   bool reserved = false;
   Access subscribe;
+  std::string subscribe_hook;                 // the backend that is asked as well; empty: none
   std::map<std::string, std::string> filter;  // annotation to Expand pattern
   Access publish{Access::Who::kNobody, {}, {}};
+  std::string publish_hook;
   std::vector<ClientEventRule> events;  // empty: anything
   size_t max_payload_bytes = 16 << 10;
   Rate moods{5, std::chrono::seconds(10)};  // how often a session may set its user's
@@ -65,7 +67,10 @@ struct StreamAccess {
 class Catalogue {
  public:
   Catalogue() = default;
-  explicit Catalogue(std::vector<StreamAccess> rules) : rules_(std::move(rules)) {}
+  explicit Catalogue(std::vector<StreamAccess> rules);
+
+  // Whether any rule has a backend asked about who may subscribe.
+  bool AsksBackends() const { return asks_backends_; }
 
   // The rule of a stream; where none matches, the one that everybody has. Lives as long as this.
   const StreamAccess& Find(const std::string& stream) const;
@@ -73,6 +78,7 @@ class Catalogue {
  private:
   std::vector<StreamAccess> rules_;
   StreamAccess otherwise_;
+  bool asks_backends_ = false;
 };
 
 // Whether a rule for events, a name or the beginning of names and a "*", is for this one.

@@ -12,7 +12,7 @@
 // each part means.
 namespace carillon::auth {
 
-enum class EventAction : uint8_t { kFeed, kPresence, kPublish, kSubscribe, kUnsubscribe, kSync, kRefuse };
+enum class EventAction : uint8_t { kFeed, kPresence, kPublish, kSubscribe, kUnsubscribe, kSync, kRefuse, kNone };
 
 struct EventRule {
   std::string event = "*";  // a name, or the beginning of names and a "*"
@@ -21,6 +21,7 @@ struct EventRule {
   bool anonymous = false;  // sessions without a user may as well
   Rate rate{10, std::chrono::seconds(1)};
   size_t max_payload_bytes = 16 << 10;
+  std::string hook;  // the backend that is asked first; empty: none
 };
 
 // The rules of an app, the first that matches counts. Immutable; any thread.

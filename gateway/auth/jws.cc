@@ -99,6 +99,14 @@ Status MarkUnknownKey(Status status) {
   return status;
 }
 
+bool LooksLikeJws(std::string_view text) {
+  size_t first = text.find('.');
+  if (first == std::string_view::npos || text.size() > kMaxTokenBytes) return false;
+  size_t second = text.find('.', first + 1);
+  if (second == std::string_view::npos || text.find('.', second + 1) != std::string_view::npos) return false;
+  return ParseTokenPart(text.substr(0, first), "header").ok();
+}
+
 bool IsUnknownKey(const Status& status) {
   return status.GetPayload({kUnknownKey.data(), kUnknownKey.size()}).has_value();
 }

@@ -18,6 +18,9 @@ inline constexpr size_t kMaxTokenBytes = 8192;
 // algorithm. Pure; any thread.
 StatusOr<std::string> VerifyJws(std::string_view text, const KeySet& keys);
 
+// Whether a text is meant to be such a one, good or not: three parts, of which the first is a JSON object.
+bool LooksLikeJws(std::string_view text);
+
 // True where VerifyJws knew no key of that name, or only ones without a name that do not fit: there may be newer ones.
 bool IsUnknownKey(const Status& status);
 

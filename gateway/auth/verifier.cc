@@ -31,6 +31,11 @@ Status Verifier::VerifyGrant(std::string_view token, std::string_view stream, st
   return absl::OkStatus();
 }
 
+bool Verifier::TakesTokens() const {
+  auto rules = this->rules();
+  return !rules->keys.empty() || !rules->fetched.empty();
+}
+
 bool Verifier::LacksKeys() const {
   std::lock_guard lock(mutex_);
   return std::any_of(fetched_.begin(), fetched_.end(), [](const Fetched& fetched) { return fetched.keys.empty(); });

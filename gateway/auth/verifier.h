@@ -31,6 +31,9 @@ class Verifier {
   Status VerifyGrant(std::string_view token, std::string_view stream, std::string_view user_id,
                      std::chrono::system_clock::time_point now) const;
 
+  // Whether there are keys, or addresses to fetch them from: else no token is a good one.
+  bool TakesTokens() const;
+
   // For a token whose key is not known (IsUnknownKey): true where newer keys are being fetched, and `done` will be
   // called once, on any thread, when there is nothing more to wait for. False: they were fetched a moment ago, or there
   // is nowhere to fetch them from.

@@ -63,6 +63,7 @@ struct Auth {
   RequestId id;
   std::string token;
   WantedByStream wanted;
+  std::string rest;  // what else the frame says, as JSON, for a backend that is asked about the token; empty: nothing
 };
 struct Publish {
   RequestId id;
@@ -176,9 +177,15 @@ struct SyncState {
 // A message was published. Only said where the request had an id.
 struct PublishDone {
   RequestId id;
-  std::string stream;  // empty: backends get it, as a client event
-  std::string message_id;
+  std::string stream;                      // empty: backends get it, as a client event
+  std::string message_id;                  // empty: a backend took it, and there is no message
   std::optional<wire::Position> position;  // where a log keeps it
+};
+// What a backend answers to an event.
+struct Answer {
+  RequestId id;
+  std::string event;  // the one that it answers
+  std::string json;
 };
 struct Members {
   RequestId id;
@@ -216,7 +223,7 @@ struct Restart {
   uint32_t retry_after_ms = 0;
 };
 
-using Reply = std::variant<Welcome, Subscribed, Unsubscribed, SyncState, PublishDone, Members, MoodSet, Pong,
+using Reply = std::variant<Welcome, Subscribed, Unsubscribed, SyncState, PublishDone, Answer, Members, MoodSet, Pong,
                            Authenticated, Error, TokenExpiring, Restart, wire::Skip>;
 
 // --- The language itself ---------------------------------------------------------------------------------------------

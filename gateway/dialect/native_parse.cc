@@ -188,6 +188,16 @@ bool ReadStream(const json::object& object, std::string* stream) {
   return name != nullptr;
 }
 
+// What an "auth" frame says besides what the gateway reads of it.
+std::string RestOf(const json::object& object) {
+  json::object rest;
+  for (const auto& [key, value] : object) {
+    bool read = key == "action" || key == "id" || key == "token" || key == "recover" || key == "since";
+    if (!read) rest.emplace(key, value);
+  }
+  return rest.empty() ? std::string() : json::serialize(rest);
+}
+
 // {"action":"publish","stream":"chat","event":"message","data":…,"echo":false}
 Command ParsePublish(const json::object& object, RequestId id) {
   Publish publish;
@@ -292,11 +302,15 @@ Command ParseObject(const json::object& object) {
     const json::value* token_value = object.if_contains("token");
     const json::string* token = token_value == nullptr ? nullptr : token_value->if_string();
     if (token == nullptr) return Bad(std::move(id), "bad_token", "\"token\" is missing: a string");
-    Auth auth{{}, std::string(token->data(), token->size()), {}};
+    Auth auth{{}, std::string(token->data(), token->size()), {}, {}};
     if (Status status = ReadWanted(object, &auth.wanted); !status.ok()) {
       return Bad(std::move(id), "bad_recover", MessageOf(status));
     }
     auth.id = std::move(id);
+    auth.rest = RestOf(object);
+    if (!auth.rest.empty() && !wire::CheckJson(auth.rest).ok()) {
+      return Bad(std::move(auth.id), "bad_data", "the frame holds a number that is too large to be passed on");
+    }
     return auth;
   }
   if (*action == "publish") return ParsePublish(object, std::move(id));

@@ -157,14 +157,22 @@ void AppendData(std::string& out, const PublishDone& reply) {
     AppendJsonString(out, reply.stream);
     out.push_back(',');
   }
-  out.append(R"("message_id":)");
-  AppendJsonString(out, reply.message_id);
+  if (!reply.message_id.empty()) {
+    out.append(R"("message_id":)");
+    AppendJsonString(out, reply.message_id);
+  }
   if (reply.position.has_value()) {
     out.append(R"(,"epoch":)");
     AppendJsonString(out, reply.position->epoch);
     fmt::format_to(std::back_inserter(out), R"(,"offset":{})", reply.position->offset);
   }
   out.push_back('}');
+}
+
+void AppendData(std::string& out, const Answer& reply) {
+  out.append(R"({"event":)");
+  AppendJsonString(out, reply.event);
+  out.append(R"(,"data":)").append(reply.json).push_back('}');
 }
 
 void AppendData(std::string& out, const Members& reply) {
@@ -246,6 +254,7 @@ std::string_view EventOf(const Reply& reply) {
                         [](const Unsubscribed&) -> std::string_view { return "unsubscribed"; },
                         [](const SyncState&) -> std::string_view { return "sync.state"; },
                         [](const PublishDone&) -> std::string_view { return "published"; },
+                        [](const Answer&) -> std::string_view { return "answer"; },
                         [](const Members&) -> std::string_view { return "members"; },
                         [](const MoodSet&) -> std::string_view { return "presence"; },
                         [](const Pong&) -> std::string_view { return "pong"; },

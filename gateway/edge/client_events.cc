@@ -77,6 +77,23 @@ std::variant<dialect::Command, dialect::Refusal> SyncOf(const json::object& data
   return sync;
 }
 
+// What a backend makes of an event: changes it, or answers the client, who then gets nothing else; false then.
+bool TakeVerdict(hub::Session& session, const Answers& known, dialect::Publish* event) {
+  if (!known.event.has_value()) {
+    Refuse(session, event->id, Unanswered(absl::UnavailableError("the rules have changed: say it again")));
+  } else if (!known.event->ok()) {
+    Refuse(session, event->id, Unanswered(known.event->status()));
+  } else if (const auto* refusal = std::get_if<hooks::Refusal>(&**known.event)) {
+    Refuse(session, event->id, Rejected(*refusal));
+  } else if (const auto* answer = std::get_if<hooks::Answer>(&**known.event)) {
+    session.Reply(dialect::Answer{event->id, event->event, answer->json});
+  } else {
+    Change(std::get<hooks::Accept>(**known.event), event);
+    return true;
+  }
+  return false;
+}
+
 // Leaves it to whoever watches the app's feed.
 void TellBackends(hub::Session& session, const dialect::Publish& event) {
   if (!session.shard().engine().feed().Records(session.app())) {
@@ -90,15 +107,18 @@ void TellBackends(hub::Session& session, const dialect::Publish& event) {
 
 }  // namespace
 
+std::optional<dialect::Refusal> JudgeEvent(const auth::EventRule& rule, const auth::Identity* identity,
+                                           const dialect::Publish& event) {
+  if (rule.action == auth::EventAction::kRefuse || (identity == nullptr && !rule.anonymous)) return Forbidden(identity);
+  if (event.json.size() <= rule.max_payload_bytes) return std::nullopt;
+  return dialect::Refusal{"too_big", fmt::format("\"data\" has {} bytes, and at most {} are let through",
+                                                 event.json.size(), rule.max_payload_bytes)};
+}
+
 Meaning MeaningOf(const auth::EventRule& rule, const auth::App& app, const auth::Identity* identity,
                   const dialect::Publish& event) {
   using Action = auth::EventAction;
-  if (rule.action == Action::kRefuse || (identity == nullptr && !rule.anonymous)) return Forbidden(identity);
-  if (event.json.size() > rule.max_payload_bytes) {
-    return dialect::Refusal{"too_big", fmt::format("\"data\" has {} bytes, and at most {} are let through",
-                                                   event.json.size(), rule.max_payload_bytes)};
-  }
-  if (rule.action == Action::kFeed) return {};
+  if (rule.action == Action::kFeed || rule.action == Action::kNone) return {};
   json::value value = json::parse(event.json);
   json::object none;
   const json::object& data = value.is_object() ? value.get_object() : none;
@@ -128,21 +148,33 @@ Meaning MeaningOf(const auth::EventRule& rule, const auth::App& app, const auth:
 }
 
 std::optional<dialect::Command> AnswerEvent(hub::Session& session, SessionState& state, const auth::App& app,
-                                            LimitWarnings* warnings, const dialect::Publish& event, bool* forbidden) {
+                                            LimitWarnings* warnings, const dialect::Publish& event, bool* forbidden,
+                                            std::optional<Question>* question) {
   const auth::EventRule& rule = app.client_events.Find(event.event);
-  Meaning meaning = MeaningOf(rule, app, session.identity().get(), event);
-  if (auto* refusal = std::get_if<dialect::Refusal>(&meaning)) {
-    *forbidden = refusal->code == "forbidden";
-    Refuse(session, event.id, std::move(*refusal));
+  auto refuse = [&](dialect::Refusal why) {
+    *forbidden = why.code == "forbidden";
+    Refuse(session, event.id, std::move(why));
     return std::nullopt;
+  };
+  if (auto refusal = JudgeEvent(rule, session.identity().get(), event)) return refuse(*std::move(refusal));
+  if (state.known == nullptr) {
+    Turn turn{fmt::format("event {}", rule.event), fmt::format("of {}", rule.event), rule.rate, "client_events[].rate"};
+    if (auto refusal = TakeTurn(session, state, app, warnings, turn)) return refuse(*std::move(refusal));
+    if (!rule.hook.empty()) {
+      *question = WhatOf(app, session, rule.hook, event);
+      return std::nullopt;
+    }
   }
-  Turn turn{fmt::format("event {}", rule.event), fmt::format("of {}", rule.event), rule.rate, "client_events[].rate"};
-  if (auto refusal = TakeTurn(session, state, app, warnings, turn)) {
-    Refuse(session, event.id, *std::move(refusal));
-    return std::nullopt;
-  }
+  dialect::Publish said = event;
+  if (!rule.hook.empty() && !TakeVerdict(session, *state.known, &said)) return std::nullopt;
+  Meaning meaning = MeaningOf(rule, app, session.identity().get(), said);
+  if (auto* refusal = std::get_if<dialect::Refusal>(&meaning)) return refuse(std::move(*refusal));
   if (auto* command = std::get_if<dialect::Command>(&meaning)) return std::move(*command);
-  TellBackends(session, event);
+  if (rule.action == auth::EventAction::kFeed) {
+    TellBackends(session, said);
+  } else if (!event.id.empty()) {
+    session.Reply(dialect::PublishDone{event.id, "", "", std::nullopt});
+  }
   return std::nullopt;
 }
 

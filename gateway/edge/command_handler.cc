@@ -17,6 +17,8 @@
 namespace carillon::edge {
 namespace {
 
+constexpr uint32_t kOverloadedWaitMs = 1000;
+
 constexpr char kAppIsGone[] = "this app is gone";
 constexpr char kAuthFirst[] = "send {\"action\":\"auth\",\"token\":…} first";
 
@@ -62,6 +64,9 @@ void CommandHandler::Begin(hub::Session& session, SessionState& state) const {
     Status denied = app->tokens->denials().Check(*session.identity(), std::chrono::system_clock::now());
     if (!denied.ok()) return session.Close(hub::CodeOf(denied), MessageOf(denied));
   }
+  if (AskFirst(session, state, QuestionsOf(session, *app, session.identity().get(), {state.streams, state.wanted}))) {
+    return;
+  }
   // So may have many others that were let through at the same moment.
   if (limits_ != nullptr) {
     auto full = limits_->AppIsFull(*app);
@@ -75,10 +80,59 @@ void CommandHandler::Begin(hub::Session& session, SessionState& state) const {
   Welcome(session, state, *app, {}, inbox);
 }
 
-bool CommandHandler::AwaitKeys(const hub::Session& session, std::function<void()> done) const {
+bool CommandHandler::AskFirst(hub::Session& session, SessionState& state, std::vector<Question> questions) const {
+  bool asked = !questions.empty() &&
+               (questions.front().method == hooks::Method::kAuthenticate ? state.answers.identity.has_value()
+                                                                         : !state.answers.streams.empty());
+  if (questions.empty() || asked) return false;
+  if (questions.size() > kMostQuestions) questions.resize(kMostQuestions);
+  state.wait = [this, &session, &state, questions = std::move(questions)](std::function<void()> again) {
+    state.inquiry = Inquiry::Begin(session.shard(), backends_, questions, [&state, again](Answers answers) {
+      if (answers.identity.has_value()) state.answers.identity = std::move(answers.identity);
+      if (!answers.streams.empty()) state.answers.streams = std::move(answers.streams);
+      again();
+    });
+    return true;
+  };
+  return true;
+}
+
+void CommandHandler::Ask(hub::Session& session, SessionState& state, const dialect::Command& command,
+                         std::vector<Question> questions) const {
+  if (state.asking == nullptr) {
+    state.asking = std::make_shared<Asking>(
+        session.shard(), backends_, [this, &session, &state](const dialect::Command& waited, const Answers& answers) {
+          Resume(session, state, waited, answers);
+        });
+  }
+  if (state.asking->Add(command, std::move(questions))) return;
+  dialect::RequestId id = std::visit(
+      [](const auto& kind) -> dialect::RequestId {
+        if constexpr (requires { kind.id; }) {
+          return kind.id;
+        } else {
+          return {};
+        }
+      },
+      command);
+  Refuse(session, id, {"overloaded", "too much of this session waits for backends", true, kOverloadedWaitMs});
+}
+
+// A fault of ours ends this session, not the process.
+void CommandHandler::Resume(hub::Session& session, SessionState& state, const dialect::Command& command,
+                            const Answers& answers) const {
   auto apps = apps_.Get();
   const auth::App* app = apps->Find(session.app());
-  return app != nullptr && app->tokens->AwaitKeys(std::move(done));
+  if (app == nullptr) return session.Close(wire::CloseCode::kForbidden, kAppIsGone);
+  state.known = &answers;
+  try {
+    std::visit([&](const auto& kind) { On(session, state, *app, kind); }, command);
+  } catch (const std::exception& error) {
+    log::Error("edge", "a client's message could not be handled",
+               {{"session", session.id().ToString()}, {"why", error.what()}});
+    session.Close(wire::CloseCode::kInternal, wire::InfoOf(wire::CloseCode::kInternal).reason);
+  }
+  state.known = nullptr;
 }
 
 void CommandHandler::Welcome(hub::Session& session, SessionState& state, const auth::App& app,
@@ -93,7 +147,7 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const a
     welcome.logs.push_back({std::string(wire::kInboxLog), {}, 0, dialect::Recovered::kRevoked});
     session.shard().stats().revoked.Add();
   }
-  SubscribeAll(session, state, app, limits_.get(), {state.streams, state.wanted},
+  SubscribeAll(session, state, app, limits_.get(), {state.streams, state.wanted, nullptr, nullptr, &state.answers},
                {&welcome.streams, &welcome.refused, &welcome.logs});
   state.streams = {};
   state.wanted = {};
@@ -110,8 +164,10 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const a
 
 void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Opcode opcode,
                             std::string_view payload) const {
-  session.shard().stats().commands.Add();
-  session.CountSaid();
+  if (!state.again) {
+    session.shard().stats().commands.Add();
+    session.CountSaid();
+  }
   auto apps = apps_.Get();
   const auth::App* app = apps->Find(session.app());
   if (app == nullptr) return session.Close(wire::CloseCode::kForbidden, kAppIsGone);
@@ -149,7 +205,7 @@ void CommandHandler::LookAtSize(hub::Session& session, SessionState& state, cons
 
 bool CommandHandler::ComesInTime(hub::Session& session, SessionState& state, const auth::App& app) const {
   uint32_t limit = session.settings().messages_per_second;
-  if (limit == 0 || state.keys_are_fresh) return true;  // a message that is handled again has come in time
+  if (limit == 0 || state.again) return true;  // a message that is handled again has come in time
   hub::Shard& shard = session.shard();
   TokenBucket::Clock::time_point now = shard.now();
   if (!state.rate.has_value()) state.rate.emplace(2.0F * static_cast<float>(limit), std::chrono::seconds(2));
@@ -181,21 +237,32 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
     return Refuse(session, command.id,
                   {"bad_recover", "\"@user\" is recovered when the session begins: by ?recover= or with \"auth\""});
   }
+  if (state.known == nullptr) {
+    auto questions = QuestionsOf(session, app, session.identity().get(),
+                                 {command.streams, command.wanted, nullptr, &command.tokens});
+    if (!questions.empty()) return Ask(session, state, command, std::move(questions));
+  }
   dialect::Subscribed reply{command.id, {}, {}, {}};
+  if (state.known != nullptr) {
+    for (const std::string& stream : state.known->withdrawn) {
+      reply.refused.push_back({stream, {"withdrawn", "the client unsubscribed before it was let in"}});
+    }
+  }
   if (!command.filter.empty() && session.filter_bytes() + command.filter.bytes() > kMaxFilterBytes) {
     return Refuse(session, command.id,
                   {"limit", fmt::format("the filters of a session hold at most {} bytes", kMaxFilterBytes)});
   }
   wire::FilterPtr filter = command.filter.empty() ? nullptr : std::make_shared<const wire::Filter>(command.filter);
-  bool forbidden =
-      SubscribeAll(session, state, app, limits_.get(), {command.streams, command.wanted, &filter, &command.tokens},
-                   {&reply.streams, &reply.refused, &reply.logs});
+  bool forbidden = SubscribeAll(session, state, app, limits_.get(),
+                                {command.streams, command.wanted, &filter, &command.tokens, state.known},
+                                {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);
   if (forbidden) CountForbidden(session, state);
 }
 
-void CommandHandler::On(hub::Session& session, SessionState&, const auth::App&,
+void CommandHandler::On(hub::Session& session, SessionState& state, const auth::App&,
                         const dialect::Unsubscribe& command) const {
+  if (state.asking != nullptr) state.asking->Withdraw(command.streams);
   for (const std::string& stream : command.streams) session.shard().Unsubscribe(session, session.StreamTopic(stream));
   session.Reply(dialect::Unsubscribed{command.id, command.streams});
 }
@@ -204,12 +271,29 @@ void CommandHandler::On(hub::Session& session, SessionState&, const auth::App&, 
   session.Reply(dialect::Pong{command.id, command.echo});
 }
 
+std::optional<StatusOr<auth::IdentityPtr>> CommandHandler::WhoBears(hub::Session& session, SessionState& state,
+                                                                    const auth::App& app,
+                                                                    const dialect::Auth& command) const {
+  auto now = std::chrono::system_clock::now();
+  if (IsForBackend(app, command.token)) {
+    if (AskFirst(session, state, {WhoIs(app, session, command)})) return std::nullopt;
+    return IdentityOf(app, state.answers, now);
+  }
+  auto identity = app.tokens->Verify(command.token, now);
+  if (!auth::IsUnknownKey(identity.status()) || state.keys_are_fresh) return identity;
+  state.wait = [&state, tokens = app.tokens](std::function<void()> again) {
+    state.keys_are_fresh = true;
+    return tokens->AwaitKeys(std::move(again));
+  };
+  return std::nullopt;
+}
+
 void CommandHandler::On(hub::Session& session, SessionState& state, const auth::App& app,
                         const dialect::Auth& command) const {
-  auto identity = app.tokens->Verify(command.token, std::chrono::system_clock::now());
+  auto known = WhoBears(session, state, app, command);
+  if (!known.has_value()) return;
+  StatusOr<auth::IdentityPtr>& identity = *known;
   if (!identity.ok()) {
-    state.unknown_key = auth::IsUnknownKey(identity.status()) && !state.keys_are_fresh;
-    if (state.unknown_key) return;
     if (state.owes_auth) return session.Close(hub::CodeOf(identity.status()), MessageOf(identity.status()));
     const char* code = absl::IsPermissionDenied(identity.status()) ? "forbidden"
                        : absl::IsUnavailable(identity.status())    ? "unavailable"
@@ -230,6 +314,9 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
   if (state.owes_auth && limits_ != nullptr) {
     if (auto why = limits_->AppIsFull(app)) return session.Close(wire::CloseCode::kConnectionLimit, *why);
   }
+  std::vector<std::string> streams = state.streams;
+  streams.insert(streams.end(), (*identity)->streams.begin(), (*identity)->streams.end());
+  if (AskFirst(session, state, QuestionsOf(session, app, identity->get(), {streams, state.wanted}))) return;
   // What the frame says counts for more than what the URL said.
   for (const auto& [stream, wanted] : command.wanted.streams) state.wanted.streams[stream] = wanted;
   if (command.wanted.otherwise.kind != dialect::Wanted::Kind::kNow) state.wanted.otherwise = command.wanted.otherwise;
@@ -237,17 +324,17 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
       session.shard().Identify(session, *std::move(identity), SinceOf(state.wanted.Of(wire::kInboxLog)));
   LookAtUser(session, app, inbox);
   std::vector<std::string> lost = ImposeAnew(session, app);
-  const std::vector<std::string>& granted = session.identity()->streams;
-  state.streams.insert(state.streams.end(), granted.begin(), granted.end());
+  state.streams = std::move(streams);
   if (std::exchange(state.owes_auth, false)) return Welcome(session, state, app, command.id, inbox);
   dialect::Authenticated reply{command.id, InfoOf(*session.identity()), {}, {}, {}};
   AddLog(wire::kInboxLog, inbox, &reply.logs);
   for (std::string& stream : lost) {
     reply.refused.push_back({std::move(stream), Forbidden(session.identity().get())});
   }
-  std::vector<std::string> streams = std::exchange(state.streams, {});
+  streams = std::exchange(state.streams, {});
   dialect::WantedByStream wanted = std::exchange(state.wanted, {});
-  SubscribeAll(session, state, app, limits_.get(), {streams, wanted}, {&reply.streams, &reply.refused, &reply.logs});
+  SubscribeAll(session, state, app, limits_.get(), {streams, wanted, nullptr, nullptr, &state.answers},
+               {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);
 }
 
@@ -259,13 +346,18 @@ void CommandHandler::CountForbidden(hub::Session& session, SessionState& state) 
 
 void CommandHandler::On(hub::Session& session, SessionState& state, const auth::App& app,
                         const dialect::Publish& command) const {
+  std::optional<Question> question;
+  bool forbidden = false;
   if (!command.stream.empty()) {
-    if (AnswerPublish(session, state, app, warnings(), command)) CountForbidden(session, state);
+    forbidden = AnswerPublish(session, state, app, warnings(), command, &question);
+    if (question.has_value()) return Ask(session, state, command, {*std::move(question)});
+    if (forbidden) CountForbidden(session, state);
     return;
   }
-  bool forbidden = false;
-  auto meant = AnswerEvent(session, state, app, warnings(), command, &forbidden);
+  auto meant = AnswerEvent(session, state, app, warnings(), command, &forbidden, &question);
+  if (question.has_value()) return Ask(session, state, command, {*std::move(question)});
   if (forbidden) CountForbidden(session, state);
+  state.known = nullptr;  // of the event, not of what it stands for
   if (meant.has_value()) std::visit([&](const auto& kind) { On(session, state, app, kind); }, *meant);
 }
 

@@ -2,10 +2,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 #include "gateway/auth/app.h"
 #include "gateway/dialect/dialect.h"
+#include "gateway/edge/asking.h"
 #include "gateway/edge/connection_limits.h"
 #include "gateway/edge/session_state.h"
 #include "gateway/hub/session.h"
@@ -16,20 +19,30 @@ namespace carillon::edge {
 // Thread: any one of the shards, with a session of that shard.
 class CommandHandler {
  public:
-  // The apps must outlive it. `limits` may be null: there are none.
-  explicit CommandHandler(const auth::LiveApps& apps, std::shared_ptr<ConnectionLimits> limits = nullptr)
-      : apps_(apps), limits_(std::move(limits)) {}
+  // The apps and backends must outlive it. `limits` may be null: there are none.
+  CommandHandler(const auth::LiveApps& apps, const hooks::Backends& backends,
+                 std::shared_ptr<ConnectionLimits> limits = nullptr)
+      : apps_(apps), backends_(backends), limits_(std::move(limits)) {}
 
-  // The session begins: admits it, subscribes it to what it asked for and welcomes it.
+  // The session begins: admits it, subscribes it to what it asked for and welcomes it. See SessionState::wait.
   void Begin(hub::Session& session, SessionState& state) const;
 
-  // See auth::Verifier::AwaitKeys.
-  bool AwaitKeys(const hub::Session& session, std::function<void()> done) const;
-
-  // A whole message came. See SessionState::unknown_key.
+  // A whole message came. See SessionState::wait.
   void Handle(hub::Session& session, SessionState& state, wire::Opcode opcode, std::string_view payload) const;
 
  private:
+  // Does a command that has waited for backends.
+  void Resume(hub::Session& session, SessionState& state, const dialect::Command& command,
+              const Answers& answers) const;
+  // Has a command wait for backends; answered with "overloaded" where too many do already.
+  void Ask(hub::Session& session, SessionState& state, const dialect::Command& command,
+           std::vector<Question> questions) const;
+  // True where the session is to wait for the answers; see SessionState::answers.
+  bool AskFirst(hub::Session& session, SessionState& state, std::vector<Question> questions) const;
+  // Who the bearer of a token is; nothing where that must be waited for.
+  std::optional<StatusOr<auth::IdentityPtr>> WhoBears(hub::Session& session, SessionState& state, const auth::App& app,
+                                                      const dialect::Auth& command) const;
+
   // False where the message came too fast and is not to be looked at.
   bool ComesInTime(hub::Session& session, SessionState& state, const auth::App& app) const;
   void LookAtSize(hub::Session& session, SessionState& state, const auth::App& app, size_t size) const;
@@ -57,6 +70,7 @@ class CommandHandler {
                const hub::SubscribeAnswer& inbox) const;
 
   const auth::LiveApps& apps_;
+  const hooks::Backends& backends_;
   const std::shared_ptr<ConnectionLimits> limits_;
 };
 

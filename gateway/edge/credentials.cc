@@ -13,7 +13,9 @@ std::string_view Trim(std::string_view text) {
   return text;
 }
 
-// The first cookie of that name: of several, browsers send the one of the longest path first (RFC 6265 section 5.4).
+}  // namespace
+
+// Of several, browsers send the one of the longest path first (RFC 6265 section 5.4).
 std::string_view CookieNamed(const HttpRequest& request, std::string_view name) {
   for (const auto& [header, value] : request.headers) {
     if (header != "cookie") continue;
@@ -30,8 +32,6 @@ std::string_view CookieNamed(const HttpRequest& request, std::string_view name) 
   }
   return {};
 }
-
-}  // namespace
 
 HttpError Unauthorized(std::string message, bool had_token) {
   return {401,

@@ -19,6 +19,9 @@ struct Credentials {
 // differ are refused, but for a cookie: one of them was not meant.
 std::variant<Credentials, HttpError> FindCredentials(const HttpRequest& request, std::string_view cookie);
 
+// The first cookie of that name, or "".
+std::string_view CookieNamed(const HttpRequest& request, std::string_view name);
+
 // 401 with the challenge of RFC 6750.
 HttpError Unauthorized(std::string message, bool had_token);
 

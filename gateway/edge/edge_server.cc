@@ -24,16 +24,18 @@ HttpError Draining() {
 
 }  // namespace
 
-EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node,
-                       TlsContextPtr tls)
+EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, const hooks::Backends& backends,
+                       AdmissionRules rules, hub::Node& node, TlsContextPtr tls)
     : options_(std::move(options)),
       apps_(apps),
+      backends_(backends),
       rules_(std::move(rules)),
       tls_(std::move(tls)),
       node_(node),
       limits_(std::make_shared<ConnectionLimits>(options_.limits, node)),
-      commands_(apps, limits_),
+      commands_(apps, backends, limits_),
       listener_(node.shard(0).io(), [this](int descriptor) { OnAccept(descriptor); }) {
+  asking_.resize(node_.shards());
   for (ShardIndex index = 0; index < node_.shards(); ++index) {
     hub::Shard& shard = node_.shard(index);
     handlers_.push_back([this, &shard](const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request) {
@@ -120,7 +122,22 @@ void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnecti
   if (draining_.load(std::memory_order_relaxed)) {
     return connection->Refuse(Draining());
   }
-  Admit(shard, connection, request, false);
+  Admit(shard, connection, request, {});
+}
+
+// The connection is not read while it waits: for as long as one answer may take.
+void EdgeServer::Ask(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
+                     const Question& question, Waited waited) {
+  auto& asking = asking_[shard.index()];
+  uint64_t number = asking.empty() ? 0 : asking.rbegin()->first + 1;
+  waited.at_all = true;
+  asking[number] = Inquiry::Begin(shard, backends_, {question},
+                                  [this, &shard, connection, request, waited, &asking, number](Answers answers) {
+                                    auto ends = asking.extract(number);  // it is calling this
+                                    Waited now = waited;
+                                    now.answers = std::make_shared<const Answers>(std::move(answers));
+                                    Admit(shard, connection, request, now);
+                                  });
 }
 
 // What is no WebSocket: the demo page, or nothing.
@@ -141,8 +158,8 @@ void EdgeServer::Answer(const std::shared_ptr<HttpConnection>& connection, const
 }
 
 void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
-                       bool waited) {
-  if (waited && draining_.load(std::memory_order_relaxed)) return connection->Refuse(Draining());
+                       const Waited& waited) {
+  if (waited.at_all && draining_.load(std::memory_order_relaxed)) return connection->Refuse(Draining());
   std::shared_ptr<const AdmissionRules> rules = rules_.Get();
   std::shared_ptr<const auth::Apps> apps = apps_.Get();
   Route route = FindRoute(options_.endpoints, *apps, rules->app_domain, request.path, request.Header("host"));
@@ -155,17 +172,19 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
   Address address = ClientAddress(connection->peer(), request, rules->proxies);
   const Address* limited = IsLimited(address, *rules) ? &address : nullptr;
   bool counted = connection->secure() && IsLimited(connection->peer(), *rules);  // by CheckPeer
-  if (!waited && !counted) {
+  if (!waited.at_all && !counted) {
     auto refused = limits_->CheckRates(limited, std::chrono::steady_clock::now());
     if (refused.has_value()) return connection->Refuse(*refused);
   }
   bool unknown_key = false;
-  Verdict verdict = Judge(request, app, *route.endpoint, route.stream, std::chrono::system_clock::now(), &unknown_key);
-  if (unknown_key && !waited) {
+  RequestFacts facts{route.stream, address, std::chrono::system_clock::now(), waited.answers.get()};
+  Verdict verdict = Judge(request, app, *route.endpoint, facts, &unknown_key);
+  if (auto* question = std::get_if<Question>(&verdict)) return Ask(shard, connection, request, *question, waited);
+  if (unknown_key && !waited.for_keys) {
     // The connection is moved on and on: its shard must be the one that lets go of it.
     auto again = [this, &shard, connection, request]() mutable {
       boost::asio::post(shard.io(), [this, &shard, connection = std::move(connection), request = std::move(request)] {
-        Admit(shard, connection, request, true);
+        Admit(shard, connection, request, {true, true, nullptr});
       });
     };
     if (app.tokens->AwaitKeys(std::move(again))) return;

@@ -2,12 +2,14 @@
 
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
 #include <string>
 
 #include "carillon/v1/codes.pb.h"
 #include "gateway/base/live.h"
 #include "gateway/base/metrics.h"
+#include "gateway/edge/asking.h"
 #include "gateway/edge/command_handler.h"
 #include "gateway/edge/connection_limits.h"
 #include "gateway/edge/handshake.h"
@@ -33,10 +35,10 @@ struct EdgeOptions {
 // Owned by: server::Application; outlives the shards' threads. Thread: the shards', but for Open and Start.
 class EdgeServer {
  public:
-  // The apps must outlive it; they may be exchanged meanwhile.
+  // The apps and the backends must outlive it; they may be exchanged meanwhile.
   // `tls` null: connections are plain.
-  EdgeServer(EdgeOptions options, const auth::LiveApps& apps, AdmissionRules rules, hub::Node& node,
-             TlsContextPtr tls = nullptr);
+  EdgeServer(EdgeOptions options, const auth::LiveApps& apps, const hooks::Backends& backends, AdmissionRules rules,
+             hub::Node& node, TlsContextPtr tls = nullptr);
 
   Status Open() { return listener_.Open(options_.listen); }
   void Start();
@@ -65,9 +67,16 @@ class EdgeServer {
   static bool IsLimited(const Address& address, const AdmissionRules& rules);
   std::optional<HttpError> CheckPeer(const Address& peer);
   void OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
-  // `waited`: the token's key was not known, and keys were fetched since.
+  // What a request has waited for before.
+  struct Waited {
+    bool at_all = false;
+    bool for_keys = false;                   // the token's key was not known, and keys were fetched since
+    std::shared_ptr<const Answers> answers;  // null: no backend was asked
+  };
   void Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
-             bool waited);
+             const Waited& waited);
+  void Ask(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
+           const Question& question, Waited waited);
   void Answer(const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
   std::vector<LimitUse> Limits() const;
   void RecordCrossed(const LimitUse& use, std::string_view who);
@@ -75,6 +84,7 @@ class EdgeServer {
 
   const EdgeOptions options_;
   const auth::LiveApps& apps_;
+  const hooks::Backends& backends_;
   Live<AdmissionRules> rules_;
   Live<TlsContextPtr> tls_;
   hub::Node& node_;
@@ -87,6 +97,8 @@ class EdgeServer {
   std::atomic<bool> short_of_memory_{false};
   size_t next_shard_ = 0;                          // of the listener's thread
   std::vector<HttpConnection::Handler> handlers_;  // one a shard
+  // Of requests that wait for a backend to say whose they are; each shard's are its own.
+  std::vector<std::map<uint64_t, std::shared_ptr<Inquiry>>> asking_;
   HttpConnection::RefusalHandler on_refusal_;
   std::array<SharedCounter, v1::HandshakeReason_ARRAYSIZE> refused_;  // by reason; 0: one that is not in the list
   log::SamplerByReason sampler_;

@@ -142,7 +142,7 @@ void AddStreams(std::string_view list, std::vector<std::string>* streams) {
 }
 
 Verdict Judge(const HttpRequest& request, const auth::App& app, const EndpointRules& endpoint,
-              std::string_view path_stream, std::chrono::system_clock::time_point now, bool* unknown_key) {
+              const RequestFacts& facts, bool* unknown_key) {
   *unknown_key = false;
   if (auto error = CheckUpgrade(request)) return *std::move(error);
   if (std::string_view origin = request.Header("origin"); !app.origins.Allows(origin, request.Header("host"))) {
@@ -168,19 +168,28 @@ Verdict Judge(const HttpRequest& request, const auth::App& app, const EndpointRu
 
   auto found = FindCredentials(request, app.cookie);
   if (auto* error = std::get_if<HttpError>(&found)) return std::move(*error);
-  const auto& [token, from_cookie] = std::get<Credentials>(found);
+  const auto& [token, token_from_cookie] = std::get<Credentials>(found);
+  std::optional<Question> question = WhoIs(app, request, token, endpoint.path, facts.address);
+  bool cookies = token_from_cookie || (question.has_value() && ShowsCookies(app, request));
+  bool from_cookie = token_from_cookie || (cookies && token.empty());
   // Without an Origin the browser says at least whether another site's page has its hand in this (W3C Fetch Metadata).
-  if (from_cookie && request.Header("origin").empty() && request.Header("sec-fetch-site") == "cross-site") {
+  if (cookies && request.Header("origin").empty() && request.Header("sec-fetch-site") == "cross-site") {
     return HttpError{403, "origin", "a cookie does not count in requests of other sites' pages", "auth.cookie", {}};
   }
+  bool asked = question.has_value();
+  if (asked && facts.answers == nullptr) return *std::move(question);
   std::optional<HttpError> refused;
-  if (!token.empty()) {
-    auto identity = app.tokens->Verify(token, now);
+  if (!token.empty() || asked) {
+    auto identity = asked ? IdentityOf(app, *facts.answers, facts.now) : app.tokens->Verify(token, facts.now);
     *unknown_key = auth::IsUnknownKey(identity.status());
     if (identity.ok()) {
       admission.identity = *std::move(identity);
     } else if (absl::IsUnavailable(identity.status())) {
-      return HttpError{503, "keys", MessageOf(identity.status()), "auth.keys[].jwks_url", {{"Retry-After", "2"}}};
+      return HttpError{503,
+                       asked ? "hook" : "keys",
+                       MessageOf(identity.status()),
+                       asked ? "auth.hook" : "auth.keys[].jwks_url",
+                       {{"Retry-After", "2"}}};
     } else if (absl::IsPermissionDenied(identity.status())) {
       refused = HttpError{403, "blocked", MessageOf(identity.status()), "", {}};
     } else if (from_cookie && endpoint.anonymous) {
@@ -201,7 +210,7 @@ Verdict Judge(const HttpRequest& request, const auth::App& app, const EndpointRu
     return admission;
   }
 
-  AddStreams(path_stream, &admission.streams);
+  AddStreams(facts.path_stream, &admission.streams);
   for (const auto& [name, value] : request.query) {
     if (name == "streams") AddStreams(value, &admission.streams);
     if (name == "recover" && !ParseRecover(value, &admission.wanted)) {

@@ -11,6 +11,7 @@
 #include "gateway/auth/identity.h"
 #include "gateway/edge/client_address.h"
 #include "gateway/edge/http_head.h"
+#include "gateway/edge/questions.h"
 #include "gateway/hub/session.h"
 
 // From a request to a session, or to a refusal that says which rule refused it. Pure: the clock comes as an argument.
@@ -50,12 +51,21 @@ struct Admission {
   std::shared_ptr<void> place;  // among those of its address; null: not counted
 };
 
-using Verdict = std::variant<Admission, HttpError>;
+// A question, where a backend must say first who the client is.
+using Verdict = std::variant<Admission, HttpError, Question>;
+
+// What is known of a request besides what it says.
+struct RequestFacts {
+  std::string_view path_stream;  // that its path names
+  Address address;               // the client's
+  std::chrono::system_clock::time_point now;
+  const Answers* answers = nullptr;  // to the question that this was answered with before
+};
 
 // Judges a request for a WebSocket. INVARIANT: the path has an endpoint. *unknown_key: the verdict may be another when
 // newer keys are there (auth::Verifier::AwaitKeys).
 Verdict Judge(const HttpRequest& request, const auth::App& app, const EndpointRules& endpoint,
-              std::string_view path_stream, std::chrono::system_clock::time_point now, bool* unknown_key);
+              const RequestFacts& facts, bool* unknown_key);
 
 // What a client shows when it comes back: the ids of the sessions that it has been, the newest last, joined by dots.
 // Ids are no secrets from their client, and whoever claims to be another only misses what was not for that one.

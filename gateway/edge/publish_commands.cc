@@ -45,7 +45,7 @@ void Send(hub::Session& session, const dialect::Publish& command, const std::map
 }  // namespace
 
 bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& app, LimitWarnings* warnings,
-                   const dialect::Publish& command) {
+                   const dialect::Publish& command, std::optional<Question>* question) {
   auto refuse = [&](dialect::Refusal why) {
     Refuse(session, command.id, std::move(why));
     return false;
@@ -69,10 +69,27 @@ bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& 
     return refuse({"too_big", fmt::format("\"data\" has {} bytes here, and at most {} are let through",
                                           command.json.size(), rule.max_payload_bytes)});
   }
-  Turn turn{fmt::format("publish {} {}", rule.pattern, event->event), fmt::format("of {}", event->event), event->rate,
-            "streams[].publish.events[].rate"};
-  if (auto refusal = TakeTurn(session, state, app, warnings, turn)) return refuse(*std::move(refusal));
-  Send(session, command, *imposed);
+  if (state.known == nullptr) {
+    Turn turn{fmt::format("publish {} {}", rule.pattern, event->event), fmt::format("of {}", event->event), event->rate,
+              "streams[].publish.events[].rate"};
+    if (auto refusal = TakeTurn(session, state, app, warnings, turn)) return refuse(*std::move(refusal));
+    if (!rule.publish_hook.empty()) {
+      *question = MayPublish(app, session, rule.publish_hook, command);
+      return false;
+    }
+  }
+  if (rule.publish_hook.empty()) {
+    Send(session, command, *imposed);
+    return false;
+  }
+  if (!state.known->publish.has_value())
+    return refuse(Unanswered(absl::UnavailableError("the rules have changed: say it again")));
+  const auto& verdict = *state.known->publish;
+  if (!verdict.ok()) return refuse(Unanswered(verdict.status()));
+  if (const auto* refusal = std::get_if<hooks::Refusal>(&*verdict)) return refuse(Rejected(*refusal));
+  dialect::Publish changed = command;
+  Change(std::get<hooks::Accept>(*verdict), &changed);
+  Send(session, changed, *imposed);
   return false;
 }
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "gateway/base/string_map.h"
 #include "gateway/base/token_bucket.h"
 #include "gateway/dialect/dialect.h"
+#include "gateway/edge/asking.h"
 
 namespace carillon::edge {
 
@@ -17,10 +20,17 @@ struct SessionState {
   std::vector<std::string> streams;  // asked for at connect, to be judged when the identity is known
   dialect::WantedByStream wanted;    // of what was missed, likewise
 
-  // The message was a token whose key is not known, and was not answered: it is to be handled again when newer keys are
-  // there (auth::Verifier::AwaitKeys), or known not to be.
-  bool unknown_key = false;
-  bool keys_are_fresh = false;
+  // Set where a message (or the beginning of the session) cannot be answered yet: it is to be handled again when the
+  // callback is called, on any thread, and nothing is read before. False: there is nothing to wait for after all.
+  std::function<bool(std::function<void()> again)> wait;
+  bool again = false;           // the message is handled again
+  bool keys_are_fresh = false;  // newer keys were waited for
+  Answers answers;              // that were waited for
+  std::shared_ptr<Inquiry> inquiry;
+
+  // What waits for backends while reading goes on; null: nothing has yet.
+  std::shared_ptr<Asking> asking;
+  const Answers* known = nullptr;  // of the command that is being done, which has waited
 
   // How fast messages come.
   std::optional<TokenBucket> rate;  // made with the first message

@@ -13,6 +13,8 @@ namespace {
 constexpr uint32_t kMostEntered = 1000;
 constexpr std::chrono::seconds kEnteredWindow{10};
 
+constexpr uint32_t kOverloadedWaitMs = 1000;
+
 dialect::Recovered RecoveredOf(engine::Recovery recovery) {
   switch (recovery) {
     case engine::Recovery::kNotAsked:
@@ -43,13 +45,12 @@ std::optional<dialect::Refusal> JudgeGrant(const auth::App& app, std::string_vie
 
 // Why a session may not subscribe to a stream; nothing where it may, and *imposed is what messages must have for it.
 // One that listens already was let in once, perhaps by a token that was shown then. INVARIANT: the name is one.
-std::optional<dialect::Refusal> JudgeSubscribe(const hub::Session& session, const auth::App& app,
+std::optional<dialect::Refusal> JudgeSubscribe(const auth::App& app, const auth::Identity* identity,
                                                const std::string& stream, bool listens,
                                                const StringMap<std::string>* tokens,
                                                std::map<std::string, std::string>* imposed) {
   const auth::StreamAccess& rule = app.catalogue.Find(stream);
   if (rule.reserved) return Reserved();
-  const auth::Identity* identity = session.identity().get();
   if (!rule.subscribe.Allows(stream, identity, listens || auth::Grants(identity, stream))) {
     bool shown = tokens != nullptr && tokens->contains(stream);
     if (!shown || identity == nullptr || !rule.subscribe.Allows(stream, identity, true)) return Forbidden(identity);
@@ -59,6 +60,24 @@ std::optional<dialect::Refusal> JudgeSubscribe(const hub::Session& session, cons
   if (!filter.has_value()) return Forbidden(identity);
   *imposed = *std::move(filter);
   return std::nullopt;
+}
+
+// The same of a backend that is asked as well.
+std::optional<dialect::Refusal> JudgeAnswer(const Answers* answers, const std::string& stream) {
+  if (answers == nullptr || !answers->streams.contains(stream)) {
+    return dialect::Refusal{"overloaded", "too many backends would be asked at once", true, kOverloadedWaitMs};
+  }
+  const auto& answer = answers->streams.find(stream)->second;
+  if (!answer.ok()) return Unanswered(answer.status());
+  if (const auto* refusal = std::get_if<hooks::Refusal>(&*answer)) {
+    return dialect::Refusal{"forbidden", refusal->message.empty() ? "this session may not" : refusal->message};
+  }
+  return std::nullopt;
+}
+
+bool ListensTo(hub::Session& session, const std::string& stream) {
+  const hub::LocalTopic* known = session.shard().FindTopic(session.StreamTopic(stream));
+  return known != nullptr && session.Listens(known);
 }
 
 // Coming and going is told to everybody in a stream: more often than messages may be published it is not.
@@ -136,6 +155,24 @@ std::vector<std::string> ImposeAnew(hub::Session& session, const auth::App& app)
   return lost;
 }
 
+std::vector<Question> QuestionsOf(hub::Session& session, const auth::App& app, const auth::Identity* identity,
+                                  const StreamsAsked& asked) {
+  std::vector<Question> questions;
+  if (!app.catalogue.AsksBackends()) return questions;
+  absl::flat_hash_set<std::string_view> seen;
+  size_t room =
+      session.settings().max_subscriptions - std::min<size_t>(session.streams(), session.settings().max_subscriptions);
+  for (const std::string& stream : asked.streams) {
+    if (!seen.insert(stream).second || !wire::CheckStreamName(stream).ok() || ListensTo(session, stream)) continue;
+    const std::string& backend = app.catalogue.Find(stream).subscribe_hook;
+    std::map<std::string, std::string> imposed;
+    if (backend.empty() || JudgeSubscribe(app, identity, stream, false, asked.tokens, &imposed).has_value()) continue;
+    if (questions.size() == room) break;
+    questions.push_back(MaySubscribe(app, session, identity, backend, stream));
+  }
+  return questions;
+}
+
 bool SubscribeAll(hub::Session& session, SessionState& state, const auth::App& app, ConnectionLimits* limits,
                   const StreamsAsked& asked, const Judged& judged) {
   const wire::FilterPtr* filter = asked.filter;
@@ -146,8 +183,7 @@ bool SubscribeAll(hub::Session& session, SessionState& state, const auth::App& a
   absl::flat_hash_set<std::string_view> seen;
   for (const std::string& stream : asked.streams) {
     if (!seen.insert(stream).second) continue;
-    const hub::LocalTopic* known = session.shard().FindTopic(session.StreamTopic(stream));
-    bool listens = known != nullptr && session.Listens(known);
+    bool listens = ListensTo(session, stream);
     // What costs nothing first: patterns are matched only with names, and only while there is room.
     std::map<std::string, std::string> imposed;
     std::optional<dialect::Refusal> refusal;
@@ -156,7 +192,10 @@ bool SubscribeAll(hub::Session& session, SessionState& state, const auth::App& a
     } else if (!listens && taken >= limit) {
       refusal = dialect::Refusal{"limit", fmt::format("a session may subscribe to at most {} streams", limit)};
     } else {
-      refusal = JudgeSubscribe(session, app, stream, listens, asked.tokens, &imposed);
+      refusal = JudgeSubscribe(app, session.identity().get(), stream, listens, asked.tokens, &imposed);
+    }
+    if (!refusal.has_value() && !listens && !app.catalogue.Find(stream).subscribe_hook.empty()) {
+      refusal = JudgeAnswer(asked.answers, stream);
     }
     if (!refusal.has_value() && !listens && limits != nullptr) {
       if (auto full = limits->StreamsAreFull(app, stream)) refusal = dialect::Refusal{"limit", *full, true};

@@ -17,6 +17,7 @@ struct StreamsAsked {
   const dialect::WantedByStream& wanted;           // of what was missed
   const wire::FilterPtr* filter = nullptr;         // null: what the session listens to already stays as it is
   const StringMap<std::string>* tokens = nullptr;  // for a stream alone; null: none
+  const Answers* answers = nullptr;                // of the backends that were asked; null: none was
 };
 
 // What became of them: added to what is there.
@@ -25,6 +26,10 @@ struct Judged {
   std::vector<dialect::RefusedStream>* refused;
   std::vector<dialect::LogState>* logs;
 };
+
+// What backends are to be asked before; `identity` is whose the session is or will be.
+std::vector<Question> QuestionsOf(hub::Session& session, const auth::App& app, const auth::Identity* identity,
+                                  const StreamsAsked& asked);
 
 // Subscribes to each that is allowed, each name once. `limits` null: there are none. True where one was forbidden.
 bool SubscribeAll(hub::Session& session, SessionState& state, const auth::App& app, ConnectionLimits* limits,

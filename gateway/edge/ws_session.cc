@@ -135,7 +135,9 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void OnRead(error_code error, size_t size);
   void HandleMessage();
   void Handle(std::string_view payload);
-  void AwaitKeys();
+  void Await();
+  void Again();
+  void ForgetWait();
   void OnReadEnd(error_code error);
   void Drain();
   void ShutSendSide();
@@ -160,6 +162,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   Stream ws_;
   State phase_ = State::kHandshake;
   bool registered_ = false;
+  bool begun_ = false;  // messages are read
   wire::CloseCode end_ = wire::CloseCode::kAbnormal;
   Clock::time_point heard_at_ = shard_.now();
   Clock::time_point active_at_ = shard_.now();  // when it last said something, or was seen to subscribe
@@ -171,7 +174,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   Clock::time_point blocked_since_;                        // since when the socket has taken nothing
   std::string message_;                                    // of which parts have come
   std::string_view payload_;                               // of the message that is being handled
-  Ptr awaiting_;                                           // itself, while nothing is read because it waits for keys
+  Ptr awaiting_;  // itself, while nothing is read because something is waited for
   char buffer_[kReadBytes];
 };
 
@@ -246,6 +249,8 @@ void WsSession::OnAccepted(error_code error) {
   if (auto window = shard_.sending_home()) hub::SendHome(session_, *window);
   if (phase_ == State::kDone) return;
   ArmTimer();
+  if (state_.wait != nullptr) return Await();
+  begun_ = true;
   Read();
 }
 
@@ -281,14 +286,14 @@ void WsSession::HandleMessage() {
   if (phase_ == State::kOpen) {
     bool owed_auth = state_.owes_auth;
     Handle(payload_);
-    if (std::exchange(state_.unknown_key, false)) return AwaitKeys();
+    if (state_.wait != nullptr) return Await();
     if (owed_auth && !state_.owes_auth && phase_ == State::kOpen) {
       deadline_ = Clock::time_point::max();
       ArmTimer();
     }
     FollowToken();
   }
-  state_.keys_are_fresh = false;
+  ForgetWait();
   if (message_.capacity() > kMaxReadBytes) {
     message_ = {};
   } else {
@@ -297,20 +302,42 @@ void WsSession::HandleMessage() {
   if (phase_ < State::kDraining) Read();
 }
 
-// Nothing more is read until the keys are there or are known not to be; the message is then handled again.
-void WsSession::AwaitKeys() {
-  state_.keys_are_fresh = true;
+// Nothing more is read until what is waited for is there or is known not to be; the message is then handled again, or
+// the session's beginning is.
+void WsSession::Await() {
+  auto wait = std::exchange(state_.wait, nullptr);
   awaiting_ = Ptr(this);
-  bool waits = handler_.AwaitKeys(session_, [this, &shard = shard_, id = session_.id()] {
+  bool waits = wait([this, &shard = shard_, id = session_.id()] {
     asio::post(shard.io(), [this, &shard, id] {
       if (shard.FindSession(id) == nullptr) return;
       // `this` lives: the session that was found is a part of it.
-      if (Ptr self = std::move(awaiting_)) HandleMessage();
+      if (Ptr self = std::move(awaiting_)) Again();
     });
   });
   if (waits) return;
   awaiting_ = nullptr;
-  HandleMessage();
+  Again();
+}
+
+void WsSession::Again() {
+  state_.again = true;
+  if (begun_) return HandleMessage();
+  if (phase_ == State::kOpen) {
+    handler_.Begin(session_, state_);
+    FollowToken();
+    if (phase_ == State::kDone) return;
+    if (state_.wait != nullptr) return Await();
+  }
+  begun_ = true;
+  ForgetWait();
+  if (phase_ < State::kDraining) Read();
+}
+
+void WsSession::ForgetWait() {
+  state_.again = false;
+  state_.keys_are_fresh = false;
+  state_.answers = {};
+  state_.inquiry = nullptr;
 }
 
 // A fault of ours in one session's message ends that session, not the process.
@@ -362,7 +389,8 @@ void WsSession::Close(wire::CloseCode code, std::string_view reason, wire::Close
   deadline_ = shard_.now() + kCloseTimeout;
   ArmTimer();
   Flush();
-  if (Ptr self = std::move(awaiting_)) HandleMessage();  // reads on, for the client's goodbye
+  state_.asking = nullptr;
+  if (Ptr self = std::move(awaiting_)) Again();  // reads on, for the client's goodbye
 }
 
 void WsSession::OnBeastClose(uint16_t code) {
@@ -391,6 +419,7 @@ void WsSession::OnBeastClose(uint16_t code) {
 void WsSession::Drain() {
   if (phase_ >= State::kDraining) return;
   phase_ = State::kDraining;
+  state_.asking = nullptr;
   session_.BeginClosing();
   deadline_ = std::min(deadline_, shard_.now() + kCloseTimeout);
   ArmTimer();
@@ -433,6 +462,8 @@ void WsSession::Finish() {
   phase_ = State::kDone;
   hub::TimerWheel::Disarm(*this);
   place_ = nullptr;
+  state_.asking = nullptr;
+  state_.inquiry = nullptr;
   session_.BeginClosing();
   if (registered_) shard_.Unregister(session_, end_);
   error_code ignored;

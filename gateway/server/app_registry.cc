@@ -49,6 +49,7 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
   first.tokens = known.tokens;
   first.origins = OriginsOf(config.edge().allowed_origins());
   first.cookie = config.auth().cookie();
+  first.hook = HookRulesOf(config.auth().hook());
   first.connections_per_user = config.limits().connections_per_user();
   first.max_streams = config.limits().streams();
   first.fold_names = config.fold_names();
@@ -64,6 +65,7 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
     app.origins = OriginsOf(from.allowed_origins());
     app.tokens = other.tokens;
     app.cookie = from.auth().cookie();
+    app.hook = HookRulesOf(from.auth().hook());
     app.connections = from.limits().connections();
     app.connections_per_user = from.limits().connections_per_user();
     app.max_streams = from.limits().streams();

@@ -65,9 +65,10 @@ Application::Application(const LoadedConfig& loaded, Load load)
       max_connections_(ConnectionLimit(config_.edge().max_connections())),
       memory_limit_(MemoryLimit(config_.limits().memory_bytes())),
       apps_(registry_.Build(loaded)),
+      backends_(loaded.backends),
       node_(NodeOptionsOf(config_), io_),
       engine_(node_, EngineOptionsOf(config_, memory_limit_, *apps_.Get())),
-      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), apps_, AdmissionRulesOf(config_), node_,
+      edge_(EdgeOptionsOf(config_, max_connections_, SocketLimit()), apps_, backends_, AdmissionRulesOf(config_), node_,
             loaded.tls),
       control_(ControlOptionsOf(config_), node_, apps_, *this),
       admin_(io_, node_, metrics_),
@@ -76,9 +77,10 @@ Application::Application(const LoadedConfig& loaded, Load load)
   signals_.add(SIGHUP);
 }
 
-// Those who wait for keys hold on to what stands below the verifier.
+// Those who wait for keys, or for backends, hold on to what stands below.
 Application::~Application() {
   registry_.Stop();
+  backends_.Stop();
 }
 
 Status Application::Start() {
@@ -96,6 +98,7 @@ Status Application::Start() {
     control_.Collect(writer);
     memory_guard_.Collect(writer);
     registry_.Collect(writer);
+    backends_.Collect(writer);
   });
   RETURN_IF_ERROR(admin_.Open(config_.admin().listen()));
   RETURN_IF_ERROR(edge_.Open());
@@ -174,6 +177,7 @@ StatusOr<control::Operations::Reloaded> Application::LoadAgain(std::string_view 
   }
   current_ = std::move(reloaded->config);
   loaded->config = current_;
+  backends_.Set(loaded->backends);  // before anybody is told to ask a new one
   auth::Apps apps = registry_.Build(*loaded);
   engine_.SetRules(StreamRulesOf(current_, apps));  // before anybody gets to a new app
   apps_.Set(std::move(apps));

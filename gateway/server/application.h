@@ -14,6 +14,7 @@
 #include "gateway/edge/admin_server.h"
 #include "gateway/edge/edge_server.h"
 #include "gateway/engine/memory_engine.h"
+#include "gateway/hooks/backends.h"
 #include "gateway/hub/node.h"
 #include "gateway/server/app_registry.h"
 #include "gateway/server/config_loader.h"
@@ -79,6 +80,7 @@ class Application : private control::Operations {
   Metrics metrics_;
   AppRegistry registry_;
   auth::LiveApps apps_;
+  hooks::Backends backends_;
   hub::Node node_;
   engine::MemoryEngine engine_;
   edge::EdgeServer edge_;

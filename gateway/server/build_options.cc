@@ -144,6 +144,8 @@ auth::EventAction ActionOf(v1::EventAction action) {
       return To::kSync;
     case v1::EVENT_ACTION_REFUSE:
       return To::kRefuse;
+    case v1::EVENT_ACTION_NONE:
+      return To::kNone;
     default:
       return To::kFeed;
   }
@@ -253,11 +255,14 @@ auth::Catalogue CatalogueOf(const google::protobuf::RepeatedPtrField<v1::StreamR
     access.description = rule.description();
     access.reserved = rule.state() == v1::STREAM_STATE_RESERVED;
     access.subscribe = AccessOf(rule.subscribe());
+    access.subscribe_hook = rule.subscribe().hook();
     for (const v1::ImposedMeta& meta : rule.subscribe().filter()) access.filter[meta.key()] = meta.value();
     access.publish = AccessOf(rule.publish());
     bool silent = access.publish.who == auth::Access::Who::kByName && access.publish.roles.empty() &&
                   access.publish.owners.empty();
-    if (silent) access.publish.who = auth::Access::Who::kNobody;
+    access.publish_hook = rule.publish().hook();
+    if (silent)
+      access.publish.who = access.publish_hook.empty() ? auth::Access::Who::kNobody : auth::Access::Who::kAnyone;
     for (const v1::ClientEvent& event : rule.publish().events()) {
       access.events.push_back({event.event(), auth::Rate::Parse(event.rate()).value_or(auth::Rate())});
     }
@@ -271,9 +276,17 @@ auth::ClientEvents ClientEventsOf(const google::protobuf::RepeatedPtrField<v1::E
   std::vector<auth::EventRule> list;
   for (const v1::EventRule& rule : rules) {
     list.push_back({rule.event(), ActionOf(rule.action()), rule.stream(), rule.anonymous(),
-                    auth::Rate::Parse(rule.rate()).value_or(auth::Rate()), std::min(rule.max_payload_bytes(), most)});
+                    auth::Rate::Parse(rule.rate()).value_or(auth::Rate()), std::min(rule.max_payload_bytes(), most),
+                    rule.hook()});
   }
   return auth::ClientEvents(std::move(list));
+}
+
+auth::HookRules HookRulesOf(const v1::AuthHook& hook) {
+  return {hook.backend(),
+          {hook.cookies().begin(), hook.cookies().end()},
+          {hook.headers().begin(), hook.headers().end()},
+          ToMilliseconds(hook.lifetime())};
 }
 
 log::Level LogLevelOf(const v1::Config& config) {

@@ -34,6 +34,8 @@ auth::Catalogue CatalogueOf(const google::protobuf::RepeatedPtrField<v1::StreamR
 
 auth::ClientEvents ClientEventsOf(const google::protobuf::RepeatedPtrField<v1::EventRule>& rules, uint64_t most);
 
+auth::HookRules HookRulesOf(const v1::AuthHook& hook);
+
 log::Level LogLevelOf(const v1::Config& config);
 log::Format LogFormatOf(const v1::Config& config, bool on_terminal);
 

@@ -13,6 +13,7 @@
 
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
+#include "gateway/server/hook_rules.h"
 #include "gateway/server/tls_files.h"
 #include "gateway/server/token_rules.h"
 #include "gateway/wire/topic.h"
@@ -71,6 +72,7 @@ class Loader {
       loaded_.tls = TlsOf(loaded_.config.edge().tls(), problem, &loaded_.warnings);
       CheckControlTls(loaded_.config.control().tls(), problem, &loaded_.warnings);
     }
+    loaded_.backends = BackendsOf(loaded_.config, problem);
     loaded_.tokens = TokenRulesOf(loaded_.config.auth(), problem);
     loaded_.tokens.claims.fold_names = loaded_.config.fold_names();
     for (int i = 0; i < loaded_.config.apps_size(); ++i) {

@@ -13,6 +13,7 @@
 #include "gateway/edge/credentials.h"
 #include "gateway/edge/listener.h"
 #include "gateway/server/config_values.h"
+#include "gateway/server/hook_rules.h"
 #include "gateway/wire/filter.h"
 #include "gateway/wire/name_pattern.h"
 #include "gateway/wire/topic.h"
@@ -61,7 +62,9 @@ bool IsPath(std::string_view path) {
 
 void CheckEndpoints(const v1::Config& config, const Problem& problem) {
   std::set<std::string> paths;
-  auto has_keys = [](const v1::AuthConfig& auth) { return !auth.hs256_secret().empty() || auth.keys_size() > 0; };
+  auto has_keys = [](const v1::AuthConfig& auth) {
+    return !auth.hs256_secret().empty() || auth.keys_size() > 0 || !auth.hook().backend().empty();
+  };
   bool tokens = has_keys(config.auth()) || std::any_of(config.apps().begin(), config.apps().end(),
                                                        [&](const auto& app) { return has_keys(app.auth()); });
   bool enabled = config.edge().endpoints().empty();
@@ -296,10 +299,12 @@ void CheckFolded(const google::protobuf::RepeatedPtrField<v1::StreamRule>& strea
 
 // Of one app: `prefix` is empty for the default one.
 void CheckOrigins(const google::protobuf::RepeatedPtrField<std::string>& origins, const std::string& path,
-                  const std::string& cookie, const std::string& prefix, const Problem& problem) {
+                  const v1::AuthConfig& auth, const std::string& prefix, const Problem& problem) {
+  const std::string& cookie = auth.cookie();
   if (!cookie.empty() && !edge::IsCookieName(cookie)) problem(prefix + "auth.cookie", "is not the name of a cookie");
-  if (!cookie.empty() && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
-    problem(prefix + "auth.cookie",
+  bool shown = !auth.hook().cookies().empty();
+  if ((shown || !cookie.empty()) && std::find(origins.begin(), origins.end(), "*") != origins.end()) {
+    problem(prefix + (shown ? "auth.hook.cookies" : "auth.cookie"),
             fmt::format("with {}: [\"*\"] every site could act as its visitors: name the origins", path));
   }
   for (int i = 0; i < origins.size(); ++i) {
@@ -346,7 +351,7 @@ void CheckApps(const v1::Config& config, const Problem& problem) {
     if (!keys.insert(key).second) {
       problem(at + (app.key().empty() ? "name" : "key"), "another app has this key");
     }
-    CheckOrigins(app.allowed_origins(), at + "allowed_origins", app.auth().cookie(), at, problem);
+    CheckOrigins(app.allowed_origins(), at + "allowed_origins", app.auth(), at, problem);
     CheckStreams(app.streams(), at, problem);
     CheckClientEvents(app.client_events(), app.fold_names(), at, problem);
     if (app.fold_names()) CheckFolded(app.streams(), app.auth(), at, problem);
@@ -391,8 +396,9 @@ void CheckRules(const v1::Config& config, const Problem& problem) {
   CheckControl(config, problem);
   CheckStreams(config.streams(), "", problem);
   CheckClientEvents(config.client_events(), config.fold_names(), "", problem);
+  CheckHooks(config, problem);
   if (config.fold_names()) CheckFolded(config.streams(), config.auth(), "", problem);
-  CheckOrigins(config.edge().allowed_origins(), "edge.allowed_origins", config.auth().cookie(), "", problem);
+  CheckOrigins(config.edge().allowed_origins(), "edge.allowed_origins", config.auth(), "", problem);
   CheckApps(config, problem);
   for (int i = 0; i < config.edge().trusted_proxies_size(); ++i) {
     auto proxies = edge::TrustedProxies::Parse({config.edge().trusted_proxies(i)});

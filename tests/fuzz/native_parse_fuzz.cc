@@ -19,49 +19,49 @@ void ExpectValid(const Reply& reply) {
   FUZZ_EXPECT(carillon::wire::CheckJson(TextOf(reply)).ok());
 }
 
-void Answer(const Subscribe& command) {
+void Look(const Subscribe& command) {
   Subscribed reply{command.id, command.streams, {}};
   for (const std::string& stream : command.streams) reply.refused.push_back({stream, {"bad_stream", stream}});
   ExpectValid(reply);
 }
-void Answer(const Unsubscribe& command) {
+void Look(const Unsubscribe& command) {
   ExpectValid(Unsubscribed{command.id, command.streams});
 }
-void Answer(const Ping& command) {
+void Look(const Ping& command) {
   // What is echoed may nest as deep as a message may; the reply around it adds two levels.
   FUZZ_EXPECT(command.echo.empty() || carillon::wire::CheckJson(command.echo).ok());
   if (command.echo.find_first_of("[{") == std::string::npos) ExpectValid(Pong{command.id, command.echo});
 }
-void Answer(const Auth& command) {
+void Look(const Auth& command) {
   ExpectValid(Error{command.id, {"unauthorized", command.token}});
 }
-void Answer(const Publish& command) {
+void Look(const Publish& command) {
   FUZZ_EXPECT(carillon::wire::CheckJson(command.json).ok());
   FUZZ_EXPECT(!command.event.empty());
   ExpectValid(PublishDone{command.id, command.stream, command.event, {}});
 }
-void Answer(const ListMembers& command) {
+void Look(const ListMembers& command) {
   FUZZ_EXPECT(command.limit > 0);
   carillon::wire::Member member;
   member.user_id = member.name = command.after;
   ExpectValid(Members{command.id, command.stream, command.limit, false, {member}, command.after});
 }
-void Answer(const SetMood& command) {
+void Look(const SetMood& command) {
   carillon::wire::Member member;
   member.mood = command.mood;
   ExpectValid(Members{command.id, command.stream, 1, false, {member}, ""});
   ExpectValid(MoodSet{command.id, {command.stream}});
 }
-void Answer(const Nonsense& command) {
+void Look(const Nonsense& command) {
   ExpectValid(Error{command.id, {command.code, command.message}});
 }
-void Answer(const Sync&) {
+void Look(const Sync&) {
   FUZZ_EXPECT(false);
 }
-void Answer(const Echo&) {
+void Look(const Echo&) {
   FUZZ_EXPECT(false);
 }
-void Answer(const Refused&) {
+void Look(const Refused&) {
   FUZZ_EXPECT(false);
 }
 
@@ -70,6 +70,6 @@ void Answer(const Refused&) {
 // Whatever a client says is a command, and whatever is answered with its words is valid JSON.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Command command = Native().Parse(carillon::wire::Opcode::kText, carillon::fuzz::TextOf(data, size));
-  std::visit([](const auto& kind) { Answer(kind); }, command);
+  std::visit([](const auto& kind) { Look(kind); }, command);
   return 0;
 }

@@ -13,7 +13,7 @@ namespace carillon::test {
 class TestEdge {
  public:
   explicit TestEdge(edge::EdgeOptions options, ShardIndex shards = 1)
-      : node_(shards), server_(WithPort(std::move(options)), apps_, {}, node_.node()) {
+      : node_(shards), server_(WithPort(std::move(options)), apps_, backends_, {}, node_.node()) {
     Status status = server_.Open();
     if (!status.ok()) throw std::runtime_error(MessageOf(status));
     server_.Start();
@@ -53,6 +53,7 @@ class TestEdge {
   }
 
   auth::LiveApps apps_{AppsOf(DefaultApp())};
+  hooks::Backends backends_;
   TestNode node_;
   edge::EdgeServer server_;
 };

@@ -19,7 +19,10 @@ class ClientEventsTest : public ::testing::Test {
 
   // What an event with these data stands for.
   Meaning Mean(const auth::EventRule& rule, const std::string& data, bool identified = true) {
-    return MeaningOf(rule, app_, identified ? &alice_ : nullptr, {"7", "", "the.event", data});
+    const auth::Identity* identity = identified ? &alice_ : nullptr;
+    dialect::Publish event{"7", "", "the.event", data};
+    if (auto refusal = JudgeEvent(rule, identity, event)) return *std::move(refusal);
+    return MeaningOf(rule, app_, identity, event);
   }
   std::string Refusal(const auth::EventRule& rule, const std::string& data, bool identified = true) {
     Meaning meaning = Mean(rule, data, identified);

@@ -68,7 +68,8 @@ class CommandHandlerTest : public ::testing::Test {
 
   test::TestNode node_;
   auth::LiveApps apps_{test::AppsOf(test::DefaultApp())};
-  CommandHandler handler_{apps_};
+  hooks::Backends backends_;
+  CommandHandler handler_{apps_, backends_};
   SessionState state_;
   std::unique_ptr<FakeSession> session_;
 };

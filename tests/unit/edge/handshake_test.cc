@@ -53,7 +53,7 @@ class HandshakeTest : public ::testing::Test {
 
   edge::Verdict Verdict() {
     bool unknown_key = false;
-    return Judge(request_, app_, endpoint(), path_stream_, kNow, &unknown_key);
+    return Judge(request_, app_, endpoint(), {path_stream_, {}, kNow, answers_.get()}, &unknown_key);
   }
 
   Admission Admitted() {
@@ -79,6 +79,7 @@ class HandshakeTest : public ::testing::Test {
   EndpointRules endpoint_;
   auth::App app_ = test::DefaultApp();
   HttpRequest request_;
+  std::shared_ptr<const Answers> answers_;  // to the question of before
   std::string path_stream_;
 };
 

@@ -1,0 +1,121 @@
+#include "gateway/edge/asking.h"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+
+namespace carillon::edge {
+// --- Inquiry ---------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<Inquiry> Inquiry::Begin(hub::Shard& shard, const hooks::Backends& backends,
+                                        const std::vector<Question>& questions, Done done) {
+  std::shared_ptr<Inquiry> inquiry(new Inquiry(std::move(done)));
+  inquiry->left_ = questions.size();
+  for (const Question& question : questions) inquiry->Ask(shard, backends, question);
+  return inquiry;
+}
+
+void Inquiry::Ask(hub::Shard& shard, const hooks::Backends& backends, const Question& question) {
+  hooks::BackendPtr backend = backends.Find(question.backend);
+  size_t most = backend == nullptr ? 0 : backend->rules().max_payload_bytes;
+  switch (question.method) {
+    case hooks::Method::kAuthenticate:
+      return Ask<hooks::Authenticated>(
+          shard, backend, question,
+          [rules = question.rules](const std::string& bytes) {
+            return hooks::ReadAuthenticated(bytes, rules, std::chrono::system_clock::now());
+          },
+          nullptr);
+    case hooks::Method::kAuthorizeSubscribe:
+      return Ask<hooks::SubscribeVerdict>(shard, backend, question, hooks::ReadSubscribeVerdict, std::monostate());
+    case hooks::Method::kAuthorizePublish:
+      return Ask<hooks::PublishVerdict>(
+          shard, backend, question,
+          [most](const std::string& bytes) { return hooks::ReadPublishVerdict(bytes, most); }, hooks::Accept());
+    case hooks::Method::kOnClientEvent:
+      return Ask<hooks::EventVerdict>(
+          shard, backend, question, [most](const std::string& bytes) { return hooks::ReadEventVerdict(bytes, most); },
+          hooks::Accept());
+  }
+}
+
+// `allowed`: the answer that stands for none where the backend's rules let everything through then; null: there is none.
+template <class Answer, class Allowed>
+void Inquiry::Ask(hub::Shard& shard, const hooks::BackendPtr& backend, const Question& question,
+                  std::function<StatusOr<Answer>(const std::string&)> read, const Allowed& allowed) {
+  auto tell = [&shard, weak = weak_from_this(), stream = question.stream](StatusOr<Answer> answer) {
+    boost::asio::post(shard.io(), [weak, stream, answer = std::move(answer)]() mutable {
+      if (auto self = weak.lock()) self->Take(stream, std::move(answer));
+    });
+  };
+  if (backend == nullptr) {
+    return tell(absl::UnavailableError(fmt::format("there is no backend {} to ask any more", question.backend)));
+  }
+  bool lets_through = backend->rules().allow_on_failure;
+  asked_.push_back(backend->Ask<Answer>(
+      question.method, question.request, std::move(read),
+      [tell = std::move(tell), lets_through, allowed, name = question.backend](StatusOr<Answer> answer) {
+        if (!answer.ok() && !absl::IsUnavailable(answer.status())) {
+          answer = absl::UnavailableError(fmt::format("the backend {} does not answer", name));
+        }
+        if constexpr (!std::is_null_pointer_v<Allowed>) {
+          if (!answer.ok() && lets_through) answer = Answer(allowed);
+        }
+        tell(std::move(answer));
+      }));
+}
+
+void Inquiry::Take(const std::string&, StatusOr<hooks::Authenticated> answer) {
+  answers_.identity = std::move(answer);
+  if (--left_ == 0) done_(std::move(answers_));
+}
+
+void Inquiry::Take(const std::string& stream, StatusOr<hooks::SubscribeVerdict> answer) {
+  answers_.streams.insert_or_assign(stream, std::move(answer));
+  if (--left_ == 0) done_(std::move(answers_));
+}
+
+void Inquiry::Take(const std::string&, StatusOr<hooks::PublishVerdict> answer) {
+  answers_.publish = std::move(answer);
+  if (--left_ == 0) done_(std::move(answers_));
+}
+
+void Inquiry::Take(const std::string&, StatusOr<hooks::EventVerdict> answer) {
+  answers_.event = std::move(answer);
+  if (--left_ == 0) done_(std::move(answers_));
+}
+
+// --- Asking ----------------------------------------------------------------------------------------------------------
+
+bool Asking::Add(dialect::Command command, std::vector<Question> questions) {
+  if (questions_ + questions.size() > kMostQuestions) return false;
+  questions_ += questions.size();
+  waiting_.push_back({std::move(command), std::move(questions)});
+  if (waiting_.size() == 1) AskNext();
+  return true;
+}
+
+void Asking::AskNext() {
+  Waiting& next = waiting_.front();
+  inquiry_ = Inquiry::Begin(shard_, backends_, next.questions, [this](Answers answers) {
+    auto kept = std::move(inquiry_);  // it is calling this
+    Waiting done = std::move(waiting_.front());
+    waiting_.pop_front();
+    questions_ -= done.questions.size();
+    if (!waiting_.empty()) AskNext();
+    answers.withdrawn = std::move(done.withdrawn);
+    Resume resume = resume_;  // it may end the session, and this
+    resume(done.command, answers);
+  });
+}
+
+void Asking::Withdraw(const std::vector<std::string>& streams) {
+  for (Waiting& waiting : waiting_) {
+    auto* subscribe = std::get_if<dialect::Subscribe>(&waiting.command);
+    if (subscribe == nullptr) continue;
+    for (const std::string& stream : streams) {
+      if (std::erase(subscribe->streams, stream) > 0) waiting.withdrawn.push_back(stream);
+    }
+  }
+}
+
+}  // namespace carillon::edge
