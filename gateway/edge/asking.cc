@@ -29,8 +29,8 @@ void Inquiry::Ask(hub::Shard& shard, const hooks::Backends& backends, const Ques
       return Ask<hooks::SubscribeVerdict>(shard, backend, question, hooks::ReadSubscribeVerdict, std::monostate());
     case hooks::Method::kAuthorizePublish:
       return Ask<hooks::PublishVerdict>(
-          shard, backend, question,
-          [most](const std::string& bytes) { return hooks::ReadPublishVerdict(bytes, most); }, hooks::Accept());
+          shard, backend, question, [most](const std::string& bytes) { return hooks::ReadPublishVerdict(bytes, most); },
+          hooks::Accept());
     case hooks::Method::kOnClientEvent:
       return Ask<hooks::EventVerdict>(
           shard, backend, question, [most](const std::string& bytes) { return hooks::ReadEventVerdict(bytes, most); },
@@ -38,7 +38,8 @@ void Inquiry::Ask(hub::Shard& shard, const hooks::Backends& backends, const Ques
   }
 }
 
-// `allowed`: the answer that stands for none where the backend's rules let everything through then; null: there is none.
+// `allowed`: the answer that stands for none where the backend's rules let everything through then; null: there is
+// none.
 template <class Answer, class Allowed>
 void Inquiry::Ask(hub::Shard& shard, const hooks::BackendPtr& backend, const Question& question,
                   std::function<StatusOr<Answer>(const std::string&)> read, const Allowed& allowed) {
@@ -87,9 +88,13 @@ void Inquiry::Take(const std::string&, StatusOr<hooks::EventVerdict> answer) {
 // --- Asking ----------------------------------------------------------------------------------------------------------
 
 bool Asking::Add(dialect::Command command, std::vector<Question> questions) {
+  size_t bytes = 0;
+  for (const Question& question : questions) bytes += question.request.size();
   if (questions_ + questions.size() > kMostQuestions) return false;
+  if (!waiting_.empty() && bytes_ + bytes > kMostQuestionBytes) return false;
   questions_ += questions.size();
-  waiting_.push_back({std::move(command), std::move(questions)});
+  bytes_ += bytes;
+  waiting_.push_back({std::move(command), std::move(questions), bytes});
   if (waiting_.size() == 1) AskNext();
   return true;
 }
@@ -101,6 +106,7 @@ void Asking::AskNext() {
     Waiting done = std::move(waiting_.front());
     waiting_.pop_front();
     questions_ -= done.questions.size();
+    bytes_ -= done.bytes;
     if (!waiting_.empty()) AskNext();
     answers.withdrawn = std::move(done.withdrawn);
     Resume resume = resume_;  // it may end the session, and this

@@ -15,6 +15,7 @@ namespace carillon::edge {
 
 // Of one session: what a client can make backends do at once, and the gateway remember.
 inline constexpr size_t kMostQuestions = 100;
+inline constexpr size_t kMostQuestionBytes = 256 << 10;
 
 // Some questions that are asked together, of a session. Let go of, they are withdrawn, and nobody hears of them again.
 // Thread: the session's shard's.
@@ -45,8 +46,8 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
 };
 
 // What a session has said that backends are asked about, in the order in which it did: one command is asked about when
-// the one before it is done with, so that backends see what a session says in its order. What needs no question goes past.
-// Owned by: its session's state. Thread: the session's shard's.
+// the one before it is done with, so that backends see what a session says in its order. What needs no question goes
+// past. Owned by: its session's state. Thread: the session's shard's.
 class Asking {
  public:
   // Does what the command says, now that this is known. May destroy the Asking.
@@ -55,7 +56,8 @@ class Asking {
   Asking(hub::Shard& shard, const hooks::Backends& backends, Resume resume)
       : shard_(shard), backends_(backends), resume_(std::move(resume)) {}
 
-  // The command waits for these. False: too many questions wait already. INVARIANT: there are questions.
+  // The command waits for these. False: too much waits already; one command may be as large as it is. INVARIANT: there
+  // are questions.
   bool Add(dialect::Command command, std::vector<Question> questions);
 
   // The client does not want these any more.
@@ -65,6 +67,7 @@ class Asking {
   struct Waiting {
     dialect::Command command;
     std::vector<Question> questions;
+    size_t bytes = 0;
     std::vector<std::string> withdrawn = {};
   };
 
@@ -74,7 +77,8 @@ class Asking {
   const hooks::Backends& backends_;
   const Resume resume_;
   std::deque<Waiting> waiting_;
-  size_t questions_ = 0;              // of all
+  size_t questions_ = 0;  // of all
+  size_t bytes_ = 0;
   std::shared_ptr<Inquiry> inquiry_;  // of the first
 };
 

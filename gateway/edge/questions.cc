@@ -92,7 +92,8 @@ StatusOr<auth::IdentityPtr> IdentityOf(const auth::App& app, const Answers& answ
   RETURN_IF_ERROR(answers.identity->status());
   const hooks::Authenticated& answer = **answers.identity;
   if (const auto* refusal = std::get_if<hooks::Refusal>(&answer)) {
-    return absl::UnauthenticatedError(refusal->message.empty() ? "the backend does not know this client" : refusal->message);
+    return absl::UnauthenticatedError(refusal->message.empty() ? "the backend does not know this client"
+                                                               : refusal->message);
   }
   const auto& identity = std::get<auth::IdentityPtr>(answer);
   RETURN_IF_ERROR(app.tokens->denials().Check(*identity, now));

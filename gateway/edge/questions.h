@@ -48,8 +48,8 @@ std::optional<Question> WhoIs(const auth::App& app, const HttpRequest& request, 
 // The same for a frame with a token that is for a backend.
 Question WhoIs(const auth::App& app, const hub::Session& session, const dialect::Auth& frame);
 
-// Who that is, by the answer: UNAUTHENTICATED with what the backend says, PERMISSION_DENIED where the denials keep them out,
-// UNAVAILABLE where there is no answer. INVARIANT: Authenticate was asked.
+// Who that is, by the answer: UNAUTHENTICATED with what the backend says, PERMISSION_DENIED where the denials keep them
+// out, UNAVAILABLE where there is no answer. INVARIANT: Authenticate was asked.
 StatusOr<auth::IdentityPtr> IdentityOf(const auth::App& app, const Answers& answers,
                                        std::chrono::system_clock::time_point now);
 

@@ -1,5 +1,7 @@
 #include "gateway/edge/sync.h"
 
+#include <algorithm>
+#include <deque>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,21 +28,42 @@ int64_t MillisecondsOf(const google::protobuf::Timestamp& time) {
   return time.seconds() * 1000 + time.nanos() / 1'000'000;
 }
 
+// What of a log has not been looked at yet: the messages after `base`, up to `upto`.
+struct Unsearched {
+  size_t log;
+  std::string epoch;
+  uint64_t base;
+  uint64_t upto;
+};
+
+// Nothing where the log is empty.
+std::optional<Unsearched> Whole(engine::Engine& engine, const std::vector<wire::Topic>& logs, size_t log) {
+  auto oldest = engine.List(logs[log], nullptr, 1, 1);
+  if (!oldest.ok() || oldest->frames.empty()) return std::nullopt;
+  return Unsearched{log, oldest->top.epoch, oldest->frames.front()->position().offset - 1, oldest->top.offset};
+}
+
+// The newest messages of every log first, since what a client had last is rarely old; a page of each in turn, so that a
+// long log does not use up what there is for all.
 std::optional<Found> Find(engine::Engine& engine, const std::vector<wire::Topic>& logs, const std::string& message) {
-  size_t searched = 0;
+  std::deque<Unsearched> left;
   for (size_t i = 0; i < logs.size(); ++i) {
-    wire::Position after;
-    for (bool more = true; more && searched < kMostSearched;) {
-      auto page = engine.List(logs[i], after.epoch.empty() ? nullptr : &after, kPage, kPageBytes);
-      if (!page.ok()) break;
-      for (const wire::FramePtr& frame : page->frames) {
-        after = frame->position();
-        const v1::Envelope& envelope = frame->envelope();
-        if (envelope.id() == message) return Found{i, after, MillisecondsOf(envelope.time())};
-      }
-      searched += page->frames.size();
-      more = page->more && !page->frames.empty();
+    if (auto whole = Whole(engine, logs, i)) left.push_back(*std::move(whole));
+  }
+  for (size_t searched = 0; !left.empty() && searched < kMostSearched;) {
+    Unsearched next = std::move(left.front());
+    left.pop_front();
+    uint64_t from = next.upto - std::min<uint64_t>(kPage, next.upto - next.base);
+    wire::Position after{next.epoch, from};
+    auto page = engine.List(logs[next.log], &after, next.upto - from, kPageBytes);
+    if (!page.ok()) continue;  // what was left of it was trimmed meanwhile
+    for (const wire::FramePtr& frame : page->frames) {
+      const v1::Envelope& envelope = frame->envelope();
+      if (envelope.id() == message) return Found{next.log, frame->position(), MillisecondsOf(envelope.time())};
     }
+    searched += next.upto - from;
+    next.upto = from;
+    if (from > next.base) left.push_back(std::move(next));
   }
   return std::nullopt;
 }

@@ -61,9 +61,8 @@ Channel::Channel(Owner& owner, const std::string& address, const ChannelTls* tls
         arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
         arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
         arguments.SetLoadBalancingPolicyName("round_robin");
-        auto credentials = tls == nullptr
-                               ? grpc::InsecureChannelCredentials()
-                               : grpc::SslCredentials({tls->authorities, tls->key, tls->certificate});
+        auto credentials = tls == nullptr ? grpc::InsecureChannelCredentials()
+                                          : grpc::SslCredentials({tls->authorities, tls->key, tls->certificate});
         return std::make_shared<Calls>(owner, grpc::CreateCustomChannel(address, credentials, arguments),
                                        std::move(key));
       }()) {}
@@ -82,16 +81,15 @@ void Channel::Start(uint64_t number, const char* method, const std::string& requ
     calls_->running[number] = call;
   }
   Call& borrowed = *call;
-  calls_->stub.UnaryCall(
-      &borrowed.context, method, grpc::StubOptions(), &borrowed.request, &borrowed.response,
-      [calls = calls_, call = std::move(call), number](const grpc::Status& status) {
-        {
-          std::lock_guard lock(calls->mutex);
-          calls->running.erase(number);
-        }
-        calls->owner.OnEnd(number, status.error_code(), status.error_message(),
-                           status.ok() ? BytesOf(call->response) : std::string());
-      });
+  calls_->stub.UnaryCall(&borrowed.context, method, grpc::StubOptions(), &borrowed.request, &borrowed.response,
+                         [calls = calls_, call = std::move(call), number](const grpc::Status& status) {
+                           {
+                             std::lock_guard lock(calls->mutex);
+                             calls->running.erase(number);
+                           }
+                           calls->owner.OnEnd(number, status.error_code(), status.error_message(),
+                                              status.ok() ? BytesOf(call->response) : std::string());
+                         });
 }
 
 void Channel::Cancel(uint64_t number) {

@@ -35,7 +35,8 @@ bool IsHostAndPort(std::string_view address) {
   if (error != std::errc() || end != port.data() + port.size() || number == 0 || number > 65'535) return false;
   if (host.front() == '[') return edge::ParseAddress(std::string(address)).ok();
   return std::all_of(host.begin(), host.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
+           c == '_';
   });
 }
 
@@ -64,7 +65,8 @@ void CheckBackend(const v1::HookBackend& backend, const std::string& at, const P
   if (!key.empty() && (key.size() < kMinKeyBytes || !fits)) {
     problem(at + ".key", fmt::format("needs at least {} bytes of printable ASCII without spaces", kMinKeyBytes));
   }
-  bool files = !backend.tls().ca_file().empty() || !backend.tls().cert_file().empty() || !backend.tls().key_file().empty();
+  bool files =
+      !backend.tls().ca_file().empty() || !backend.tls().cert_file().empty() || !backend.tls().key_file().empty();
   if (files && !backend.tls().enabled()) problem(at + ".tls.enabled", "is off: the files are of no use");
 }
 
@@ -115,7 +117,8 @@ class References {
     if (auth.cookies_size() > kMaxShown) problem_(at + ".cookies", fmt::format("at most {}", kMaxShown));
     if (auth.headers_size() > kMaxShown) problem_(at + ".headers", fmt::format("at most {}", kMaxShown));
     for (int i = 0; i < auth.cookies_size(); ++i) {
-      if (!edge::IsCookieName(auth.cookies(i))) problem_(fmt::format("{}.cookies[{}]", at, i), "is not the name of a cookie");
+      if (!edge::IsCookieName(auth.cookies(i)))
+        problem_(fmt::format("{}.cookies[{}]", at, i), "is not the name of a cookie");
     }
     for (int i = 0; i < auth.headers_size(); ++i) {
       if (IsHeaderName(auth.headers(i))) continue;

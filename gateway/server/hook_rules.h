@@ -16,7 +16,6 @@ void CheckHooks(const v1::Config& config,
 
 // How they are asked. Reads the files of their TLS; `problem` as above.
 std::vector<hooks::BackendRules> BackendsOf(
-    const v1::Config& config,
-    const std::function<void(const std::string& path, const std::string& message)>& problem);
+    const v1::Config& config, const std::function<void(const std::string& path, const std::string& message)>& problem);
 
 }  // namespace carillon::server

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from support.control import Control
+from support.control import Control, event, stream_item
 from support.feed import Watch, kind, kinds
 from support.gateway import Gateway, clean_environment, token
 from support.ws import Browser, with_query
@@ -22,12 +22,16 @@ Fresh = Callable[[str], str]
 @pytest.fixture(scope="module")
 def config() -> dict[str, Any]:
     return {
-        "streams": [{"pattern": "room-*", "publish": {"who": "identified"}}],
+        "streams": [
+            {"pattern": "room-*", "publish": {"who": "identified"}},
+            {"pattern": "long-*", "log": {"mode": "log", "messages": 20000, "max_bytes": "64MiB"}},
+        ],
         "client_events": [
             {"event": "open.*", "anonymous": True, "rate": "3/1h", "max_payload_bytes": 64},
             {"event": "secret", "action": "refuse"},
             {"event": "say", "action": "publish", "stream": "room-{data.room}"},
             {"event": "home", "action": "subscribe", "stream": "room-{team}"},
+            {"event": "sync", "action": "sync"},
         ],
         "apps": [{"name": "quiet"}],
     }
@@ -161,3 +165,23 @@ def test_rules_that_are_none(binary: str, tmp_path: Path, rules: list[dict[str, 
     file.write_text(yaml.safe_dump({"edge": {"endpoints": [{"path": "/ws", "anonymous": True}]}, "client_events": rules}))
     run = subprocess.run([binary, "check-config", "-c", str(file)], capture_output=True, text=True, env=clean_environment())
     assert run.returncode != 0 and complaint in run.stderr, run.stderr
+
+
+def test_what_a_client_had_last_is_looked_for_among_the_newest(
+    control: Control, connect: Connect, fresh: Fresh
+) -> None:
+    """In logs that are longer than what one request may search."""
+    streams = [fresh("long"), fresh("long")]
+    publisher = control.publisher()
+    for _ in range(200):
+        publisher.send([stream_item(stream, event(json="1")) for stream in streams for _ in range(30)])
+    assert publisher.finish() == []
+    user = fresh("ann")
+    browser = connect(with_query("/ws", token=token(user)))
+    browser.ask("subscribe", streams=streams, since={"last": 200})
+    had = [browser.receive() for _ in range(400)]
+    for stream in streams:
+        last = [message for message in had if message["stream"] == stream][-100]
+        state = browser.ask("publish", event="sync", data={"lastEventId": last["meta"]["id"]})
+        log = state["data"]["logs"][stream]
+        assert (log["recovered"], log["offset"], log["top"]) == (True, last["meta"]["offset"], 6000)

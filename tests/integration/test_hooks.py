@@ -366,6 +366,20 @@ def test_what_one_session_can_ask_at_once_is_bounded(backend: HookServer, connec
     ]
 
 
+def test_how_much_of_one_session_waits_is_bounded(backend: HookServer, connect: Connect, fresh: Fresh) -> None:
+    stream = fresh("asked")
+    backend.answers["AuthorizeSubscribe"] = allow
+    gate = Gate(hooks_pb.AuthorizePublishResponse(accept=accept()))
+    backend.answers["AuthorizePublish"] = gate
+    browser = connect(with_query("/ws", streams=stream))
+    for i in range(20):
+        browser.send_json({"action": "publish", "stream": stream, "event": "big", "data": "x" * 16_000, "id": i})
+    codes = [browser.receive()["data"]["code"] for _ in range(4)]
+    assert set(codes) == {"overloaded"}
+    gate.open()
+    assert [browser.receive()["event"] for _ in range(32)].count("published") == 16
+
+
 # --- What they may say -----------------------------------------------------------------------------------------------
 
 
