@@ -1,10 +1,9 @@
 #include "control/admin_service.h"
 
 #include <carillon/v1/admin.grpc.pb.h>
-#include <google/protobuf/util/time_util.h>
 #include <grpcpp/support/server_callback.h>
 
-#include "control/coverage.h"
+#include "control/nodes.h"
 #include "control/sessions.h"
 #include "control/streams.h"
 #include "control/unary_calls.h"
@@ -61,16 +60,15 @@ class Service final : public v1::AdminService::CallbackService, private UnaryCal
 
   ServerUnaryReactor* ListNodes(CallbackServerContext* call, const v1::ListNodesRequest*,
                                 v1::ListNodesResponse* response) override {
-    return Answer(call, auth::Verb::kRead, [&](const Caller&) {
-      v1::Node* node = response->add_nodes();
-      node->set_node_id(context_.about.node_id);
-      node->set_version(context_.about.version);
-      *node->mutable_started_time() = google::protobuf::util::TimeUtil::TimeTToTimestamp(context_.about.started);
-      node->set_sessions(context_.node.Sessions());
-      node->set_shards(context_.node.shards());
-      node->set_draining(!context_.serving.load(std::memory_order_relaxed));
-      SetCoverage(false, response);
-      return absl::OkStatus();
+    return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, Done done) {
+      return control::ListNodes(context_, caller, response, std::move(done));
+    });
+  }
+
+  ServerUnaryReactor* Drain(CallbackServerContext* call, const v1::DrainRequest* request,
+                            v1::DrainResponse* response) override {
+    return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) {
+      return control::Drain(context_, caller, *request, response, std::move(done));
     });
   }
 
@@ -79,6 +77,7 @@ class Service final : public v1::AdminService::CallbackService, private UnaryCal
     return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) {
       RETURN_IF_ERROR(caller.CheckEverything());
       context_.operations.Reload(caller.name(), [response, done = std::move(done)](auto reloaded) mutable {
+        if (absl::IsUnavailable(reloaded.status())) return done(reloaded.status());
         if (!reloaded.ok()) return done(WithReason(reloaded.status(), "CONFIG_INVALID"));
         for (const auto& change : reloaded->now) Fill(change, response->add_changed());
         for (const auto& change : reloaded->after_restart) Fill(change, response->add_need_restart());

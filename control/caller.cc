@@ -48,13 +48,25 @@ Caller::Caller(auth::ApiKeyPtr key, std::shared_ptr<const auth::Apps> apps)
     : key_(std::move(key)), apps_(std::move(apps)) {}
 Caller::~Caller() = default;
 
+bool Caller::IsFor(std::string_view app) const {
+  const std::vector<std::string>& own = key_->apps;
+  return std::any_of(own.begin(), own.end(), [app](const std::string& each) { return each == "*" || each == app; });
+}
+
+std::vector<const auth::App*> Caller::Apps() const {
+  std::vector<const auth::App*> apps;
+  for (const auth::App& app : apps_->all()) {
+    if (IsFor(app.name)) apps.push_back(&app);
+  }
+  return apps;
+}
+
 StatusOr<const auth::App*> Caller::AppOf(const std::string& named) const {
   const std::vector<std::string>& own = key_->apps;
-  bool every = std::find(own.begin(), own.end(), "*") != own.end();
   std::string name(Utf8Front(named, kMaxShownBytes));
   if (name.empty()) name = own.front() == "*" ? std::string(wire::kDefaultAppName) : own.front();
   // Whoever may not know of an app does not learn whether there is one.
-  if (!every && std::find(own.begin(), own.end(), name) == own.end()) {
+  if (!IsFor(name)) {
     return absl::PermissionDeniedError(
         fmt::format("app: this key is not for the app \"{}\" (config: control.keys[].apps)", name));
   }
@@ -63,15 +75,18 @@ StatusOr<const auth::App*> Caller::AppOf(const std::string& named) const {
   return app;
 }
 
-Status Caller::CheckStreams(const std::string& stream) const {
+bool Caller::MaySee(const std::string& stream) const {
   const std::vector<std::string>& patterns = key_->streams;
-  bool named = patterns.empty() ||
-               (!stream.empty() && std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
-                 return wire::MatchesPattern(pattern, stream);
-               }));
-  if (named) return absl::OkStatus();
+  return patterns.empty() ||
+         (!stream.empty() && std::any_of(patterns.begin(), patterns.end(), [&](const std::string& pattern) {
+           return wire::MatchesPattern(pattern, stream);
+         }));
+}
+
+Status Caller::CheckStreams(const std::string& stream) const {
+  if (MaySee(stream)) return absl::OkStatus();
   std::string list;
-  for (const std::string& pattern : patterns) list += (list.empty() ? "" : ", ") + pattern;
+  for (const std::string& pattern : key_->streams) list += (list.empty() ? "" : ", ") + pattern;
   return absl::PermissionDeniedError(
       fmt::format("stream: this key is for the streams {} only (config: control.keys[].streams)", list));
 }

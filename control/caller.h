@@ -2,6 +2,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "gateway/auth/api_keys.h"
 #include "gateway/auth/app.h"
@@ -34,8 +36,11 @@ class Caller {
   StatusOr<wire::Topic> TopicOf(const std::string& app, wire::TopicKind kind, const std::string& name,
                                 const std::string& stream = "") const;
 
+  // The apps that there are and that the key is for. They live as long as this.
+  std::vector<const auth::App*> Apps() const;
+
   // Whether the key is for a stream.
-  bool MaySee(const std::string& stream) const { return CheckStreams(stream).ok(); }
+  bool MaySee(const std::string& stream) const;
 
   // PERMISSION_DENIED where the key is not for every app and stream: for what concerns the gateway as a whole.
   Status CheckEverything() const;
@@ -44,6 +49,7 @@ class Caller {
   Status CheckAllStreams() const;
 
  private:
+  bool IsFor(std::string_view app) const;
   Status CheckStreams(const std::string& stream) const;
 
   const auth::ApiKeyPtr key_;

@@ -1,10 +1,13 @@
 #pragma once
 
+#include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "gateway/base/status.h"
+#include "gateway/wire/topic.h"
 
 namespace carillon::control {
 
@@ -26,8 +29,45 @@ class Operations {
   };
 
   // Loads the configuration again, all or nothing; `key` is whose call it was, for logs. FAILED_PRECONDITION, with a
-  // line for each problem: everything stays as it was.
+  // line for each problem: everything stays as it was. UNAVAILABLE: the process ends. Calls that wait together are
+  // answered by one loading.
   virtual void Reload(std::string key, absl::AnyInvocable<void(StatusOr<Reloaded>)> done) = 0;
+
+  // What is drained: the gateway, an app or the endpoint at a path.
+  struct DrainPlace {
+    enum class Kind { kNode, kApp, kEndpoint };
+    Kind kind = Kind::kNode;
+    std::string name;  // of the app, or the path
+    wire::AppId app = wire::kDefaultApp;
+
+    friend bool operator==(const DrainPlace&, const DrainPlace&) = default;
+  };
+  struct DrainOrder {
+    DrainPlace place;
+    bool undo = false;
+    bool exit = false;                                // of the gateway
+    std::optional<std::chrono::milliseconds> window;  // nothing: as configured
+    std::optional<std::chrono::milliseconds> delay;
+    std::string by;  // whose order it is, for people
+  };
+  struct DrainStanding {
+    DrainPlace place;
+    bool draining = false;
+    bool all_told = false;  // nobody is let in, and everybody has been told to go
+    bool changed = false;   // by the order that this answers
+    bool partial = false;   // a shard did not say how many sessions it has
+    bool exit = false;
+    uint64_t sessions = 0;  // that have not been told
+    std::chrono::system_clock::time_point began;
+    std::string by;
+  };
+
+  // Drains, or takes that back; what is so already stays as it is. NOT_FOUND: there is no such endpoint.
+  // FAILED_PRECONDITION: the process ends, and that cannot be taken back.
+  virtual void Drain(DrainOrder order, absl::AnyInvocable<void(StatusOr<DrainStanding>)> done) = 0;
+
+  // What is drained, the gateway first.
+  virtual void ListDrains(absl::AnyInvocable<void(std::vector<DrainStanding>)> done) = 0;
 
   // The settings that count, as YAML without secrets.
   virtual void DescribeConfig(absl::AnyInvocable<void(std::string)> done) = 0;

@@ -18,7 +18,7 @@ type Node struct {
 	// StartedTime is when it started.
 	StartedTime time.Time
 
-	// Sessions is how many it has, of all apps.
+	// Sessions is how many it has, of the apps that the key is for; 0 for a key for some streams.
 	Sessions uint64
 
 	// Shards is how many threads serve them.
@@ -26,6 +26,9 @@ type Node struct {
 
 	// Draining is true where it sends its sessions away.
 	Draining bool
+
+	// Drains are what of it is drained, as far as the key may drain it: the gateway itself first.
+	Drains []DrainStatus
 }
 
 // Nodes are the gateways that are one with the one that was asked.
@@ -42,6 +45,10 @@ func (c *Client) ListNodes(ctx context.Context) (Nodes, error) {
 	resp, err := call(ctx, c, repeatable, c.admin.ListNodes, &carillonv1.ListNodesRequest{})
 	result := Nodes{Partial: resp.GetNodesAnswered() < resp.GetNodesExpected()}
 	for _, node := range resp.GetNodes() {
+		var drains []DrainStatus
+		for _, drain := range node.GetDrains() {
+			drains = append(drains, drainStatus(drain))
+		}
 		result.Nodes = append(result.Nodes, Node{
 			NodeID:      node.GetNodeId(),
 			Version:     node.GetVersion(),
@@ -49,6 +56,7 @@ func (c *Client) ListNodes(ctx context.Context) (Nodes, error) {
 			Sessions:    node.GetSessions(),
 			Shards:      int(node.GetShards()),
 			Draining:    node.GetDraining(),
+			Drains:      drains,
 		})
 	}
 	return result, err

@@ -154,3 +154,34 @@ func TestNodes(t *testing.T) {
 		t.Errorf("node %+v", node)
 	}
 }
+
+func TestADrainAndBack(t *testing.T) {
+	client := ownGateway(t).Client(t)
+
+	begun, err := client.Drain(t.Context(), carillon.App("default"), carillon.DrainWindow(time.Second),
+		carillon.DrainDelay(time.Minute))
+	if err != nil || !begun.Changed || begun.Target != carillon.App("default") || begun.State != carillon.Draining ||
+		begun.Exit || begun.Partial || time.Since(begun.BeginTime) > time.Minute {
+		t.Errorf("%+v, %v", begun, err)
+	}
+	again, err := client.Drain(t.Context(), carillon.App("default"))
+	if err != nil || again.Changed {
+		t.Errorf("%+v, %v", again, err)
+	}
+	nodes, err := client.ListNodes(t.Context())
+	if err != nil || nodes.Nodes[0].Draining || len(nodes.Nodes[0].Drains) != 1 {
+		t.Errorf("%+v, %v", nodes, err)
+	}
+	back, err := client.Drain(t.Context(), carillon.App("default"), carillon.Undo())
+	if err != nil || !back.Changed || back.State != carillon.Serving || !back.BeginTime.IsZero() {
+		t.Errorf("%+v, %v", back, err)
+	}
+	gateway, err := client.Drain(t.Context(), carillon.Gateway{}, carillon.Undo())
+	if err != nil || gateway.Changed || gateway.Target != (carillon.Gateway{}) {
+		t.Errorf("%+v, %v", gateway, err)
+	}
+	_, err = client.Drain(t.Context(), carillon.Endpoint("/nope"), carillon.Exit())
+	requireCode(t, err, codes.InvalidArgument)
+	_, err = client.Drain(t.Context(), carillon.Endpoint("/nope"))
+	requireCode(t, err, codes.NotFound)
+}

@@ -22,6 +22,11 @@ HttpError Draining() {
   return {503, "draining", "the gateway is shutting down", "", {{"Retry-After", "1"}}};
 }
 
+// It may take its time, or be taken back.
+HttpError Drained503(std::string what) {
+  return {503, "draining", fmt::format("{} is being drained", what), "AdminService.Drain", {RetryAfter()}};
+}
+
 }  // namespace
 
 EdgeServer::EdgeServer(EdgeOptions options, const auth::LiveApps& apps, const hooks::Backends& backends,
@@ -55,6 +60,30 @@ void EdgeServer::Start() {
 void EdgeServer::StopAccepting() {
   draining_.store(true, std::memory_order_relaxed);
   boost::asio::post(node_.shard(0).io(), [this] { listener_.Stop(); });
+}
+
+void EdgeServer::SetDrained(Drained drained) {
+  node_is_drained_.store(drained.node, std::memory_order_relaxed);
+  some_are_drained_.store(!drained.apps.empty() || !drained.endpoints.empty(), std::memory_order_relaxed);
+  drained_.Set(std::move(drained));
+}
+
+const EndpointRules* EdgeServer::FindEndpoint(std::string_view path) const {
+  auto it = std::find_if(options_.endpoints.begin(), options_.endpoints.end(),
+                         [path](const EndpointRules& endpoint) { return endpoint.path == path; });
+  return it == options_.endpoints.end() ? nullptr : &*it;
+}
+
+std::optional<HttpError> EdgeServer::CheckDrained(const auth::App& app, const EndpointRules& endpoint) const {
+  if (!some_are_drained_.load(std::memory_order_relaxed)) return std::nullopt;
+  std::shared_ptr<const Drained> drained = drained_.Get();
+  if (std::find(drained->apps.begin(), drained->apps.end(), app.id) != drained->apps.end()) {
+    return Drained503(fmt::format("the app {}", app.name));
+  }
+  if (std::find(drained->endpoints.begin(), drained->endpoints.end(), &endpoint) != drained->endpoints.end()) {
+    return Drained503(fmt::format("the endpoint {}", endpoint.path));
+  }
+  return std::nullopt;
 }
 
 void EdgeServer::OnAccept(int descriptor) {
@@ -119,9 +148,6 @@ std::optional<HttpError> EdgeServer::CheckPeer(const Address& peer) {
 
 void EdgeServer::OnRequest(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection,
                            const HttpRequest& request) {
-  if (draining_.load(std::memory_order_relaxed)) {
-    return connection->Refuse(Draining());
-  }
   Admit(shard, connection, request, {});
 }
 
@@ -159,7 +185,8 @@ void EdgeServer::Answer(const std::shared_ptr<HttpConnection>& connection, const
 
 void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
                        const Waited& waited) {
-  if (waited.at_all && draining_.load(std::memory_order_relaxed)) return connection->Refuse(Draining());
+  if (draining_.load(std::memory_order_relaxed)) return connection->Refuse(Draining());
+  if (node_is_drained_.load(std::memory_order_relaxed)) return connection->Refuse(Drained503("the gateway"));
   std::shared_ptr<const AdmissionRules> rules = rules_.Get();
   std::shared_ptr<const auth::Apps> apps = apps_.Get();
   Route route = FindRoute(options_.endpoints, *apps, rules->app_domain, request.path, request.Header("host"));
@@ -169,6 +196,7 @@ void EdgeServer::Admit(hub::Shard& shard, const std::shared_ptr<HttpConnection>&
         {404, "app", fmt::format("there is no app {}", route.wanted.substr(0, 100)), "apps[].key, apps[].name", {}});
   }
   const auth::App& app = *route.app;
+  if (auto refused = CheckDrained(app, *route.endpoint)) return connection->Refuse(*refused);
   Address address = ClientAddress(connection->peer(), request, rules->proxies);
   const Address* limited = IsLimited(address, *rules) ? &address : nullptr;
   bool counted = connection->secure() && IsLimited(connection->peer(), *rules);  // by CheckPeer

@@ -30,6 +30,13 @@ struct EdgeOptions {
   ConnectionLimitSettings limits;
 };
 
+// Who is not let in because it is drained.
+struct Drained {
+  bool node = false;
+  std::vector<wire::AppId> apps;
+  std::vector<const EndpointRules*> endpoints;  // of EdgeOptions
+};
+
 // Where clients connect: accepts, deals connections out to the shards in turn, judges their request, and turns them
 // into sessions or answers them.
 // Owned by: server::Application; outlives the shards' threads. Thread: the shards', but for Open and Start.
@@ -44,6 +51,12 @@ class EdgeServer {
   void Start();
   // Stops accepting, and refuses requests that are on their way; any thread. Sessions are the node's to end.
   void StopAccepting();
+
+  // From the next request on; any thread. Sessions are the node's to end.
+  void SetDrained(Drained drained);
+
+  // The endpoint with exactly this path; null where there is none. Lives as long as this. Any thread.
+  const EndpointRules* FindEndpoint(std::string_view path) const;
 
   // New clients are refused while the process is short of memory; any thread.
   void SetShortOfMemory(bool yes) { short_of_memory_.store(yes, std::memory_order_relaxed); }
@@ -78,6 +91,7 @@ class EdgeServer {
   void Ask(hub::Shard& shard, const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request,
            const Question& question, Waited waited);
   void Answer(const std::shared_ptr<HttpConnection>& connection, const HttpRequest& request);
+  std::optional<HttpError> CheckDrained(const auth::App& app, const EndpointRules& endpoint) const;
   std::vector<LimitUse> Limits() const;
   void RecordCrossed(const LimitUse& use, std::string_view who);
   void OnRefusal(const HttpError& error, const Address& peer);
@@ -93,7 +107,10 @@ class EdgeServer {
   Listener listener_;
   // Connections that are accepted and no session yet. Shared with them, because the last ones go with their loops.
   std::shared_ptr<std::atomic<size_t>> waiting_ = std::make_shared<std::atomic<size_t>>(0);
-  std::atomic<bool> draining_{false};
+  std::atomic<bool> draining_{false};  // for good
+  std::atomic<bool> node_is_drained_{false};
+  std::atomic<bool> some_are_drained_{false};
+  Live<Drained> drained_{{}};
   std::atomic<bool> short_of_memory_{false};
   size_t next_shard_ = 0;                          // of the listener's thread
   std::vector<HttpConnection::Handler> handlers_;  // one a shard

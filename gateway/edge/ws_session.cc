@@ -246,7 +246,7 @@ void WsSession::OnAccepted(error_code error) {
     handler_.Begin(session_, state_);
     FollowToken();
   }
-  if (auto window = shard_.sending_home()) hub::SendHome(session_, *window);
+  hub::Farewell::Meet(session_);
   if (phase_ == State::kDone) return;
   ArmTimer();
   if (state_.wait != nullptr) return Await();

@@ -25,17 +25,34 @@ void SendHome(Session& session, std::chrono::milliseconds window) {
   session.Close(wire::CloseCode::kRestart, wire::InfoOf(wire::CloseCode::kRestart).reason);
 }
 
-Farewell::Farewell(Shard& shard, std::chrono::milliseconds window)
-    : shard_(shard), window_(window), began_(shard.now()) {
-  shard.ForEachSession([this](Session& session) { sessions_.push_back(session.id()); });
+Farewell::Farewell(Shard& shard, const Leavers& leavers, std::chrono::milliseconds window)
+    : shard_(shard), leavers_(leavers), window_(window), began_(shard.now()) {
+  shard.ForEachSession([this](Session& session) {
+    if (leavers_.Takes(session)) sessions_.push_back(session.id());
+  });
   std::shuffle(sessions_.begin(), sessions_.end(), Chance());
 }
 
-void Farewell::Begin(Shard& shard, std::chrono::milliseconds window) {
-  std::unique_ptr<Farewell> farewell(new Farewell(shard, window));
-  Farewell& begun = *farewell;
-  shard.BeginSendingHome(window, std::move(farewell));
-  begun.OnTimer();
+void Farewell::Begin(Shard& shard, const Leavers& leavers, std::chrono::milliseconds window) {
+  End(shard, leavers);
+  shard.farewells().emplace_back(new Farewell(shard, leavers, window));
+  shard.farewells().back()->OnTimer();
+}
+
+void Farewell::End(Shard& shard, const Leavers& leavers) {
+  std::erase_if(shard.farewells(), [&](const auto& farewell) { return farewell->leavers_ == leavers; });
+}
+
+void Farewell::Meet(Session& session) {
+  for (const auto& farewell : session.shard().farewells()) {
+    if (farewell->leavers_.Takes(session)) return SendHome(session, farewell->window_);
+  }
+}
+
+size_t Farewell::Count(Shard& shard, const Leavers& leavers) {
+  size_t count = 0;
+  shard.ForEachSession([&](Session& session) { count += !session.closing() && leavers.Takes(session) ? 1 : 0; });
+  return count;
 }
 
 void Farewell::OnTimer() {

@@ -10,6 +10,7 @@
 #include "gateway/base/prefetch.h"
 #include "gateway/base/random.h"
 #include "gateway/hub/catching.h"
+#include "gateway/hub/farewell.h"
 #include "gateway/hub/judge.h"
 #include "gateway/hub/session_events.h"
 

@@ -7,7 +7,6 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -24,6 +23,8 @@
 #include "gateway/hub/topic_index.h"
 
 namespace carillon::hub {
+
+class Farewell;
 
 // What a shard counts. Written by the shard, read by anyone.
 struct ShardStats {
@@ -89,13 +90,8 @@ class Shard {
   // Idempotent; false where the session did not listen.
   bool Unsubscribe(Session& session, const wire::TopicView& topic);
 
-  // The node drains: the sessions are sent home by `farewell`, those that begin now at once.
-  void BeginSendingHome(std::chrono::milliseconds window, std::unique_ptr<TimerWheel::Timer> farewell) {
-    sending_home_ = window;
-    farewell_ = std::move(farewell);
-  }
-  // Nothing where it does not; the window where it does.
-  std::optional<std::chrono::milliseconds> sending_home() const { return sending_home_; }
+  // What sends sessions home; see there.
+  std::vector<std::unique_ptr<Farewell>>& farewells() { return farewells_; }
 
   // The process is short of memory: outboxes have a quarter of their bounds, and replays hold little.
   void SetSqueezed(bool squeezed);
@@ -182,8 +178,7 @@ class Shard {
   std::vector<Session*> retired_;
   bool in_turn_ = false;
   bool squeezed_ = false;
-  std::optional<std::chrono::milliseconds> sending_home_;
-  std::unique_ptr<TimerWheel::Timer> farewell_;
+  std::vector<std::unique_ptr<Farewell>> farewells_;
 
   absl::flat_hash_map<uint64_t, Session*> sessions_;
   TopicIndex index_of_topics_;

@@ -72,7 +72,13 @@ Application::Application(const LoadedConfig& loaded, Load load)
             loaded.tls),
       control_(ControlOptionsOf(config_), node_, apps_, *this),
       admin_(io_, node_, metrics_),
-      drain_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_),
+      drain_(io_, DrainOptionsOf(config_), edge_, control_, node_, engine_,
+             [this] {
+               log::Info("server", "stopped");
+               admin_.Stop();
+               io_.stop();
+             }),
+      drains_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_, drain_),
       memory_guard_(memory_limit_, edge_, node_) {
   signals_.add(SIGHUP);
 }
@@ -96,6 +102,7 @@ Status Application::Start() {
     engine_.Collect(writer);
     edge_.Collect(writer);
     control_.Collect(writer);
+    drains_.Collect(writer);
     memory_guard_.Collect(writer);
     registry_.Collect(writer);
     backends_.Collect(writer);
@@ -189,7 +196,10 @@ StatusOr<control::Operations::Reloaded> Application::LoadAgain(std::string_view 
                                    return change.path.starts_with("streams") || change.path.starts_with("apps");
                                  });
   if (other_rules) node_.Tell(node_.all_shards(), [](hub::Shard& shard) { shard.EnterAll(); });
-  for (wire::AppId app : registry_.gone()) CloseApp(app);
+  for (wire::AppId app : registry_.gone()) {
+    CloseApp(app);
+    drains_.Forget(app);
+  }
   edge_.SetLimits(ConnectionLimitsOf(current_));
   control_.SetKeys(ApiKeysOf(current_));
   log::SetLevel(LogLevelOf(current_));
@@ -210,9 +220,36 @@ StatusOr<control::Operations::Reloaded> Application::LoadAgain(std::string_view 
 }
 
 void Application::Reload(std::string key, absl::AnyInvocable<void(StatusOr<Reloaded>)> done) {
-  boost::asio::post(io_, [this, key = std::move(key), done = std::move(done)]() mutable {
-    done(LoadAgain(key.empty() ? "Reload" : fmt::format("Reload by {}", key)));
+  std::unique_lock lock(reloads_mutex_);
+  reloads_.push_back({std::move(key), std::move(done)});
+  if (reloads_.size() > 1) return;
+  lock.unlock();
+  boost::asio::post(io_, [this] { LoadForCalls(); });
+}
+
+// What came before the loading began is answered by it.
+void Application::LoadForCalls() {
+  std::unique_lock lock(reloads_mutex_);
+  std::vector<WaitingReload> waiting = std::exchange(reloads_, {});
+  lock.unlock();
+  std::string keys;
+  for (const WaitingReload& each : waiting) {
+    if (!each.key.empty() && keys.find(each.key) == std::string::npos) keys += (keys.empty() ? "" : ", ") + each.key;
+  }
+  StatusOr<Reloaded> reloaded = drains_.ending()
+                                    ? StatusOr<Reloaded>(absl::UnavailableError(control::kShuttingDown))
+                                    : LoadAgain(keys.empty() ? "Reload" : fmt::format("Reload by {}", keys));
+  for (WaitingReload& each : waiting) each.done(reloaded);
+}
+
+void Application::Drain(DrainOrder order, absl::AnyInvocable<void(StatusOr<DrainStanding>)> done) {
+  boost::asio::post(io_, [this, order = std::move(order), done = std::move(done)]() mutable {
+    drains_.Handle(std::move(order), std::move(done));
   });
+}
+
+void Application::ListDrains(absl::AnyInvocable<void(std::vector<DrainStanding>)> done) {
+  drains_.List(std::move(done));
 }
 
 void Application::DescribeConfig(absl::AnyInvocable<void(std::string)> done) {
@@ -247,12 +284,8 @@ void Application::OnSignal(int number) {
     log::Stop();
     std::_Exit(1);
   }
-  if (std::exchange(draining_, true)) return log::Info("server", "draining already");
-  drain_.Begin([this] {
-    log::Info("server", "stopped");
-    admin_.Stop();
-    io_.stop();
-  });
+  if (std::exchange(signalled_, true)) return log::Info("server", "draining already");
+  drains_.EndBySignal(number == SIGTERM ? "SIGTERM" : number == SIGINT ? "SIGINT" : "SIGUSR1");
 }
 
 // Whatever is wrong with the file, the gateway starts: with new epochs, so that clients know.

@@ -5,8 +5,10 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "carillon/v1/config.pb.h"
 #include "control/control_server.h"
@@ -19,6 +21,7 @@
 #include "gateway/server/app_registry.h"
 #include "gateway/server/config_loader.h"
 #include "gateway/server/drain.h"
+#include "gateway/server/drains.h"
 #include "gateway/server/memory_guard.h"
 
 namespace carillon::server {
@@ -59,7 +62,10 @@ class Application : private control::Operations {
   // control::Operations
   void Reload(std::string key, absl::AnyInvocable<void(StatusOr<Reloaded>)> done) override;
   void DescribeConfig(absl::AnyInvocable<void(std::string)> done) override;
+  void Drain(DrainOrder order, absl::AnyInvocable<void(StatusOr<DrainStanding>)> done) override;
+  void ListDrains(absl::AnyInvocable<void(std::vector<DrainStanding>)> done) override;
 
+  void LoadForCalls();
   void CloseApp(wire::AppId app);
   size_t TokenKeys() const;
   Status LoadSnapshot();
@@ -86,10 +92,18 @@ class Application : private control::Operations {
   edge::EdgeServer edge_;
   control::ControlServer control_;
   edge::AdminServer admin_;
-  Drain drain_;
+  server::Drain drain_;
+  Drains drains_;
   MemoryGuard memory_guard_;
-  bool draining_ = false;
+  bool signalled_ = false;
   bool told_to_end_ = false;
+  // Calls that wait for one loading.
+  struct WaitingReload {
+    std::string key;
+    absl::AnyInvocable<void(StatusOr<Reloaded>)> done;
+  };
+  std::mutex reloads_mutex_;
+  std::vector<WaitingReload> reloads_;
 };
 
 // The most sessions that the limit on open files allows, less a reserve for gRPC, the engine and logs; raises the soft

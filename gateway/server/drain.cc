@@ -1,10 +1,8 @@
 #include "gateway/server/drain.h"
 
-#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include "gateway/base/log.h"
-#include "gateway/hub/farewell.h"
 
 namespace carillon::server {
 namespace {
@@ -13,42 +11,21 @@ namespace {
 constexpr std::chrono::milliseconds kPoll{20};
 constexpr int kPollsPerLine = 100;
 
-// However long the window: a few clients are not kept waiting for it.
-constexpr size_t kLeastClosesPerSecond = 100;
-
 }  // namespace
 
 Drain::~Drain() {
   if (ending_.joinable()) ending_.join();
 }
 
-void Drain::Begin(std::function<void()> done) {
-  done_ = std::move(done);
-  log::Info("server", "draining: not ready any more",
-            {{"sessions", node_.Sessions()}, {"delay_ms", options_.delay.count()}});
-  engine_.feed().RecordInAll(v1::EVENT_KIND_DRAIN);
-  admin_.SetReady(false);
-  control_.SetServing(false);
-  After(options_.delay, &Drain::SendClientsHome);
-}
-
-void Drain::After(std::chrono::milliseconds delay, void (Drain::*step)()) {
-  timer_.expires_after(delay);
-  timer_.async_wait([this, step](const boost::system::error_code& error) {
-    if (!error) (this->*step)();
-  });
-}
-
-void Drain::SendClientsHome() {
-  edge_.StopAccepting();
-  size_t sessions = node_.Sessions();
-  std::chrono::milliseconds enough(sessions * 1000 / kLeastClosesPerSecond);
-  std::chrono::milliseconds window = std::min(options_.window, enough);
-  log::Info("server", "draining: telling clients to come back",
-            {{"sessions", sessions}, {"window_ms", window.count()}});
-  node_.Tell(node_.all_shards(), [window](hub::Shard& shard) { hub::Farewell::Begin(shard, window); });
+void Drain::Begin(std::chrono::milliseconds window) {
   deadline_ = Clock::now() + window + options_.timeout;
   WaitForClients();
+}
+
+bool Drain::Cancel() {
+  if (ending_calls_) return false;
+  timer_.cancel();
+  return true;
 }
 
 void Drain::WaitForClients() {
@@ -56,13 +33,18 @@ void Drain::WaitForClients() {
   size_t open = node_.Sessions();
   if (open > 0 && Clock::now() < deadline_) {
     if (++polls_ % kPollsPerLine == 0) log::Info("server", "draining", {{"sessions", open}});
-    return After(kPoll, &Drain::WaitForClients);
+    timer_.expires_after(kPoll);
+    return timer_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) WaitForClients();
+    });
   }
   if (open > 0) log::Warn("server", "closing by force", {{"sessions", open}});
   EndCalls();
 }
 
 void Drain::EndCalls() {
+  ending_calls_ = true;
+  edge_.StopAccepting();
   control_.Stop();
   // Blocks until running calls have ended, and those may need this loop's deadlines.
   ending_ = std::thread([this] {

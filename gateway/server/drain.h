@@ -9,7 +9,6 @@
 #include <thread>
 
 #include "control/control_server.h"
-#include "gateway/edge/admin_server.h"
 #include "gateway/edge/edge_server.h"
 #include "gateway/engine/memory_engine.h"
 #include "gateway/hub/node.h"
@@ -24,23 +23,24 @@ struct DrainOptions {
   std::string snapshot;  // empty: none
 };
 
-// The end of a gateway, in order, so that nobody loses more than must be:
+// The end of a gateway whose clients are being sent home (Drains), in order, so that nobody loses more than must be:
 //
-//   not ready → (delay) → no new clients → each client is told and closed, evenly over the window; backends go on
-//   publishing → the last client is gone, or the timeout has passed → calls end → the snapshot is written → done
+//   backends go on publishing → the last client is gone, or the timeout has passed → nobody is accepted, calls end →
+//   the snapshot is written → done
 //
 // Thread: the main loop's.
 class Drain {
  public:
-  Drain(boost::asio::io_context& io, DrainOptions options, edge::AdminServer& admin, edge::EdgeServer& edge,
-        control::ControlServer& control, hub::Node& node, engine::MemoryEngine& engine)
+  // `done` is called on the loop.
+  Drain(boost::asio::io_context& io, const DrainOptions& options, edge::EdgeServer& edge,
+        control::ControlServer& control, hub::Node& node, engine::MemoryEngine& engine, std::function<void()> done)
       : io_(io),
-        options_(std::move(options)),
-        admin_(admin),
+        options_(options),
         edge_(edge),
         control_(control),
         node_(node),
-        engine_(engine) {}
+        engine_(engine),
+        done_(std::move(done)) {}
   ~Drain();
 
   // What stands under the snapshot's name is not ours to replace. Before Begin.
@@ -49,30 +49,31 @@ class Drain {
   // False where logs were to be written, and could not be.
   bool kept_logs() const { return kept_logs_; }
 
-  // Once. `done` is called on the loop.
-  void Begin(std::function<void()> done);
+  // The clients have all been told when the window is over.
+  void Begin(std::chrono::milliseconds window);
+
+  // The gateway goes on after all; false where it is too late for that.
+  bool Cancel();
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  void After(std::chrono::milliseconds delay, void (Drain::*step)());
-  void SendClientsHome();
   void WaitForClients();
   void EndCalls();
   bool WriteLogs();
 
   boost::asio::io_context& io_;
-  DrainOptions options_;
-  edge::AdminServer& admin_;
+  const DrainOptions options_;
   edge::EdgeServer& edge_;
   control::ControlServer& control_;
   hub::Node& node_;
   engine::MemoryEngine& engine_;
-  std::function<void()> done_;
+  const std::function<void()> done_;
   boost::asio::steady_timer timer_{io_};
   Clock::time_point deadline_;
   int polls_ = 0;
   bool keep_away_ = false;
+  bool ending_calls_ = false;
   std::atomic<bool> kept_logs_{true};
   std::thread ending_;
 };

@@ -24,6 +24,8 @@ void AddPublish(CLI::App& app, int* exit_code);
 void AddSend(CLI::App& app, int* exit_code);
 void AddWatch(CLI::App& app, int* exit_code);
 void AddUnaryCommands(CLI::App& app, int* exit_code);
+void AddDrain(CLI::App& app, int* exit_code);
+void AddConfigCommands(CLI::App& app, int* exit_code);
 void AddTop(CLI::App& app, int* exit_code);
 void AddBench(CLI::App& app, int* exit_code);
 void AddHealth(CLI::App& app, int* exit_code);

@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = kOk;
   for (auto* add : {AddServe, AddCheckConfig, AddToken, AddCheckToken, AddPublish, AddSend, AddWatch, AddUnaryCommands,
-                    AddTop, AddBench, AddHealth, AddDoctor, AddVersion, AddContext, AddCompletion}) {
+                    AddDrain, AddConfigCommands, AddTop, AddBench, AddHealth, AddDoctor, AddVersion, AddContext, AddCompletion}) {
     add(app, &exit_code);
   }
   auto commands = app.get_subcommands(nullptr);

@@ -25,6 +25,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How far a drain has come.
+type DrainState int32
+
+const (
+	// Never sent.
+	DrainState_DRAIN_STATE_UNSPECIFIED DrainState = 0
+	// There is none: clients are let in.
+	DrainState_DRAIN_STATE_SERVING DrainState = 1
+	// Sessions are still to be sent home.
+	DrainState_DRAIN_STATE_DRAINING DrainState = 2
+	// All have been told to go, and nobody is let in.
+	DrainState_DRAIN_STATE_DRAINED DrainState = 3
+)
+
+// Enum value maps for DrainState.
+var (
+	DrainState_name = map[int32]string{
+		0: "DRAIN_STATE_UNSPECIFIED",
+		1: "DRAIN_STATE_SERVING",
+		2: "DRAIN_STATE_DRAINING",
+		3: "DRAIN_STATE_DRAINED",
+	}
+	DrainState_value = map[string]int32{
+		"DRAIN_STATE_UNSPECIFIED": 0,
+		"DRAIN_STATE_SERVING":     1,
+		"DRAIN_STATE_DRAINING":    2,
+		"DRAIN_STATE_DRAINED":     3,
+	}
+)
+
+func (x DrainState) Enum() *DrainState {
+	p := new(DrainState)
+	*p = x
+	return p
+}
+
+func (x DrainState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (DrainState) Descriptor() protoreflect.EnumDescriptor {
+	return file_carillon_v1_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (DrainState) Type() protoreflect.EnumType {
+	return &file_carillon_v1_admin_proto_enumTypes[0]
+}
+
+func (x DrainState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use DrainState.Descriptor instead.
+func (DrainState) EnumDescriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
 // Which sessions to list.
 type ListSessionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1295,12 +1352,14 @@ type Node struct {
 	Version string `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	// When it started.
 	StartedTime *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=started_time,json=startedTime,proto3" json:"started_time,omitempty"`
-	// How many sessions it has, of all apps.
+	// How many sessions it has, of the apps that the key is for; 0 for a key for some streams.
 	Sessions uint64 `protobuf:"varint,4,opt,name=sessions,proto3" json:"sessions,omitempty"`
 	// How many threads serve them.
 	Shards uint32 `protobuf:"varint,5,opt,name=shards,proto3" json:"shards,omitempty"`
 	// True where it sends its sessions away.
-	Draining      bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	Draining bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
+	// What of it is drained, as far as the key may drain it: the gateway itself first.
+	Drains        []*DrainStatus `protobuf:"bytes,7,rep,name=drains,proto3" json:"drains,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1377,6 +1436,388 @@ func (x *Node) GetDraining() bool {
 	return false
 }
 
+func (x *Node) GetDrains() []*DrainStatus {
+	if x != nil {
+		return x.Drains
+	}
+	return nil
+}
+
+// What is to be drained, and how.
+type DrainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. What is drained.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*DrainRequest_Node
+	//	*DrainRequest_AppName
+	//	*DrainRequest_Endpoint
+	Target isDrainRequest_Target `protobuf_oneof:"target"`
+	// Optional. Takes the drain back: who is new is let in again, and sessions that have not been told to go stay. With none of
+	// the fields below.
+	Undo bool `protobuf:"varint,4,opt,name=undo,proto3" json:"undo,omitempty"`
+	// Optional. With node: the process ends when the last client is gone (or config.drain.timeout after the window), as at a
+	// SIGTERM. Until then new clients get 503, and it can be taken back; a drain without it goes on as one with it.
+	Exit bool `protobuf:"varint,5,opt,name=exit,proto3" json:"exit,omitempty"`
+	// Optional. Over what time sessions are sent home, at most 1 h; at least 100 a second are. Default: config.drain.window.
+	Window *durationpb.Duration `protobuf:"bytes,6,opt,name=window,proto3" json:"window,omitempty"`
+	// Optional. For how long new clients are still let in, and nobody is sent home, at most 10 min. Default: config.drain.delay
+	// for the gateway, 0 for apps and endpoints.
+	Delay         *durationpb.Duration `protobuf:"bytes,7,opt,name=delay,proto3" json:"delay,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainRequest) Reset() {
+	*x = DrainRequest{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainRequest) ProtoMessage() {}
+
+func (x *DrainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
+func (*DrainRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *DrainRequest) GetTarget() isDrainRequest_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *DrainRequest) GetNode() bool {
+	if x != nil {
+		if x, ok := x.Target.(*DrainRequest_Node); ok {
+			return x.Node
+		}
+	}
+	return false
+}
+
+func (x *DrainRequest) GetAppName() string {
+	if x != nil {
+		if x, ok := x.Target.(*DrainRequest_AppName); ok {
+			return x.AppName
+		}
+	}
+	return ""
+}
+
+func (x *DrainRequest) GetEndpoint() string {
+	if x != nil {
+		if x, ok := x.Target.(*DrainRequest_Endpoint); ok {
+			return x.Endpoint
+		}
+	}
+	return ""
+}
+
+func (x *DrainRequest) GetUndo() bool {
+	if x != nil {
+		return x.Undo
+	}
+	return false
+}
+
+func (x *DrainRequest) GetExit() bool {
+	if x != nil {
+		return x.Exit
+	}
+	return false
+}
+
+func (x *DrainRequest) GetWindow() *durationpb.Duration {
+	if x != nil {
+		return x.Window
+	}
+	return nil
+}
+
+func (x *DrainRequest) GetDelay() *durationpb.Duration {
+	if x != nil {
+		return x.Delay
+	}
+	return nil
+}
+
+type isDrainRequest_Target interface {
+	isDrainRequest_Target()
+}
+
+type DrainRequest_Node struct {
+	// The gateway that is called: must be true. It is not ready any more, and stays up, with its control plane, unless
+	// `exit` is set.
+	Node bool `protobuf:"varint,1,opt,name=node,proto3,oneof"`
+}
+
+type DrainRequest_AppName struct {
+	// An app, by its name.
+	AppName string `protobuf:"bytes,2,opt,name=app_name,json=appName,proto3,oneof"`
+}
+
+type DrainRequest_Endpoint struct {
+	// An endpoint, by its path: one of config.edge.endpoints that is enabled.
+	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3,oneof"`
+}
+
+func (*DrainRequest_Node) isDrainRequest_Target() {}
+
+func (*DrainRequest_AppName) isDrainRequest_Target() {}
+
+func (*DrainRequest_Endpoint) isDrainRequest_Target() {}
+
+// What came of it.
+type DrainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How it stands now.
+	Status *DrainStatus `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	// False where that was so before: a drain goes on as it was begun, with its own window and delay.
+	Changed bool `protobuf:"varint,2,opt,name=changed,proto3" json:"changed,omitempty"`
+	// True where a part of the gateway did not answer in time, so that sessions may be missing.
+	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainResponse) Reset() {
+	*x = DrainResponse{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainResponse) ProtoMessage() {}
+
+func (x *DrainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
+func (*DrainResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *DrainResponse) GetStatus() *DrainStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+func (x *DrainResponse) GetChanged() bool {
+	if x != nil {
+		return x.Changed
+	}
+	return false
+}
+
+func (x *DrainResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *DrainResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *DrainResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
+}
+
+// How a drain stands.
+type DrainStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What is drained.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*DrainStatus_Node
+	//	*DrainStatus_AppName
+	//	*DrainStatus_Endpoint
+	Target isDrainStatus_Target `protobuf_oneof:"target"`
+	// How far it has come.
+	State DrainState `protobuf:"varint,4,opt,name=state,proto3,enum=carillon.v1.DrainState" json:"state,omitempty"`
+	// How many sessions of it there are that have not been told to go.
+	Sessions uint64 `protobuf:"varint,5,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// When it began. Absent: there is no drain.
+	BeginTime *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=begin_time,json=beginTime,proto3" json:"begin_time,omitempty"`
+	// Who asked for it: what the configuration calls the key, or a signal. May be empty: without keys, nobody has a name.
+	AskedBy string `protobuf:"bytes,7,opt,name=asked_by,json=askedBy,proto3" json:"asked_by,omitempty"`
+	// True where the process ends afterwards.
+	Exit          bool `protobuf:"varint,8,opt,name=exit,proto3" json:"exit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainStatus) Reset() {
+	*x = DrainStatus{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainStatus) ProtoMessage() {}
+
+func (x *DrainStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainStatus.ProtoReflect.Descriptor instead.
+func (*DrainStatus) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DrainStatus) GetTarget() isDrainStatus_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *DrainStatus) GetNode() bool {
+	if x != nil {
+		if x, ok := x.Target.(*DrainStatus_Node); ok {
+			return x.Node
+		}
+	}
+	return false
+}
+
+func (x *DrainStatus) GetAppName() string {
+	if x != nil {
+		if x, ok := x.Target.(*DrainStatus_AppName); ok {
+			return x.AppName
+		}
+	}
+	return ""
+}
+
+func (x *DrainStatus) GetEndpoint() string {
+	if x != nil {
+		if x, ok := x.Target.(*DrainStatus_Endpoint); ok {
+			return x.Endpoint
+		}
+	}
+	return ""
+}
+
+func (x *DrainStatus) GetState() DrainState {
+	if x != nil {
+		return x.State
+	}
+	return DrainState_DRAIN_STATE_UNSPECIFIED
+}
+
+func (x *DrainStatus) GetSessions() uint64 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *DrainStatus) GetBeginTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.BeginTime
+	}
+	return nil
+}
+
+func (x *DrainStatus) GetAskedBy() string {
+	if x != nil {
+		return x.AskedBy
+	}
+	return ""
+}
+
+func (x *DrainStatus) GetExit() bool {
+	if x != nil {
+		return x.Exit
+	}
+	return false
+}
+
+type isDrainStatus_Target interface {
+	isDrainStatus_Target()
+}
+
+type DrainStatus_Node struct {
+	// The gateway itself.
+	Node bool `protobuf:"varint,1,opt,name=node,proto3,oneof"`
+}
+
+type DrainStatus_AppName struct {
+	// The app of this name.
+	AppName string `protobuf:"bytes,2,opt,name=app_name,json=appName,proto3,oneof"`
+}
+
+type DrainStatus_Endpoint struct {
+	// The endpoint at this path.
+	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3,oneof"`
+}
+
+func (*DrainStatus_Node) isDrainStatus_Target() {}
+
+func (*DrainStatus_AppName) isDrainStatus_Target() {}
+
+func (*DrainStatus_Endpoint) isDrainStatus_Target() {}
+
 // Nothing to say.
 type ReloadRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1386,7 +1827,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	mi := &file_carillon_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1398,7 +1839,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	mi := &file_carillon_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1411,7 +1852,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 // What came of it.
@@ -1427,7 +1868,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	mi := &file_carillon_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1439,7 +1880,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	mi := &file_carillon_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1452,7 +1893,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ReloadResponse) GetChanged() []*SettingChange {
@@ -1484,7 +1925,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	mi := &file_carillon_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1937,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	mi := &file_carillon_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1950,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SettingChange) GetSetting() string {
@@ -1542,7 +1983,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[21]
+	mi := &file_carillon_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1554,7 +1995,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[21]
+	mi := &file_carillon_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1567,7 +2008,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 // The settings.
@@ -1581,7 +2022,7 @@ type GetConfigResponse struct {
 
 func (x *GetConfigResponse) Reset() {
 	*x = GetConfigResponse{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[22]
+	mi := &file_carillon_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1593,7 +2034,7 @@ func (x *GetConfigResponse) String() string {
 func (*GetConfigResponse) ProtoMessage() {}
 
 func (x *GetConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[22]
+	mi := &file_carillon_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1606,7 +2047,7 @@ func (x *GetConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigResponse.ProtoReflect.Descriptor instead.
 func (*GetConfigResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetConfigResponse) GetYaml() string {
@@ -1722,14 +2163,41 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\x11ListNodesResponse\x12'\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x11.carillon.v1.NodeR\x05nodes\x12%\n" +
 	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
-	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\xc8\x01\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\xfa\x01\n" +
 	"\x04Node\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12=\n" +
 	"\fstarted_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\vstartedTime\x12\x1a\n" +
 	"\bsessions\x18\x04 \x01(\x04R\bsessions\x12\x16\n" +
 	"\x06shards\x18\x05 \x01(\rR\x06shards\x12\x1a\n" +
-	"\bdraining\x18\x06 \x01(\bR\bdraining\"\x0f\n" +
+	"\bdraining\x18\x06 \x01(\bR\bdraining\x120\n" +
+	"\x06drains\x18\a \x03(\v2\x18.carillon.v1.DrainStatusR\x06drains\"\xf5\x01\n" +
+	"\fDrainRequest\x12\x14\n" +
+	"\x04node\x18\x01 \x01(\bH\x00R\x04node\x12\x1b\n" +
+	"\bapp_name\x18\x02 \x01(\tH\x00R\aappName\x12\x1c\n" +
+	"\bendpoint\x18\x03 \x01(\tH\x00R\bendpoint\x12\x12\n" +
+	"\x04undo\x18\x04 \x01(\bR\x04undo\x12\x12\n" +
+	"\x04exit\x18\x05 \x01(\bR\x04exit\x121\n" +
+	"\x06window\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06window\x12/\n" +
+	"\x05delay\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05delayB\b\n" +
+	"\x06target\"\xc3\x01\n" +
+	"\rDrainResponse\x120\n" +
+	"\x06status\x18\x01 \x01(\v2\x18.carillon.v1.DrainStatusR\x06status\x12\x18\n" +
+	"\achanged\x18\x02 \x01(\bR\achanged\x12\x18\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\x9d\x02\n" +
+	"\vDrainStatus\x12\x14\n" +
+	"\x04node\x18\x01 \x01(\bH\x00R\x04node\x12\x1b\n" +
+	"\bapp_name\x18\x02 \x01(\tH\x00R\aappName\x12\x1c\n" +
+	"\bendpoint\x18\x03 \x01(\tH\x00R\bendpoint\x12-\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x17.carillon.v1.DrainStateR\x05state\x12\x1a\n" +
+	"\bsessions\x18\x05 \x01(\x04R\bsessions\x129\n" +
+	"\n" +
+	"begin_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tbeginTime\x12\x19\n" +
+	"\basked_by\x18\a \x01(\tR\aaskedBy\x12\x12\n" +
+	"\x04exit\x18\b \x01(\bR\x04exitB\b\n" +
+	"\x06target\"\x0f\n" +
 	"\rReloadRequest\"\x85\x01\n" +
 	"\x0eReloadResponse\x124\n" +
 	"\achanged\x18\x01 \x03(\v2\x1a.carillon.v1.SettingChangeR\achanged\x12=\n" +
@@ -1740,7 +2208,13 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\x02to\x18\x03 \x01(\tR\x02to\"\x12\n" +
 	"\x10GetConfigRequest\"'\n" +
 	"\x11GetConfigResponse\x12\x12\n" +
-	"\x04yaml\x18\x01 \x01(\tR\x04yaml2\xf1\x04\n" +
+	"\x04yaml\x18\x01 \x01(\tR\x04yaml*u\n" +
+	"\n" +
+	"DrainState\x12\x1b\n" +
+	"\x17DRAIN_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13DRAIN_STATE_SERVING\x10\x01\x12\x18\n" +
+	"\x14DRAIN_STATE_DRAINING\x10\x02\x12\x17\n" +
+	"\x13DRAIN_STATE_DRAINED\x10\x032\xb1\x05\n" +
 	"\fAdminService\x12S\n" +
 	"\fListSessions\x12 .carillon.v1.ListSessionsRequest\x1a!.carillon.v1.ListSessionsResponse\x12M\n" +
 	"\n" +
@@ -1750,7 +2224,8 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\tGetStream\x12\x1d.carillon.v1.GetStreamRequest\x1a\x1e.carillon.v1.GetStreamResponse\x12J\n" +
 	"\tListNodes\x12\x1d.carillon.v1.ListNodesRequest\x1a\x1e.carillon.v1.ListNodesResponse\x12A\n" +
 	"\x06Reload\x12\x1a.carillon.v1.ReloadRequest\x1a\x1b.carillon.v1.ReloadResponse\x12J\n" +
-	"\tGetConfig\x12\x1d.carillon.v1.GetConfigRequest\x1a\x1e.carillon.v1.GetConfigResponseBB\n" +
+	"\tGetConfig\x12\x1d.carillon.v1.GetConfigRequest\x1a\x1e.carillon.v1.GetConfigResponse\x12>\n" +
+	"\x05Drain\x12\x19.carillon.v1.DrainRequest\x1a\x1a.carillon.v1.DrainResponseBB\n" +
 	"\x0fdev.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3"
 
 var (
@@ -1765,81 +2240,94 @@ func file_carillon_v1_admin_proto_rawDescGZIP() []byte {
 	return file_carillon_v1_admin_proto_rawDescData
 }
 
-var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_carillon_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
+var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_carillon_v1_admin_proto_goTypes = []any{
-	(*ListSessionsRequest)(nil),   // 0: carillon.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 1: carillon.v1.ListSessionsResponse
-	(*Session)(nil),               // 2: carillon.v1.Session
-	(*Backlog)(nil),               // 3: carillon.v1.Backlog
-	(*GetSessionRequest)(nil),     // 4: carillon.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 5: carillon.v1.GetSessionResponse
-	(*SessionRates)(nil),          // 6: carillon.v1.SessionRates
-	(*TopSlowRequest)(nil),        // 7: carillon.v1.TopSlowRequest
-	(*TopSlowResponse)(nil),       // 8: carillon.v1.TopSlowResponse
-	(*ListStreamsRequest)(nil),    // 9: carillon.v1.ListStreamsRequest
-	(*ListStreamsResponse)(nil),   // 10: carillon.v1.ListStreamsResponse
-	(*Stream)(nil),                // 11: carillon.v1.Stream
-	(*GetStreamRequest)(nil),      // 12: carillon.v1.GetStreamRequest
-	(*GetStreamResponse)(nil),     // 13: carillon.v1.GetStreamResponse
-	(*StreamLog)(nil),             // 14: carillon.v1.StreamLog
-	(*ListNodesRequest)(nil),      // 15: carillon.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),     // 16: carillon.v1.ListNodesResponse
-	(*Node)(nil),                  // 17: carillon.v1.Node
-	(*ReloadRequest)(nil),         // 18: carillon.v1.ReloadRequest
-	(*ReloadResponse)(nil),        // 19: carillon.v1.ReloadResponse
-	(*SettingChange)(nil),         // 20: carillon.v1.SettingChange
-	(*GetConfigRequest)(nil),      // 21: carillon.v1.GetConfigRequest
-	(*GetConfigResponse)(nil),     // 22: carillon.v1.GetConfigResponse
-	nil,                           // 23: carillon.v1.ListSessionsRequest.LabelsEntry
-	nil,                           // 24: carillon.v1.Session.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
-	(*Position)(nil),              // 27: carillon.v1.Position
+	(DrainState)(0),               // 0: carillon.v1.DrainState
+	(*ListSessionsRequest)(nil),   // 1: carillon.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),  // 2: carillon.v1.ListSessionsResponse
+	(*Session)(nil),               // 3: carillon.v1.Session
+	(*Backlog)(nil),               // 4: carillon.v1.Backlog
+	(*GetSessionRequest)(nil),     // 5: carillon.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 6: carillon.v1.GetSessionResponse
+	(*SessionRates)(nil),          // 7: carillon.v1.SessionRates
+	(*TopSlowRequest)(nil),        // 8: carillon.v1.TopSlowRequest
+	(*TopSlowResponse)(nil),       // 9: carillon.v1.TopSlowResponse
+	(*ListStreamsRequest)(nil),    // 10: carillon.v1.ListStreamsRequest
+	(*ListStreamsResponse)(nil),   // 11: carillon.v1.ListStreamsResponse
+	(*Stream)(nil),                // 12: carillon.v1.Stream
+	(*GetStreamRequest)(nil),      // 13: carillon.v1.GetStreamRequest
+	(*GetStreamResponse)(nil),     // 14: carillon.v1.GetStreamResponse
+	(*StreamLog)(nil),             // 15: carillon.v1.StreamLog
+	(*ListNodesRequest)(nil),      // 16: carillon.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),     // 17: carillon.v1.ListNodesResponse
+	(*Node)(nil),                  // 18: carillon.v1.Node
+	(*DrainRequest)(nil),          // 19: carillon.v1.DrainRequest
+	(*DrainResponse)(nil),         // 20: carillon.v1.DrainResponse
+	(*DrainStatus)(nil),           // 21: carillon.v1.DrainStatus
+	(*ReloadRequest)(nil),         // 22: carillon.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 23: carillon.v1.ReloadResponse
+	(*SettingChange)(nil),         // 24: carillon.v1.SettingChange
+	(*GetConfigRequest)(nil),      // 25: carillon.v1.GetConfigRequest
+	(*GetConfigResponse)(nil),     // 26: carillon.v1.GetConfigResponse
+	nil,                           // 27: carillon.v1.ListSessionsRequest.LabelsEntry
+	nil,                           // 28: carillon.v1.Session.LabelsEntry
+	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 30: google.protobuf.Duration
+	(*Position)(nil),              // 31: carillon.v1.Position
 }
 var file_carillon_v1_admin_proto_depIdxs = []int32{
-	23, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
-	2,  // 1: carillon.v1.ListSessionsResponse.sessions:type_name -> carillon.v1.Session
-	24, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
-	25, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
-	26, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
-	3,  // 5: carillon.v1.Session.backlog:type_name -> carillon.v1.Backlog
-	25, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
-	26, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
-	26, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
-	2,  // 9: carillon.v1.GetSessionResponse.session:type_name -> carillon.v1.Session
-	6,  // 10: carillon.v1.GetSessionResponse.rates:type_name -> carillon.v1.SessionRates
-	26, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
-	2,  // 12: carillon.v1.TopSlowResponse.sessions:type_name -> carillon.v1.Session
-	11, // 13: carillon.v1.ListStreamsResponse.streams:type_name -> carillon.v1.Stream
-	11, // 14: carillon.v1.GetStreamResponse.stream:type_name -> carillon.v1.Stream
-	14, // 15: carillon.v1.GetStreamResponse.log:type_name -> carillon.v1.StreamLog
-	27, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
-	25, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
-	17, // 18: carillon.v1.ListNodesResponse.nodes:type_name -> carillon.v1.Node
-	25, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
-	20, // 20: carillon.v1.ReloadResponse.changed:type_name -> carillon.v1.SettingChange
-	20, // 21: carillon.v1.ReloadResponse.need_restart:type_name -> carillon.v1.SettingChange
-	0,  // 22: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
-	4,  // 23: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
-	7,  // 24: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
-	9,  // 25: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
-	12, // 26: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
-	15, // 27: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
-	18, // 28: carillon.v1.AdminService.Reload:input_type -> carillon.v1.ReloadRequest
-	21, // 29: carillon.v1.AdminService.GetConfig:input_type -> carillon.v1.GetConfigRequest
-	1,  // 30: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
-	5,  // 31: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
-	8,  // 32: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
-	10, // 33: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
-	13, // 34: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
-	16, // 35: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
-	19, // 36: carillon.v1.AdminService.Reload:output_type -> carillon.v1.ReloadResponse
-	22, // 37: carillon.v1.AdminService.GetConfig:output_type -> carillon.v1.GetConfigResponse
-	30, // [30:38] is the sub-list for method output_type
-	22, // [22:30] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	27, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
+	3,  // 1: carillon.v1.ListSessionsResponse.sessions:type_name -> carillon.v1.Session
+	28, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
+	29, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
+	30, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
+	4,  // 5: carillon.v1.Session.backlog:type_name -> carillon.v1.Backlog
+	29, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	30, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
+	30, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
+	3,  // 9: carillon.v1.GetSessionResponse.session:type_name -> carillon.v1.Session
+	7,  // 10: carillon.v1.GetSessionResponse.rates:type_name -> carillon.v1.SessionRates
+	30, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
+	3,  // 12: carillon.v1.TopSlowResponse.sessions:type_name -> carillon.v1.Session
+	12, // 13: carillon.v1.ListStreamsResponse.streams:type_name -> carillon.v1.Stream
+	12, // 14: carillon.v1.GetStreamResponse.stream:type_name -> carillon.v1.Stream
+	15, // 15: carillon.v1.GetStreamResponse.log:type_name -> carillon.v1.StreamLog
+	31, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
+	29, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
+	18, // 18: carillon.v1.ListNodesResponse.nodes:type_name -> carillon.v1.Node
+	29, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
+	21, // 20: carillon.v1.Node.drains:type_name -> carillon.v1.DrainStatus
+	30, // 21: carillon.v1.DrainRequest.window:type_name -> google.protobuf.Duration
+	30, // 22: carillon.v1.DrainRequest.delay:type_name -> google.protobuf.Duration
+	21, // 23: carillon.v1.DrainResponse.status:type_name -> carillon.v1.DrainStatus
+	0,  // 24: carillon.v1.DrainStatus.state:type_name -> carillon.v1.DrainState
+	29, // 25: carillon.v1.DrainStatus.begin_time:type_name -> google.protobuf.Timestamp
+	24, // 26: carillon.v1.ReloadResponse.changed:type_name -> carillon.v1.SettingChange
+	24, // 27: carillon.v1.ReloadResponse.need_restart:type_name -> carillon.v1.SettingChange
+	1,  // 28: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
+	5,  // 29: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
+	8,  // 30: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
+	10, // 31: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
+	13, // 32: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
+	16, // 33: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
+	22, // 34: carillon.v1.AdminService.Reload:input_type -> carillon.v1.ReloadRequest
+	25, // 35: carillon.v1.AdminService.GetConfig:input_type -> carillon.v1.GetConfigRequest
+	19, // 36: carillon.v1.AdminService.Drain:input_type -> carillon.v1.DrainRequest
+	2,  // 37: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
+	6,  // 38: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
+	9,  // 39: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
+	11, // 40: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
+	14, // 41: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
+	17, // 42: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
+	23, // 43: carillon.v1.AdminService.Reload:output_type -> carillon.v1.ReloadResponse
+	26, // 44: carillon.v1.AdminService.GetConfig:output_type -> carillon.v1.GetConfigResponse
+	20, // 45: carillon.v1.AdminService.Drain:output_type -> carillon.v1.DrainResponse
+	37, // [37:46] is the sub-list for method output_type
+	28, // [28:37] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_admin_proto_init() }
@@ -1849,18 +2337,29 @@ func file_carillon_v1_admin_proto_init() {
 	}
 	file_carillon_v1_envelope_proto_init()
 	file_carillon_v1_admin_proto_msgTypes[13].OneofWrappers = []any{}
+	file_carillon_v1_admin_proto_msgTypes[18].OneofWrappers = []any{
+		(*DrainRequest_Node)(nil),
+		(*DrainRequest_AppName)(nil),
+		(*DrainRequest_Endpoint)(nil),
+	}
+	file_carillon_v1_admin_proto_msgTypes[20].OneofWrappers = []any{
+		(*DrainStatus_Node)(nil),
+		(*DrainStatus_AppName)(nil),
+		(*DrainStatus_Endpoint)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_admin_proto_rawDesc), len(file_carillon_v1_admin_proto_rawDesc)),
-			NumEnums:      0,
-			NumMessages:   25,
+			NumEnums:      1,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
 		GoTypes:           file_carillon_v1_admin_proto_goTypes,
 		DependencyIndexes: file_carillon_v1_admin_proto_depIdxs,
+		EnumInfos:         file_carillon_v1_admin_proto_enumTypes,
 		MessageInfos:      file_carillon_v1_admin_proto_msgTypes,
 	}.Build()
 	File_carillon_v1_admin_proto = out.File

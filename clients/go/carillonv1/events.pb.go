@@ -54,7 +54,8 @@ const (
 	// A session reads too slowly and has begun to lose messages, or is closed for it. At most one in ten seconds for each.
 	// See FeedEvent.slow.
 	EventKind_EVENT_KIND_SLOW_CONSUMER EventKind = 11
-	// The gateway is ending: sessions will be sent away. In the feeds of all apps.
+	// The gateway is drained, perhaps to end: sessions will be sent away. In the feeds of all apps; where one app is drained
+	// (AdminService.Drain), in its own.
 	EventKind_EVENT_KIND_DRAIN EventKind = 12
 	// A client published an event to no stream, and config.client_events leaves it to backends. See FeedEvent.client.
 	EventKind_EVENT_KIND_CLIENT_EVENT EventKind = 13

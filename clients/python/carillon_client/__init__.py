@@ -8,6 +8,9 @@ AsyncClient is the same for asyncio.
 
 from carillon_client.admin_results import (
     Backlog,
+    Drained,
+    DrainState,
+    DrainStatus,
     Node,
     Nodes,
     Reloaded,
@@ -88,6 +91,9 @@ __all__ = [
     "Closed",
     "DeadlineExceeded",
     "DeliveryReport",
+    "DrainState",
+    "DrainStatus",
+    "Drained",
     "Ended",
     "Event",
     "EventKind",

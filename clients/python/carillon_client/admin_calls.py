@@ -1,5 +1,5 @@
 """Every call of carillon.v1.AdminService, as calls.py has those of ControlService. All of them only read,
-but for reload, which may be done twice."""
+but for reload and drain, which may be done twice."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Any
 from carillon_client._pb import admin_pb2
 from carillon_client.admin_results import (
     Backlog,
+    Drained,
+    DrainState,
+    DrainStatus,
     Node,
     Nodes,
     Reloaded,
@@ -101,6 +104,39 @@ def get_config(*, timeout: float | None = None) -> Call[str]:
     return Call("GetConfig", admin_pb2.GetConfigRequest(), _yaml_of, timeout, service=_SERVICE)
 
 
+def drain(
+    *,
+    app: str | None = None,
+    endpoint: str | None = None,
+    undo: bool = False,
+    exit: bool = False,
+    window: timedelta | float | None = None,
+    delay: timedelta | float | None = None,
+    timeout: float | None = None,
+) -> Call[Drained]:
+    """Lets nobody new in and sends the sessions home: of an app, of the endpoint at a path, or (neither) of the gateway.
+
+    Answers at once; list_nodes() says how it goes. What is so already is no error. Raises NotFound where there is no such app
+    or endpoint, and FailedPrecondition where the gateway ends and that cannot be taken back. Verb: admin, and a key for all
+    streams: of the app, or else of all apps.
+
+    undo    Takes it back: sessions that have not been told to go stay. With none of those below.
+    exit    Of the gateway: the process ends when the last client is gone.
+    window  Over what time sessions are sent home: a timedelta, or seconds. None: as the gateway is configured.
+    delay   For how long new clients are still let in, and nobody is sent home. None: as configured; 0 of apps and endpoints.
+    """
+    if app is not None and endpoint is not None:
+        raise ValueError("drain takes an app or an endpoint, not both")
+    request = admin_pb2.DrainRequest(undo=undo, exit=exit, window=make_duration(window), delay=make_duration(delay))
+    if app is not None:
+        request.app_name = app
+    elif endpoint is not None:
+        request.endpoint = endpoint
+    else:
+        request.node = True
+    return Call("Drain", request, _drained_of, timeout, service=_SERVICE)
+
+
 # --- Reading responses ------------------------------------------------------------------------------------------------
 
 
@@ -163,10 +199,41 @@ def _stream_details_of(response: admin_pb2.GetStreamResponse) -> StreamDetails:
 
 def _nodes_of(response: admin_pb2.ListNodesResponse) -> Nodes:
     nodes = tuple(
-        Node(each.node_id, each.version, time_of(each.started_time), each.sessions, each.shards, each.draining)
+        Node(
+            each.node_id,
+            each.version,
+            time_of(each.started_time),
+            each.sessions,
+            each.shards,
+            each.draining,
+            tuple(map(_drain_status, each.drains)),
+        )
         for each in response.nodes
     )
     return Nodes(nodes, response.nodes_answered < response.nodes_expected)
+
+
+def _drained_of(response: admin_pb2.DrainResponse) -> Drained:
+    return Drained(_drain_status(response.status), response.changed, response.partial)
+
+
+_DRAIN_STATES = {
+    admin_pb2.DRAIN_STATE_SERVING: DrainState.SERVING,
+    admin_pb2.DRAIN_STATE_DRAINING: DrainState.DRAINING,
+    admin_pb2.DRAIN_STATE_DRAINED: DrainState.DRAINED,
+}
+
+
+def _drain_status(status: admin_pb2.DrainStatus) -> DrainStatus:
+    return DrainStatus(
+        app=status.app_name if status.HasField("app_name") else None,
+        endpoint=status.endpoint if status.HasField("endpoint") else None,
+        state=_DRAIN_STATES.get(status.state, DrainState.UNKNOWN),
+        sessions=status.sessions,
+        begin_time=time_of(status.begin_time) if status.HasField("begin_time") else None,
+        asked_by=status.asked_by,
+        exit=status.exit,
+    )
 
 
 def _reloaded_of(response: admin_pb2.ReloadResponse) -> Reloaded:

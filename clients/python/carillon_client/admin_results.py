@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 
 from carillon_client.results import Position
 
@@ -125,6 +126,47 @@ class StreamDetails:
     partial: bool
 
 
+class DrainState(str, Enum):
+    """How far a drain has come."""
+
+    #: There is none: clients are let in.
+    SERVING = "serving"
+    #: Sessions are still to be sent home.
+    DRAINING = "draining"
+    #: All have been told to go, and nobody is let in.
+    DRAINED = "drained"
+    #: One that this client does not know.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class DrainStatus:
+    """How a drain stands: of an app, of an endpoint, or (neither) of the gateway."""
+
+    app: str | None
+    endpoint: str | None
+    state: DrainState
+    #: How many sessions of it there are that have not been told to go.
+    sessions: int
+    #: In UTC. None: there is no drain.
+    begin_time: datetime | None
+    #: Who asked for it: the key's name, or a signal.
+    asked_by: str
+    #: True where the process ends afterwards.
+    exit: bool
+
+
+@dataclass(frozen=True)
+class Drained:
+    """What drain() came to."""
+
+    status: DrainStatus
+    #: False where that was so before.
+    changed: bool
+    #: True where a part of the gateway did not answer in time, so that sessions may be missing.
+    partial: bool
+
+
 @dataclass(frozen=True)
 class Node:
     """One gateway."""
@@ -134,12 +176,14 @@ class Node:
     version: str
     #: In UTC.
     started_time: datetime
-    #: How many sessions it has, of all apps.
+    #: How many sessions it has, of the apps that the key is for; 0 for a key for some streams.
     sessions: int
     #: How many threads serve them.
     shards: int
     #: True where it sends its sessions away.
     draining: bool
+    #: What of it is drained, as far as the key may drain it: the gateway itself first.
+    drains: tuple[DrainStatus, ...]
 
 
 @dataclass(frozen=True)

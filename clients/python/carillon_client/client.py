@@ -140,6 +140,7 @@ class Client:
     list_nodes = _call(admin_calls.list_nodes)
     reload = _call(admin_calls.reload)
     get_config = _call(admin_calls.get_config)
+    drain = _call(admin_calls.drain)
     watch = _watch(watching.order)
 
     def batcher(self, *, max_outstanding: int = MAX_OUTSTANDING, on_failure: OnFailure | None = None) -> Batcher:

@@ -9,7 +9,7 @@ import pytest
 from browser import Browser
 from conftest import READ_KEY
 
-from carillon_client import Client, InvalidArgument, NotFound, StreamInfo
+from carillon_client import Client, DrainState, InvalidArgument, NotFound, StreamInfo
 from carillon_client.testing import KEY, Gateway
 
 Connect = Callable[..., Browser]
@@ -121,3 +121,26 @@ def test_nodes(make_client: Make, gateway: Gateway, connect: Connect) -> None:
     assert not answer.partial
     assert node.node_id and node.version and node.shards >= 1 and node.sessions >= 1 and not node.draining
     assert node.started_time < datetime.now(timezone.utc)
+
+
+def test_a_drain_and_back(client: Client, connect: Connect) -> None:
+    """Of which nobody notices anything: it is taken back before its delay is over."""
+    begun = client.drain(app="default", window=timedelta(seconds=1), delay=60)
+    again = client.drain(app="default")
+    (node,) = client.list_nodes().nodes
+    back = client.drain(app="default", undo=True)
+
+    assert (begun.changed, again.changed, back.changed, begun.partial) == (True, False, True, False)
+    status = begun.status
+    assert (status.app, status.endpoint, status.state, status.exit) == ("default", None, DrainState.DRAINING, False)
+    assert status.asked_by and status.begin_time is not None and status.begin_time < datetime.now(timezone.utc)
+    assert not node.draining and [each.app for each in node.drains] == ["default"]
+    assert (back.status.state, back.status.begin_time) == (DrainState.SERVING, None)
+    with pytest.raises(NotFound):
+        client.drain(endpoint="/nope")
+    with pytest.raises(InvalidArgument) as caught:
+        client.drain(app="default", exit=True)
+    assert [each.field for each in caught.value.field_violations] == ["exit"]
+    with pytest.raises(ValueError, match="not both"):
+        client.drain(app="default", endpoint="/ws")
+    assert not client.drain(undo=True).changed

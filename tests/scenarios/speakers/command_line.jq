@@ -41,6 +41,9 @@ def words:
   elif $call == "list_streams" then ["streams"] + [.pattern // empty] + (.min_sessions | flag("min-sessions"))
   elif $call == "get_stream" then ["stream", .stream]
   elif $call == "list_nodes" then ["nodes"]
+  elif $call == "drain" then
+    ["drain"] + (.app | flag("app")) + (.endpoint | flag("endpoint")) + (.undo | flag("undo")) + (.exit | flag("exit")) +
+    (.window | span("window")) + (.delay | span("delay"))
   else null end;
 
 # Lists are printed without what is around them, and receipts too.
@@ -57,7 +60,8 @@ def said_no:
   (split("\n")[0] | capture("^ *((?<field>[a-z_.]+): )?(?<message>.*) \\[(?<reason>[A-Z_]+)\\]$")) // null |
   if . == null then null else {refused: {
     code: ({FIELD_INVALID: "INVALID_ARGUMENT", KEY_INVALID: "UNAUTHENTICATED", KEY_TOO_NARROW: "PERMISSION_DENIED",
-      APP_UNKNOWN: "NOT_FOUND", SESSION_UNKNOWN: "NOT_FOUND", CONFIG_INVALID: "FAILED_PRECONDITION",
+      APP_UNKNOWN: "NOT_FOUND", SESSION_UNKNOWN: "NOT_FOUND",
+      ENDPOINT_UNKNOWN: "NOT_FOUND", DRAIN_IS_FINAL: "FAILED_PRECONDITION", CONFIG_INVALID: "FAILED_PRECONDITION",
       REQUEST_ID_REUSED: "ALREADY_EXISTS", POSITION_MISMATCH: "ABORTED",
       NO_LOG: "FAILED_PRECONDITION", NO_PRESENCE: "FAILED_PRECONDITION"}[.reason]),
     reason, message, fields: (if .reason == "FIELD_INVALID" then [.field] else [] end)}} end;

@@ -12,7 +12,7 @@ def pascal: [splits("_") | (.[:1] | ascii_upcase) + .[1:]] | join("");
 
 def method:
   {count_presence: "GetPresence", blocked_users: "ListBlockedUsers"}[.] // pascal |
-  (if IN("ListSessions", "GetSession", "TopSlow", "ListStreams", "GetStream", "ListNodes") then "Admin" else "Control" end) as $service |
+  (if IN("ListSessions", "GetSession", "TopSlow", "ListStreams", "GetStream", "ListNodes", "Drain") then "Admin" else "Control" end) as $service |
   "carillon.v1.\($service)Service/\(.)";
 
 def request:
@@ -21,8 +21,11 @@ def request:
   (if has("options") then .options |= (.ttl |= duration | .deliver_within |= duration) else . end) |
   (if has("duration") then .duration |= duration else . end) |
   (if has("measure_for") then .measure_for |= duration else . end) |
+  (if $call == "drain" then
+    del(.app) + (if has("app") then {app_name: .app} elif has("endpoint") then {} else {node: true} end) |
+    .window |= duration | .delay |= duration | del(.. | nulls) else . end) |
   (if $call == "count_presence" then .count_only = true else . end) |
-  (if $app == "" or $call == "list_nodes" then . else .app = $app end);
+  (if $app == "" or $call == "list_nodes" or $call == "drain" then . else .app = $app end);
 
 def watch_begin:
   .app as $app | .with |
@@ -50,6 +53,9 @@ def plain_member: .status |= word("PRESENCE_STATUS_") | .info |= (if . == "" the
 def plain_message: payload + {message_id: .id};
 def plain_session: .age |= seconds | .backlog.age |= seconds | .token_expire_time //= null;
 
+def plain_drain:
+  {app: .app_name, endpoint, state: (.state | word("DRAIN_STATE_")), sessions, begin_time, asked_by, exit};
+
 # One answer, or one page. All of a list's pages become one answer: see pages.
 def answer($call):
   renamed |
@@ -64,7 +70,8 @@ def answer($call):
   elif $call == "top_slow" then .sessions |= map(plain_session)
   elif $call == "get_stream" then
     . + .stream + {members, log: (.log | if . then .oldest_time //= null else null end), partial: (.nodes_answered < .nodes_expected)}
-  elif $call == "list_nodes" then .partial = (.nodes_answered < .nodes_expected)
+  elif $call == "list_nodes" then .nodes |= map(.drains |= map(plain_drain)) | .partial = (.nodes_answered < .nodes_expected)
+  elif $call == "drain" then .status |= plain_drain
   else . end;
 
 # The items of all pages, and what the first one says of the whole.

@@ -19,8 +19,14 @@ using ::testing::Optional;
 
 class FarewellTest : public ::testing::Test {
  protected:
-  void Begin(std::chrono::milliseconds window) {
-    node_.On(0, [window](Shard& shard) { Farewell::Begin(shard, window); });
+  void Begin(std::chrono::milliseconds window, const Leavers& leavers = {}) {
+    node_.On(0, [=](Shard& shard) { Farewell::Begin(shard, leavers, window); });
+  }
+  void End(const Leavers& leavers = {}) {
+    node_.On(0, [=](Shard& shard) { Farewell::End(shard, leavers); });
+  }
+  size_t Count(const Leavers& leavers = {}) {
+    return node_.On(0, [=](Shard& shard) { return Farewell::Count(shard, leavers); });
   }
 
   static int64_t RetryOf(FakeSession& session) {
@@ -78,12 +84,68 @@ TEST_F(FarewellTest, ThoseThatLeaveByThemselvesAreNotMissed) {
   EXPECT_THAT(stays.closed(), Optional(4200));
 }
 
-TEST_F(FarewellTest, TheShardSaysSoToThoseThatBeginNow) {
-  EXPECT_EQ(node_.On(0, [](Shard& shard) { return shard.sending_home(); }), std::nullopt);
-
+TEST_F(FarewellTest, WhoBeginsMeanwhileGoesAtOnce) {
   Begin(std::chrono::seconds(3));
+  FakeSession late(node_, 0, {});
 
-  EXPECT_THAT(node_.On(0, [](Shard& shard) { return shard.sending_home(); }), Optional(std::chrono::seconds(3)));
+  late.With([](Session& session) { Farewell::Meet(session); });
+
+  EXPECT_THAT(late.closed(), Optional(4200));
+}
+
+TEST_F(FarewellTest, OnlyThoseOfTheAppGo) {
+  FakeSession ours(node_, 0, {.app = 1});
+  FakeSession theirs(node_, 0, {.app = 2});
+  EXPECT_EQ(Count({.app = 1}), 1u);
+
+  Begin(std::chrono::milliseconds(0), {.app = 1});
+  FakeSession late(node_, 0, {.app = 2});
+  late.With([](Session& session) { Farewell::Meet(session); });
+
+  EXPECT_THAT(ours.closed(), Optional(4200));
+  EXPECT_EQ(theirs.closed(), std::nullopt);
+  EXPECT_EQ(late.closed(), std::nullopt);
+  EXPECT_EQ(Count({.app = 1}), 0u);
+  EXPECT_EQ(Count(), 2u);
+}
+
+TEST_F(FarewellTest, OnlyThoseOfTheEndpointGo) {
+  FakeSession here(node_, 0, {});
+  FakeSession there(node_, 0, {});
+  const SessionSettings* settings = nullptr;
+  here.With([&settings](Session& session) { settings = &session.settings(); });
+
+  Begin(std::chrono::milliseconds(0), {.settings = settings});
+
+  EXPECT_THAT(here.closed(), Optional(4200));
+  EXPECT_EQ(there.closed(), std::nullopt);
+}
+
+TEST_F(FarewellTest, WhenItEndsThoseNotYetToldStay) {
+  std::vector<std::unique_ptr<FakeSession>> sessions;
+  for (int i = 0; i < 10; ++i) sessions.push_back(std::make_unique<FakeSession>(node_, 0, FakeSession::Options{}));
+  Begin(std::chrono::milliseconds(100), {.app = wire::kDefaultApp});
+  Begin(std::chrono::hours(1));
+  End({.app = wire::kDefaultApp});
+
+  End();
+  FakeSession late(node_, 0, {});
+  late.With([](Session& session) { Farewell::Meet(session); });
+
+  EXPECT_EQ(late.closed(), std::nullopt);
+  EXPECT_EQ(std::count_if(sessions.begin(), sessions.end(), [](auto& session) { return session->closed(); }), 2);
+  EXPECT_EQ(Count(), 9u);
+}
+
+TEST_F(FarewellTest, OneForTheSameSessionsTakesItsPlace) {
+  std::vector<std::unique_ptr<FakeSession>> sessions;
+  for (int i = 0; i < 10; ++i) sessions.push_back(std::make_unique<FakeSession>(node_, 0, FakeSession::Options{}));
+  Begin(std::chrono::hours(1));
+
+  Begin(std::chrono::milliseconds(0));
+
+  EXPECT_EQ(Count(), 0u);
+  EXPECT_EQ(node_.On(0, [](Shard& shard) { return shard.farewells().size(); }), 1u);
 }
 
 }  // namespace

@@ -29,6 +29,12 @@ type arguments struct {
 	Pattern    string
 	MinSession uint32 `json:"min_sessions"`
 	Limit      int32
+	App        *string
+	Endpoint   *string
+	Undo       bool
+	Exit       bool
+	Window     *float64
+	Delay      *float64
 	PageSize   int32 `json:"page_size"`
 
 	Group        string

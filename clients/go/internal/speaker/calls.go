@@ -129,6 +129,31 @@ var calls = map[string]func(context.Context, *carillon.Client, arguments) (any, 
 		stream, err := c.GetStream(ctx, text(a.Stream))
 		return plainStreamDetails(stream), err
 	},
+	"drain": func(ctx context.Context, c *carillon.Client, a arguments) (any, error) {
+		var opts []carillon.DrainOption
+		if a.Undo {
+			opts = append(opts, carillon.Undo())
+		}
+		if a.Exit {
+			opts = append(opts, carillon.Exit())
+		}
+		if a.Window != nil {
+			opts = append(opts, carillon.DrainWindow(seconds(*a.Window)))
+		}
+		if a.Delay != nil {
+			opts = append(opts, carillon.DrainDelay(seconds(*a.Delay)))
+		}
+		var what carillon.DrainTarget = carillon.Gateway{}
+		if a.App != nil {
+			what = carillon.App(*a.App)
+		} else if a.Endpoint != nil {
+			what = carillon.Endpoint(*a.Endpoint)
+		}
+		drained, err := c.Drain(ctx, what, opts...)
+		return map[string]any{
+			"status": plainDrain(drained.DrainStatus), "changed": drained.Changed, "partial": drained.Partial,
+		}, err
+	},
 	"list_nodes": func(ctx context.Context, c *carillon.Client, _ arguments) (any, error) {
 		answer, err := c.ListNodes(ctx)
 		return map[string]any{"nodes": mapped(answer.Nodes, plainNode), "partial": answer.Partial}, err

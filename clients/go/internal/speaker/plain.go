@@ -89,8 +89,22 @@ func plainStreamDetails(s carillon.StreamDetails) map[string]any {
 func plainNode(n carillon.Node) map[string]any {
 	return map[string]any{
 		"node_id": n.NodeID, "version": n.Version, "started_time": plainTime(n.StartedTime), "sessions": n.Sessions,
-		"shards": n.Shards, "draining": n.Draining,
+		"shards": n.Shards, "draining": n.Draining, "drains": mapped(n.Drains, plainDrain),
 	}
+}
+
+func plainDrain(d carillon.DrainStatus) map[string]any {
+	result := map[string]any{
+		"app": nil, "endpoint": nil, "state": d.State, "sessions": d.Sessions, "begin_time": plainTime(d.BeginTime),
+		"asked_by": d.AskedBy, "exit": d.Exit,
+	}
+	switch target := d.Target.(type) {
+	case carillon.App:
+		result["app"] = target
+	case carillon.Endpoint:
+		result["endpoint"] = target
+	}
+	return result
 }
 
 func plainTime(moment time.Time) any {

@@ -2,11 +2,16 @@ from . import envelope_pb2 as _envelope_pb2
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+DRAIN_STATE_DRAINED: DrainState
+DRAIN_STATE_DRAINING: DrainState
+DRAIN_STATE_SERVING: DrainState
+DRAIN_STATE_UNSPECIFIED: DrainState
 
 class Backlog(_message.Message):
     __slots__ = ["age", "bytes", "messages", "messages_lost"]
@@ -19,6 +24,58 @@ class Backlog(_message.Message):
     messages: int
     messages_lost: int
     def __init__(self, messages: _Optional[int] = ..., bytes: _Optional[int] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., messages_lost: _Optional[int] = ...) -> None: ...
+
+class DrainRequest(_message.Message):
+    __slots__ = ["app_name", "delay", "endpoint", "exit", "node", "undo", "window"]
+    APP_NAME_FIELD_NUMBER: _ClassVar[int]
+    DELAY_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXIT_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    UNDO_FIELD_NUMBER: _ClassVar[int]
+    WINDOW_FIELD_NUMBER: _ClassVar[int]
+    app_name: str
+    delay: _duration_pb2.Duration
+    endpoint: str
+    exit: bool
+    node: bool
+    undo: bool
+    window: _duration_pb2.Duration
+    def __init__(self, node: bool = ..., app_name: _Optional[str] = ..., endpoint: _Optional[str] = ..., undo: bool = ..., exit: bool = ..., window: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., delay: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class DrainResponse(_message.Message):
+    __slots__ = ["changed", "nodes_answered", "nodes_expected", "partial", "status"]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    changed: bool
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
+    status: DrainStatus
+    def __init__(self, status: _Optional[_Union[DrainStatus, _Mapping]] = ..., changed: bool = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
+class DrainStatus(_message.Message):
+    __slots__ = ["app_name", "asked_by", "begin_time", "endpoint", "exit", "node", "sessions", "state"]
+    APP_NAME_FIELD_NUMBER: _ClassVar[int]
+    ASKED_BY_FIELD_NUMBER: _ClassVar[int]
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXIT_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    app_name: str
+    asked_by: str
+    begin_time: _timestamp_pb2.Timestamp
+    endpoint: str
+    exit: bool
+    node: bool
+    sessions: int
+    state: DrainState
+    def __init__(self, node: bool = ..., app_name: _Optional[str] = ..., endpoint: _Optional[str] = ..., state: _Optional[_Union[DrainState, str]] = ..., sessions: _Optional[int] = ..., begin_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., asked_by: _Optional[str] = ..., exit: bool = ...) -> None: ...
 
 class GetConfigRequest(_message.Message):
     __slots__ = []
@@ -154,20 +211,22 @@ class ListStreamsResponse(_message.Message):
     def __init__(self, streams: _Optional[_Iterable[_Union[Stream, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class Node(_message.Message):
-    __slots__ = ["draining", "node_id", "sessions", "shards", "started_time", "version"]
+    __slots__ = ["draining", "drains", "node_id", "sessions", "shards", "started_time", "version"]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
+    DRAINS_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     SHARDS_FIELD_NUMBER: _ClassVar[int]
     STARTED_TIME_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     draining: bool
+    drains: _containers.RepeatedCompositeFieldContainer[DrainStatus]
     node_id: str
     sessions: int
     shards: int
     started_time: _timestamp_pb2.Timestamp
     version: str
-    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., started_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., shards: _Optional[int] = ..., draining: bool = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., started_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., shards: _Optional[int] = ..., draining: bool = ..., drains: _Optional[_Iterable[_Union[DrainStatus, _Mapping]]] = ...) -> None: ...
 
 class ReloadRequest(_message.Message):
     __slots__ = []
@@ -276,3 +335,6 @@ class TopSlowResponse(_message.Message):
     partial: bool
     sessions: _containers.RepeatedCompositeFieldContainer[Session]
     def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
+class DrainState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []

@@ -58,6 +58,11 @@ class AdminServiceStub(object):
                 request_serializer=carillon_dot_v1_dot_admin__pb2.GetConfigRequest.SerializeToString,
                 response_deserializer=carillon_dot_v1_dot_admin__pb2.GetConfigResponse.FromString,
                 )
+        self.Drain = channel.unary_unary(
+                '/carillon.v1.AdminService/Drain',
+                request_serializer=carillon_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_admin__pb2.DrainResponse.FromString,
+                )
 
 
 class AdminServiceServicer(object):
@@ -127,6 +132,16 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Drain(self, request, context):
+        """Lets nobody new in and sends the sessions home: of this gateway, of an app or of an endpoint; or takes that back.
+        Answers at once; ListNodes says how it goes. What is so already is no error. NOT_FOUND: there is no such app or endpoint.
+        FAILED_PRECONDITION, with the reason DRAIN_IS_FINAL: the gateway ends, and that cannot be taken back any more. Verb:
+        admin, and a key for all streams: of the app, or else of all apps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -169,6 +184,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetConfig,
                     request_deserializer=carillon_dot_v1_dot_admin__pb2.GetConfigRequest.FromString,
                     response_serializer=carillon_dot_v1_dot_admin__pb2.GetConfigResponse.SerializeToString,
+            ),
+            'Drain': grpc.unary_unary_rpc_method_handler(
+                    servicer.Drain,
+                    request_deserializer=carillon_dot_v1_dot_admin__pb2.DrainRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_admin__pb2.DrainResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -317,5 +337,22 @@ class AdminService(object):
         return grpc.experimental.unary_unary(request, target, '/carillon.v1.AdminService/GetConfig',
             carillon_dot_v1_dot_admin__pb2.GetConfigRequest.SerializeToString,
             carillon_dot_v1_dot_admin__pb2.GetConfigResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Drain(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/carillon.v1.AdminService/Drain',
+            carillon_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
+            carillon_dot_v1_dot_admin__pb2.DrainResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

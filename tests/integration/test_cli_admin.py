@@ -1,0 +1,101 @@
+"""The commands for those who run a gateway: drain, reload, config."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import http
+from support.command_line import Shell
+from support.gateway import Gateway
+from support.patience import eventually
+from support.ws import Browser
+
+Start = Callable[..., Gateway]
+Keep = Callable[[Any], Any]
+
+
+@pytest.fixture
+def begin(binary: str, start_gateway: Start, tmp_path: Path) -> Callable[..., tuple[Gateway, Shell]]:
+    """A gateway of its own, and a person at a shell."""
+
+    def start(**settings: Any) -> tuple[Gateway, Shell]:
+        gateway = start_gateway({"apps": [{"name": "shop"}], "drain": {"window": "0s"}, **settings})
+        return gateway, Shell(binary, tmp_path / "home", gateway.control)
+
+    return start
+
+
+def test_drain_and_back(begin: Any, keep: Keep) -> None:
+    """Waits until everybody is gone, and says how many are left."""
+    gateway, shell = begin()
+    browser = keep(Browser(gateway.edge))
+    done = shell.run("drain", "--wait", "-o", "json")
+    assert done.code == 0, done
+    drained = json.loads(done.out)
+    assert drained["changed"] is True and drained["status"]["state"] == "DRAIN_STATE_DRAINED"
+    assert "0 sessions left" in done.err
+    assert browser.receive()["event"] == "restart"
+    assert http.get(gateway.admin, "/readyz").status == 503
+    assert "drained" in shell.run("drain").out and "DRAINING" in shell.run("top", "--count", "1").out
+    assert json.loads(shell.run("nodes", "-o", "json").out)[0]["drains"][0]["node"] is True
+    back = shell.run("drain", "--undo")
+    assert back.code == 0 and "serving" in back.out
+    assert http.get(gateway.admin, "/readyz").status == 200
+
+
+def test_of_an_app_or_an_endpoint(begin: Any) -> None:
+    """An app is named on the command line: that of a context is not meant."""
+    gateway, shell = begin()
+    assert json.loads(shell.run("drain", "--app", "shop", "-o", "json").out)["status"]["app_name"] == "shop"
+    assert json.loads(shell.run("drain", "--endpoint", "/ws", "--wait", "-o", "json").out)["status"]["endpoint"] == "/ws"
+    assert shell.run("context", "add", "here", "--address", gateway.control, "--app", "shop").code == 0
+    assert shell.run("context", "select", "here").code == 0
+    assert json.loads(shell.run("drain", "--undo", "-o", "json").out)["status"]["node"] is True
+    assert "one at a time" in shell.refused("drain", "--app", "shop", "--endpoint", "/ws", code=2)
+    assert "exit: goes with node only" in shell.refused("drain", "--endpoint", "/ws", "--exit", code=2)
+    assert "ENDPOINT_UNKNOWN" in shell.refused("drain", "--endpoint", "/nope", code=1)
+    assert "window" in shell.refused("drain", "--window", "soon", code=2)
+
+
+def test_until_the_process_is_gone(begin: Any, keep: Keep) -> None:
+    gateway, shell = begin()
+    keep(Browser(gateway.edge)).end_sending()
+    gateway._stopping = True
+    done = shell.run("drain", "--exit", "--wait")
+    assert done.code == 0 and "the gateway has gone" in done.err, done
+    assert gateway.wait() == 0
+
+
+def test_taken_back_while_somebody_waits(begin: Any) -> None:
+    _, shell = begin()
+    waiting = shell.start("drain", "--delay", "10m", "--wait")
+    eventually(lambda: json.loads(shell.run("nodes", "-o", "json").out)[0]["drains"], bool, "the drain")
+    assert shell.run("drain", "--undo").code == 0
+    done = waiting.end()
+    assert done.code == 1 and "somebody has taken the drain back" in done.err
+
+
+def test_the_grpcurl_line(begin: Any) -> None:
+    _, shell = begin()
+    line = shell.run("drain", "--app", "shop", "--window", "10s", "--print-grpcurl").out
+    assert "carillon.v1.AdminService/Drain" in line and '"app_name":"shop"' in line.replace(" ", "")
+
+
+def test_the_configuration(begin: Any) -> None:
+    """As YAML that the gateway would read; and loaded again, with what has changed."""
+    gateway, shell = begin()
+    assert "apps:" in shell.run("config").out
+    assert json.loads(shell.run("config", "-o", "json").out)["yaml"] == shell.run("config").out
+    changed = json.loads(gateway.file.read_text()) | {"log": {"level": "debug"}, "admin": {"listen": "127.0.0.1:1"}}
+    gateway.file.write_text(json.dumps(changed))
+    done = shell.run("reload")
+    assert done.code == 0
+    assert [line.split()[0] for line in done.out.splitlines()] == ["SETTING", "log.level", "admin.listen"]
+    assert "after a restart" in done.out
+    assert [each["setting"] for each in json.loads(shell.run("reload", "-o", "json").out)["need_restart"]] == ["admin.listen"]
+    gateway.file.write_text('{"edge": {"lisen": 1}}')
+    assert "lisen" in shell.refused("reload", code=1)
