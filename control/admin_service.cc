@@ -5,7 +5,9 @@
 
 #include "control/nodes.h"
 #include "control/sessions.h"
+#include "control/status_mapping.h"
 #include "control/streams.h"
+#include "control/tail.h"
 #include "control/unary_calls.h"
 
 namespace carillon::control {
@@ -19,6 +21,27 @@ void Fill(const Operations::SettingChange& change, v1::SettingChange* to) {
   to->set_from(change.from);
   to->set_to(change.to);
 }
+
+// gRPC's side of a Tail. Nothing of it is counted here: this file is not instrumented for ThreadSanitizer.
+class TailCall final : public grpc::ServerWriteReactor<v1::TailResponse>, public Tail::Call {
+ public:
+  TailCall(ControlContext& context, const CallbackServerContext* call, const v1::TailRequest& request)
+      : tail_(Tail::Begin(context, *call, request, *this)) {}
+
+  // Tail::Call
+  void Write(const v1::TailResponse* response) override { StartWrite(response); }
+  void Finish(const Status& status) override { ServerWriteReactor::Finish(ToGrpc(status)); }
+
+  void OnWriteDone(bool ok) override { tail_->OnWritten(ok); }
+  void OnCancel() override { tail_->OnCancel(); }
+  void OnDone() override {
+    tail_->OnDone();
+    delete this;
+  }
+
+ private:
+  Tail* const tail_;
+};
 
 class Service final : public v1::AdminService::CallbackService, private UnaryCalls {
  public:
@@ -70,6 +93,11 @@ class Service final : public v1::AdminService::CallbackService, private UnaryCal
     return AnswerLater(call, auth::Verb::kAdmin, [&](const Caller& caller, Done done) {
       return control::Drain(context_, caller, *request, response, std::move(done));
     });
+  }
+
+  grpc::ServerWriteReactor<v1::TailResponse>* Tail(CallbackServerContext* call,
+                                                   const v1::TailRequest* request) override {
+    return new TailCall(context_, call, *request);
   }
 
   ServerUnaryReactor* Reload(CallbackServerContext* call, const v1::ReloadRequest*,

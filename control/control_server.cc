@@ -185,6 +185,7 @@ std::vector<engine::GroupPlace> ControlServer::Places() const {
 void ControlServer::Collect(MetricsWriter& writer) const {
   impl_->context.publisher.Collect(writer, *impl_->context.apps.Get());
   impl_->context.refusals.Collect(writer);
+  impl_->context.tails.Collect(writer);
   std::shared_ptr<const auth::Apps> apps = impl_->context.apps.Get();
   impl_->context.events.Collect(writer, [&](wire::AppId id) {
     const auth::App* app = apps->Find(id);

@@ -12,6 +12,7 @@
 #include "control/open_calls.h"
 #include "control/operations.h"
 #include "control/publisher.h"
+#include "control/tail.h"
 #include "gateway/auth/api_keys.h"
 #include "gateway/auth/app.h"
 #include "gateway/base/log.h"
@@ -73,6 +74,7 @@ struct ControlContext {
   std::atomic<bool> serving{true};  // what health says
   RunningCalls running;
   OpenCalls open_calls;
+  Tails tails;
   Operations& operations;
   const About about;
 

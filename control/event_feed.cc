@@ -158,7 +158,7 @@ Status EventFeed::FindGroup(App& app, const WatchOrder& order, std::shared_ptr<G
     return absl::OkStatus();
   }
   if (!order.group.empty() && app.groups.size() >= kMaxGroups) {
-    return ResourceExhausted("begin.group: the app has {} groups already", kMaxGroups);
+    return WithReason(ResourceExhausted("begin.group: the app has {} groups already", kMaxGroups), "LIMIT_REACHED");
   }
   ASSIGN_OR_RETURN(wire::Position begin, BeginOf(order));
   *group = MakeGroup(order.group, std::vector<wire::Position>(order.partitions, begin));

@@ -55,7 +55,8 @@ grpc::Status ToGrpc(const Status& status) {
     violation->set_description(MessageOf(status));
     details.add_details()->PackFrom(bad);
   }
-  if (status.code() == absl::StatusCode::kResourceExhausted) {
+  // Where there are too many of something, trying again soon is of no use.
+  if (status.code() == absl::StatusCode::kResourceExhausted && info.reason() != "LIMIT_REACHED") {
     google::rpc::RetryInfo retry;
     retry.mutable_retry_delay()->set_nanos(kRetryDelayNanos);
     details.add_details()->PackFrom(retry);

@@ -1,6 +1,7 @@
 package carillon_test
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
@@ -184,4 +185,59 @@ func TestADrainAndBack(t *testing.T) {
 	requireCode(t, err, codes.InvalidArgument)
 	_, err = client.Drain(t.Context(), carillon.Endpoint("/nope"))
 	requireCode(t, err, codes.NotFound)
+}
+
+func TestWhatGoesByASession(t *testing.T) {
+	client, chat := connected(t), fresh("chat")
+	ann := connect(t, fresh("ann"), chat, nil)
+	var state carillon.TailState
+	begun := func(now carillon.TailState) {
+		if !state.Begun {
+			mustBroadcast(t, client, chat)
+		}
+		state = now
+	}
+
+	for frame, err := range client.Tail(t.Context(), carillon.Session(ann.Session), carillon.Payloads(4), carillon.OnTailState(begun)) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if frame.Incoming || frame.SessionID != ann.Session || frame.Stream != chat || frame.Event != "news" ||
+			frame.Payload != `{"a"` || !frame.PayloadCut || frame.PayloadBytes != 7 || frame.PayloadType != "object" ||
+			!slices.Equal(frame.Fields, []carillon.TailField{{"a", "number"}}) || time.Since(frame.Time) > time.Minute {
+			t.Errorf("%+v", frame)
+		}
+		break
+	}
+	if state.Sessions != 1 || time.Until(state.EndTime) < time.Minute || state.End != "" {
+		t.Errorf("%+v", state)
+	}
+}
+
+func mustBroadcast(t *testing.T, client *carillon.Client, stream string) {
+	t.Helper()
+	event := carillon.Event{Name: "news", Data: map[string]int{"a": 1}}
+	if _, err := client.BroadcastStream(t.Context(), stream, event); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTheEndOfATail(t *testing.T) {
+	client := connected(t)
+	var state carillon.TailState
+	tell := func(now carillon.TailState) { state = now }
+	for frame, err := range client.Tail(t.Context(), carillon.Stream(fresh("chat")), carillon.MaxAge(time.Second), carillon.OnTailState(tell)) {
+		t.Errorf("%+v, %v", frame, err)
+	}
+	if state.End != carillon.MaxAgeOver {
+		t.Errorf("%+v", state)
+	}
+	for _, err := range client.Tail(t.Context(), carillon.Session("0000"+strings.Repeat("0", 16))) {
+		requireCode(t, err, codes.NotFound)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	stop := carillon.OnTailState(func(carillon.TailState) { cancel() })
+	for _, err := range client.Tail(ctx, carillon.User(fresh("ann")), stop) {
+		requireCode(t, err, codes.Canceled)
+	}
 }

@@ -11,6 +11,7 @@
 #include "gateway/edge/refusals.h"
 #include "gateway/edge/subscribing.h"
 #include "gateway/edge/sync.h"
+#include "gateway/edge/tapping.h"
 #include "gateway/hub/answers.h"
 #include "gateway/hub/shard.h"
 
@@ -175,6 +176,8 @@ void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Op
   LookAtSize(session, state, *app, payload.size());
   dialect::Command command = session.settings().dialect->Parse(opcode, payload);
   if (app->fold_names) FoldNames(&command);
+  if (session.tapped() && !state.keys_are_fresh) [[unlikely]]
+    ShowSaid(session, command, payload.size());
   std::visit(
       [&](const auto& kind) {
         if constexpr (kNeedsToken<std::decay_t<decltype(kind)>>) {

@@ -1,5 +1,6 @@
 #include "gateway/hub/interest_map.h"
 
+#include <algorithm>
 #include <iterator>
 #include <map>
 
@@ -11,8 +12,29 @@ engine::Audience InterestMap::Find(const wire::TopicView& topic) const {
   const Stripe& stripe = StripeOf(topic);
   std::lock_guard lock(stripe.mutex);
   auto it = stripe.interests.find(topic);
-  if (it == stripe.interests.end()) return {};
-  return {(*it)->shards(), (*it)->sessions()};
+  engine::Audience audience;
+  if (it != stripe.interests.end()) audience = {(*it)->shards(), (*it)->sessions()};
+  if (!stripe.taps.empty()) [[unlikely]] {
+    for (const auto& [tapped, shard] : stripe.taps) {
+      if (wire::TopicView(tapped) == topic) audience.shards |= ShardBit(shard);
+    }
+  }
+  return audience;
+}
+
+void InterestMap::Tap(const wire::Topic& topic, ShardIndex shard) {
+  Stripe& stripe = StripeOf(topic);
+  std::lock_guard lock(stripe.mutex);
+  stripe.taps.emplace_back(topic, shard);
+}
+
+void InterestMap::Untap(const wire::Topic& topic, ShardIndex shard) {
+  Stripe& stripe = StripeOf(topic);
+  std::lock_guard lock(stripe.mutex);
+  auto it = std::find_if(stripe.taps.begin(), stripe.taps.end(), [&](const auto& tap) {
+    return wire::TopicView(tap.first) == wire::TopicView(topic) && tap.second == shard;
+  });
+  if (it != stripe.taps.end()) stripe.taps.erase(it);
 }
 
 const engine::Interest* InterestMap::Join(const wire::TopicView& topic, ShardIndex shard) {

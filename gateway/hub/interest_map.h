@@ -26,6 +26,10 @@ class InterestMap {
   const engine::Interest* Join(const wire::TopicView& topic, ShardIndex shard);
   void Leave(const wire::TopicView& topic, ShardIndex shard, bool last_of_shard);
 
+  // A shard hears of the topic as well, though nobody there may listen. As often as it began, it ends.
+  void Tap(const wire::Topic& topic, ShardIndex shard);
+  void Untap(const wire::Topic& topic, ShardIndex shard);
+
   // How many streams of an app have listeners.
   size_t StreamsOf(wire::AppId app) const { return streams_[app].load(std::memory_order_relaxed); }
 
@@ -56,6 +60,7 @@ class InterestMap {
   struct alignas(64) Stripe {
     mutable std::mutex mutex;
     absl::flat_hash_set<engine::Interest::Ptr, Hash, Equal> interests;
+    std::vector<std::pair<wire::Topic, ShardIndex>> taps;  // few, and mostly none
   };
 
   static constexpr size_t kStripes = 64;

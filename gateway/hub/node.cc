@@ -1,5 +1,7 @@
 #include "gateway/hub/node.h"
 
+#include "gateway/hub/tap.h"
+
 namespace carillon::hub {
 namespace {
 
@@ -76,6 +78,34 @@ void Node::Wake(ShardSet shards) {
     return;
   }
   ForEach(shards, [](Shard& shard) { shard.Wake(); });
+}
+
+// A stream's is on one shard, always the same, so that its load is spread a little; it may have no listener.
+ShardSet Node::ShardsFor(const Tap& tap) const {
+  if (tap.topic().kind != wire::TopicKind::kStream) return ShardsFor(tap.topic());
+  return ShardBit(static_cast<ShardIndex>(wire::HashOf(tap.topic()) % shards_.size()));
+}
+
+void Node::Attach(const std::shared_ptr<Tap>& tap, absl::AnyInvocable<void(size_t, bool)> done) {
+  ShardSet shards = ShardsFor(*tap);
+  if (tap->topic().kind == wire::TopicKind::kStream) {
+    interests_.Tap(tap->topic(), static_cast<ShardIndex>(__builtin_ctzll(shards)));
+  }
+  Ask(
+      shards, [tap](Shard& shard) { return hub::Attach(shard, tap); },
+      [done = std::move(done)](const Gather<size_t>::Result& result) mutable {
+        size_t sessions = 0;
+        for (size_t count : result.answers) sessions += count;
+        done(sessions, result.partial);
+      });
+}
+
+void Node::Detach(const std::shared_ptr<Tap>& tap) {
+  ShardSet shards = ShardsFor(*tap);
+  if (tap->topic().kind == wire::TopicKind::kStream) {
+    interests_.Untap(tap->topic(), static_cast<ShardIndex>(__builtin_ctzll(shards)));
+  }
+  Tell(shards, [tap](Shard& shard) { hub::Detach(shard, *tap); });
 }
 
 void Node::Collect(MetricsWriter& writer) const {

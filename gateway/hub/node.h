@@ -59,6 +59,11 @@ class Node : public engine::Door {
     return interests_.ListStreams(app, after, least, limit, takes);
   }
 
+  // A tap sees what goes by from here on; `done(sessions, partial)` says how many it is about, on a shard's or the
+  // timers' thread. Then it must be detached.
+  void Attach(const std::shared_ptr<Tap>& tap, absl::AnyInvocable<void(size_t sessions, bool partial)> done);
+  void Detach(const std::shared_ptr<Tap>& tap);
+
   engine::Engine& engine() { return *engine_; }
 
   // Who is told that an app's feed has something new; see engine::Door::Announce. Before Start.
@@ -129,6 +134,8 @@ class Node : public engine::Door {
   void ForEach(ShardSet shards, Visit&& visit) const {
     for (; shards != 0; shards &= shards - 1) visit(*shards_[static_cast<size_t>(__builtin_ctzll(shards))]);
   }
+
+  ShardSet ShardsFor(const Tap& tap) const;
 
   boost::asio::io_context& timers_;
   engine::Engine* engine_ = nullptr;

@@ -6,6 +6,7 @@
 #include "gateway/hub/catching.h"
 #include "gateway/hub/session_events.h"
 #include "gateway/hub/shard.h"
+#include "gateway/hub/tap.h"
 #include "gateway/hub/thinning.h"
 
 namespace carillon::hub {
@@ -124,6 +125,8 @@ bool Session::Queue(const PacketPtr& packet) {
   if (owing_ && packet->tag() != nullptr) Catching(*this).PayBefore(*packet);
   outbox_.Push(packet);
   ++queued_;
+  if (tapped_) [[unlikely]]
+    TapGiven(*this, packet->bytes());
   return true;
 }
 
@@ -140,6 +143,9 @@ void Session::Offer(std::span<const PacketPtr> packets, size_t bytes) {
     over_since_ = {};
     outbox_.Push(packets, bytes);
     queued_ += packets.size();
+    if (tapped_) [[unlikely]] {
+      for (const PacketPtr& packet : packets) TapGiven(*this, packet->bytes());
+    }
     return MarkDirty();
   }
   for (const PacketPtr& packet : packets) Offer(packet);
@@ -148,6 +154,8 @@ void Session::Offer(std::span<const PacketPtr> packets, size_t bytes) {
 void Session::OfferBeyond(PacketPtr packet) {
   if (closing_) return;
   if (packet->kind() != Packet::Kind::kSkip) ++queued_;
+  if (tapped_) [[unlikely]]
+    TapGiven(*this, packet->bytes());
   outbox_.Push(std::move(packet));
   MarkDirty();
 }

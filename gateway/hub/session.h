@@ -80,6 +80,7 @@ class Session {
   const auth::IdentityPtr& identity() const { return identity_; }
   std::chrono::system_clock::time_point connected_at() const { return connected_at_; }
   Shard& shard() { return shard_; }
+  const Shard& shard() const { return shard_; }
   Outbox& outbox() { return outbox_; }
   std::vector<Subscription>& subscriptions() { return subscriptions_; }
 
@@ -137,6 +138,10 @@ class Session {
   uint64_t said() const { return said_; }
   void CountSaid() { ++said_; }
 
+  // An operator looks at what it is given to read and says; see tap.h.
+  bool tapped() const { return tapped_; }
+  void SetTapped(bool tapped) { tapped_ = tapped; }
+
   // How far behind the session is, and what that has cost it.
   struct Lag {
     size_t messages = 0;  // that wait
@@ -173,9 +178,10 @@ class Session {
   Transport& transport_;
   Outbox outbox_;
   uint64_t queued_ = 0;
-  bool dirty_ = false;              // in the shard's list of sessions to flush
-  bool admitted_ = false;           // is in its topics
-  bool closing_ = false;            // a goodbye is on its way: hears nothing more
+  bool dirty_ = false;     // in the shard's list of sessions to flush
+  bool admitted_ = false;  // is in its topics
+  bool closing_ = false;   // a goodbye is on its way: hears nothing more
+  bool tapped_ = false;
   bool gone_for_good_ = false;      // and the client will not be back, or may not
   Clock::time_point over_since_{};  // since when more messages wait than allowed
   bool owing_ = false;              // in the shard's list of sessions that owe markers

@@ -13,6 +13,7 @@
 #include "gateway/hub/farewell.h"
 #include "gateway/hub/judge.h"
 #include "gateway/hub/session_events.h"
+#include "gateway/hub/tap.h"
 
 namespace carillon::hub {
 Shard::Shard(ShardIndex index, size_t mailbox_messages, size_t mailbox_bytes)
@@ -147,6 +148,8 @@ void Shard::TakeDeliveries(size_t end, uint64_t frames) {
 
 void Shard::Deliver() {
   stats_.messages.Add(deliveries_.size());
+  if (!taps_.empty()) [[unlikely]]
+    TapDeliveries();
 
   // One packet a message for each encoding that somebody here wants, made when the first of them comes. Most sessions
   // have the same settings as the one before.
@@ -206,6 +209,15 @@ void Shard::Deliver() {
   }
   stats_.queued.Add(counts.queued);
   if (first.report != nullptr) first.report->Add(counts);
+}
+
+// A tap of a stream is on one shard, so that each message is seen once.
+void Shard::TapDeliveries() {
+  for (const std::shared_ptr<Tap>& tap : taps_) {
+    if (tap->topic().kind != wire::TopicKind::kStream) continue;
+    if (wire::TopicView(tap->topic()) != wire::TopicView(deliveries_.front().topic)) continue;
+    for (const engine::Delivery& delivery : deliveries_) tap->Offer(delivery.frame);
+  }
 }
 
 // To a session for which some of the messages may not be: it came after them, or there are rules.
@@ -317,6 +329,7 @@ void Shard::Register(Session& session) {
 
 SubscribeAnswer Shard::Admit(Session& session, const engine::Since& inbox) {
   session.admitted_ = true;
+  if (!taps_.empty()) SettleTaps(session);
   Subscribe(session, {session.app(), wire::TopicKind::kEveryone, ""});
   std::string id = session.id().ToString();
   engine_->Subscribe({session.app(), wire::TopicKind::kSession, id}, index_);
@@ -347,6 +360,7 @@ void Shard::Unregister(Session& session, wire::CloseCode code) {
   if (session.pulling_) forget(pulling_);
   if (session.owing_) forget(owing_);
   if (session.admitted_) RecordClosed(session, code);
+  if (session.tapped_) TapGone(session);
   stats_.sessions.Sub();
   stats_.closed[wire::RowOf(code)].Add();
 }
@@ -462,6 +476,7 @@ SubscribeAnswer Shard::Identify(Session& session, auth::IdentityPtr identity, co
   bool anonymous = session.identity_ == nullptr;
   session.identity_ = std::move(identity);
   if (!session.admitted_) return Admit(session, inbox);
+  if (!taps_.empty()) SettleTaps(session);
   SubscribeAnswer answer = SubscribeToUser(session, inbox);
   if (anonymous) RecordIdentified(session);
   EnterAll(session);

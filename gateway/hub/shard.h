@@ -25,6 +25,7 @@
 namespace carillon::hub {
 
 class Farewell;
+class Tap;
 
 // What a shard counts. Written by the shard, read by anyone.
 struct ShardStats {
@@ -93,6 +94,10 @@ class Shard {
   // What sends sessions home; see there.
   std::vector<std::unique_ptr<Farewell>>& farewells() { return farewells_; }
 
+  // What operators look at; see tap.h.
+  std::vector<std::shared_ptr<Tap>>& taps() { return taps_; }
+  const std::vector<std::shared_ptr<Tap>>& taps() const { return taps_; }
+
   // The process is short of memory: outboxes have a quarter of their bounds, and replays hold little.
   void SetSqueezed(bool squeezed);
   bool squeezed() const { return squeezed_; }
@@ -143,6 +148,7 @@ class Shard {
   void TakeMail();
   void TakeDeliveries(size_t end, uint64_t frames);
   void Deliver();
+  void TapDeliveries();
   void OfferOneByOne(LocalTopic& topic, const Member& member, std::span<const PacketPtr> packets,
                      engine::DeliveryCounts* counts);
   void Pull();
@@ -179,6 +185,7 @@ class Shard {
   bool in_turn_ = false;
   bool squeezed_ = false;
   std::vector<std::unique_ptr<Farewell>> farewells_;
+  std::vector<std::shared_ptr<Tap>> taps_;
 
   absl::flat_hash_map<uint64_t, Session*> sessions_;
   TopicIndex index_of_topics_;

@@ -1,8 +1,9 @@
-"""The commands for those who run a gateway: drain, reload, config."""
+"""The commands for those who run a gateway: drain, reload, config, tail."""
 
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,3 +100,34 @@ def test_the_configuration(begin: Any) -> None:
     assert [each["setting"] for each in json.loads(shell.run("reload", "-o", "json").out)["need_restart"]] == ["admin.listen"]
     gateway.file.write_text('{"edge": {"lisen": 1}}')
     assert "lisen" in shell.refused("reload", code=1)
+
+
+def test_tail_of_a_session_and_of_a_stream(begin: Any, keep: Keep) -> None:
+    """As it comes; payloads only where they are asked for; Ctrl-C ends it well."""
+    gateway, shell = begin()
+    browser = keep(Browser(gateway.edge, "/ws/chat"))
+    described = keep(shell.start("tail", "session", browser.session, "-o", "jsonl", "--count", "2"))
+    shown = keep(shell.start("tail", "stream", "chat", "--payloads"))
+    assert "looking until" in described.error_line() and "looking until" in shown.error_line()
+    browser.ask("ping")
+    shell.run("publish", "chat", "message", '{"text":"hush"}')
+    frames = [json.loads(described.line()) for _ in range(2)]
+    assert [(each["direction"], each["action"], each["event"]) for each in frames] == [
+        ("TAIL_DIRECTION_IN", "ping", ""),
+        ("TAIL_DIRECTION_OUT", "", "pong"),
+    ]
+    assert described.end().code == 0
+    assert shown.line().split()[:2] == ["TIME", "SESSION"]
+    row = shown.line()
+    assert "->" in row and "message" in row and '{"text":"hush"}' in row
+    done = shown.end(signal.SIGINT)
+    assert done.code == 0, done
+
+
+def test_the_end_of_a_tail(begin: Any) -> None:
+    _, shell = begin()
+    done = shell.run("tail", "user", "alice", "--max-age", "1s")
+    assert done.out == "" and "the time is over" in done.err
+    assert "SESSION_UNKNOWN" in shell.refused("tail", "session", "0000" + "0" * 16, code=1)
+    assert "--help" in shell.refused("tail", "everything", "x", code=2)
+    assert "AdminService/Tail" in shell.run("tail", "user", "alice", "--sample", "10", "--print-grpcurl").out

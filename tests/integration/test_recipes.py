@@ -39,10 +39,10 @@ def test_a_recipe(
     browser = connect(with_query("/ws", streams="chat,room-7,presence-room", token=token("alice")))
     words = shlex.split(recipe.replace("$SESSION", browser.session).replace("localhost:7311", gateway.control))
     command = [grpcurl_program, *words[1:]]
-    if words[-1].endswith("/Watch"):  # ends when somebody ends it
+    if words[-1].endswith(("/Watch", "/Tail")):  # ends when somebody ends it
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:
             assert watching.stdout is not None
-            assert any("scanned_to" in line for line in iter(watching.stdout.readline, ""))
+            assert any("scanned_to" in line or "begun" in line for line in iter(watching.stdout.readline, ""))
             watching.terminate()
         return
     run = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)

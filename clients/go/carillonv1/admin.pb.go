@@ -82,6 +82,112 @@ func (DrainState) EnumDescriptor() ([]byte, []int) {
 	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{0}
 }
 
+// Why it ends.
+type TailEnd int32
+
+const (
+	// It goes on.
+	TailEnd_TAIL_END_UNSPECIFIED TailEnd = 0
+	// max_age is over.
+	TailEnd_TAIL_END_MAX_AGE TailEnd = 1
+	// The session is gone.
+	TailEnd_TAIL_END_SESSION_GONE TailEnd = 2
+)
+
+// Enum value maps for TailEnd.
+var (
+	TailEnd_name = map[int32]string{
+		0: "TAIL_END_UNSPECIFIED",
+		1: "TAIL_END_MAX_AGE",
+		2: "TAIL_END_SESSION_GONE",
+	}
+	TailEnd_value = map[string]int32{
+		"TAIL_END_UNSPECIFIED":  0,
+		"TAIL_END_MAX_AGE":      1,
+		"TAIL_END_SESSION_GONE": 2,
+	}
+)
+
+func (x TailEnd) Enum() *TailEnd {
+	p := new(TailEnd)
+	*p = x
+	return p
+}
+
+func (x TailEnd) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TailEnd) Descriptor() protoreflect.EnumDescriptor {
+	return file_carillon_v1_admin_proto_enumTypes[1].Descriptor()
+}
+
+func (TailEnd) Type() protoreflect.EnumType {
+	return &file_carillon_v1_admin_proto_enumTypes[1]
+}
+
+func (x TailEnd) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TailEnd.Descriptor instead.
+func (TailEnd) EnumDescriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{1}
+}
+
+// Which way a message goes.
+type TailDirection int32
+
+const (
+	// Never sent.
+	TailDirection_TAIL_DIRECTION_UNSPECIFIED TailDirection = 0
+	// To the client.
+	TailDirection_TAIL_DIRECTION_OUT TailDirection = 1
+	// From the client.
+	TailDirection_TAIL_DIRECTION_IN TailDirection = 2
+)
+
+// Enum value maps for TailDirection.
+var (
+	TailDirection_name = map[int32]string{
+		0: "TAIL_DIRECTION_UNSPECIFIED",
+		1: "TAIL_DIRECTION_OUT",
+		2: "TAIL_DIRECTION_IN",
+	}
+	TailDirection_value = map[string]int32{
+		"TAIL_DIRECTION_UNSPECIFIED": 0,
+		"TAIL_DIRECTION_OUT":         1,
+		"TAIL_DIRECTION_IN":          2,
+	}
+)
+
+func (x TailDirection) Enum() *TailDirection {
+	p := new(TailDirection)
+	*p = x
+	return p
+}
+
+func (x TailDirection) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (TailDirection) Descriptor() protoreflect.EnumDescriptor {
+	return file_carillon_v1_admin_proto_enumTypes[2].Descriptor()
+}
+
+func (TailDirection) Type() protoreflect.EnumType {
+	return &file_carillon_v1_admin_proto_enumTypes[2]
+}
+
+func (x TailDirection) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use TailDirection.Descriptor instead.
+func (TailDirection) EnumDescriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{2}
+}
+
 // Which sessions to list.
 type ListSessionsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2057,6 +2163,520 @@ func (x *GetConfigResponse) GetYaml() string {
 	return ""
 }
 
+// What to look at, and how closely.
+type TailRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required. What to look at.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*TailRequest_UserId
+	//	*TailRequest_SessionId
+	//	*TailRequest_Stream
+	Target isTailRequest_Target `protobuf_oneof:"target"`
+	// Optional. Shows payloads. Without it, only what they are made of: their size, and the names and types of their fields.
+	Payloads bool `protobuf:"varint,4,opt,name=payloads,proto3" json:"payloads,omitempty"`
+	// Optional. Of a payload that is shown, so many bytes. Default 4,096, at most 65,536.
+	MaxPayloadBytes uint32 `protobuf:"varint,5,opt,name=max_payload_bytes,json=maxPayloadBytes,proto3" json:"max_payload_bytes,omitempty"`
+	// Optional. Of so many frames only the first. Default 1: each; at most 1,000,000.
+	SampleEvery uint32 `protobuf:"varint,6,opt,name=sample_every,json=sampleEvery,proto3" json:"sample_every,omitempty"`
+	// Optional. Of what is left of them, at most so many a second. Default: any number.
+	MaxPerSecond uint32 `protobuf:"varint,7,opt,name=max_per_second,json=maxPerSecond,proto3" json:"max_per_second,omitempty"`
+	// Optional. For how long, 1 s to 1 h. Default 10 min.
+	MaxAge *durationpb.Duration `protobuf:"bytes,8,opt,name=max_age,json=maxAge,proto3" json:"max_age,omitempty"`
+	// Optional. The app. Default: the first of the key's apps; without keys, the default app.
+	App           string `protobuf:"bytes,15,opt,name=app,proto3" json:"app,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailRequest) Reset() {
+	*x = TailRequest{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailRequest) ProtoMessage() {}
+
+func (x *TailRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailRequest.ProtoReflect.Descriptor instead.
+func (*TailRequest) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *TailRequest) GetTarget() isTailRequest_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *TailRequest) GetUserId() string {
+	if x != nil {
+		if x, ok := x.Target.(*TailRequest_UserId); ok {
+			return x.UserId
+		}
+	}
+	return ""
+}
+
+func (x *TailRequest) GetSessionId() string {
+	if x != nil {
+		if x, ok := x.Target.(*TailRequest_SessionId); ok {
+			return x.SessionId
+		}
+	}
+	return ""
+}
+
+func (x *TailRequest) GetStream() string {
+	if x != nil {
+		if x, ok := x.Target.(*TailRequest_Stream); ok {
+			return x.Stream
+		}
+	}
+	return ""
+}
+
+func (x *TailRequest) GetPayloads() bool {
+	if x != nil {
+		return x.Payloads
+	}
+	return false
+}
+
+func (x *TailRequest) GetMaxPayloadBytes() uint32 {
+	if x != nil {
+		return x.MaxPayloadBytes
+	}
+	return 0
+}
+
+func (x *TailRequest) GetSampleEvery() uint32 {
+	if x != nil {
+		return x.SampleEvery
+	}
+	return 0
+}
+
+func (x *TailRequest) GetMaxPerSecond() uint32 {
+	if x != nil {
+		return x.MaxPerSecond
+	}
+	return 0
+}
+
+func (x *TailRequest) GetMaxAge() *durationpb.Duration {
+	if x != nil {
+		return x.MaxAge
+	}
+	return nil
+}
+
+func (x *TailRequest) GetApp() string {
+	if x != nil {
+		return x.App
+	}
+	return ""
+}
+
+type isTailRequest_Target interface {
+	isTailRequest_Target()
+}
+
+type TailRequest_UserId struct {
+	// Every session of this user: those that are there, and those that come.
+	UserId string `protobuf:"bytes,1,opt,name=user_id,json=userId,proto3,oneof"`
+}
+
+type TailRequest_SessionId struct {
+	// One session, by its id.
+	SessionId string `protobuf:"bytes,2,opt,name=session_id,json=sessionId,proto3,oneof"`
+}
+
+type TailRequest_Stream struct {
+	// What is published to this stream, also where nobody subscribes to it.
+	Stream string `protobuf:"bytes,3,opt,name=stream,proto3,oneof"`
+}
+
+func (*TailRequest_UserId) isTailRequest_Target() {}
+
+func (*TailRequest_SessionId) isTailRequest_Target() {}
+
+func (*TailRequest_Stream) isTailRequest_Target() {}
+
+// What went by since the last response.
+type TailResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// In their order, of one session or of the stream; at most 64.
+	Frames []*TailFrame `protobuf:"bytes,1,rep,name=frames,proto3" json:"frames,omitempty"`
+	// How many the sample has left out since the last response.
+	LeftOut uint64 `protobuf:"varint,2,opt,name=left_out,json=leftOut,proto3" json:"left_out,omitempty"`
+	// How many are lost since the last response, because this call was not read in time.
+	Lost uint64 `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
+	// In the first response only.
+	Begun *TailBegun `protobuf:"bytes,4,opt,name=begun,proto3" json:"begun,omitempty"`
+	// In the last response only, where the call ends with OK.
+	End           TailEnd `protobuf:"varint,5,opt,name=end,proto3,enum=carillon.v1.TailEnd" json:"end,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailResponse) Reset() {
+	*x = TailResponse{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailResponse) ProtoMessage() {}
+
+func (x *TailResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailResponse.ProtoReflect.Descriptor instead.
+func (*TailResponse) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *TailResponse) GetFrames() []*TailFrame {
+	if x != nil {
+		return x.Frames
+	}
+	return nil
+}
+
+func (x *TailResponse) GetLeftOut() uint64 {
+	if x != nil {
+		return x.LeftOut
+	}
+	return 0
+}
+
+func (x *TailResponse) GetLost() uint64 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *TailResponse) GetBegun() *TailBegun {
+	if x != nil {
+		return x.Begun
+	}
+	return nil
+}
+
+func (x *TailResponse) GetEnd() TailEnd {
+	if x != nil {
+		return x.End
+	}
+	return TailEnd_TAIL_END_UNSPECIFIED
+}
+
+// That it has begun.
+type TailBegun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many sessions it is about now; 0 for a stream.
+	Sessions uint32 `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"`
+	// When it will end at the latest.
+	EndTime       *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailBegun) Reset() {
+	*x = TailBegun{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailBegun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailBegun) ProtoMessage() {}
+
+func (x *TailBegun) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailBegun.ProtoReflect.Descriptor instead.
+func (*TailBegun) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *TailBegun) GetSessions() uint32 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *TailBegun) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+// A message on its way to a client, or from one.
+type TailFrame struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// When it was given to the session to read, or came from it, or was given to the stream.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Which way.
+	Direction TailDirection `protobuf:"varint,2,opt,name=direction,proto3,enum=carillon.v1.TailDirection" json:"direction,omitempty"`
+	// Whose it is. Empty where a stream is looked at.
+	SessionId string `protobuf:"bytes,3,opt,name=session_id,json=sessionId,proto3" json:"session_id,omitempty"`
+	// Of a message from a client: what it wants. An action of the native dialect, "echo", or "error" for what made no sense.
+	Action string `protobuf:"bytes,4,opt,name=action,proto3" json:"action,omitempty"`
+	// The stream, as clients see it: "system" for answers and notices. May be empty.
+	Stream string `protobuf:"bytes,5,opt,name=stream,proto3" json:"stream,omitempty"`
+	// The event. Of a message that made no sense, what is wrong with it. May be empty.
+	Event string `protobuf:"bytes,6,opt,name=event,proto3" json:"event,omitempty"`
+	// Annotations, as clients see them in "meta".
+	Meta map[string]string `protobuf:"bytes,7,rep,name=meta,proto3" json:"meta,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// How many bytes it has: of a message to a client, its WebSocket frames; from a client, the message; to a stream, about
+	// what the gateway holds of it.
+	Bytes uint64 `protobuf:"varint,8,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// What its payload is: object, array, string, number, boolean, null or binary. Empty: it has none, or it is secret.
+	PayloadType string `protobuf:"bytes,9,opt,name=payload_type,json=payloadType,proto3" json:"payload_type,omitempty"`
+	// How many bytes the payload has, as JSON.
+	PayloadBytes uint64 `protobuf:"varint,10,opt,name=payload_bytes,json=payloadBytes,proto3" json:"payload_bytes,omitempty"`
+	// Of an object, the first 64 fields.
+	Fields []*TailField `protobuf:"bytes,11,rep,name=fields,proto3" json:"fields,omitempty"`
+	// The payload as JSON, or its first bytes. Only where payloads were asked for.
+	Payload string `protobuf:"bytes,12,opt,name=payload,proto3" json:"payload,omitempty"`
+	// True where that is not all of it.
+	PayloadCut bool `protobuf:"varint,13,opt,name=payload_cut,json=payloadCut,proto3" json:"payload_cut,omitempty"`
+	// True where nothing of it is ever shown: it may hold a token.
+	Secret        bool `protobuf:"varint,14,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailFrame) Reset() {
+	*x = TailFrame{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailFrame) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailFrame) ProtoMessage() {}
+
+func (x *TailFrame) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailFrame.ProtoReflect.Descriptor instead.
+func (*TailFrame) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *TailFrame) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *TailFrame) GetDirection() TailDirection {
+	if x != nil {
+		return x.Direction
+	}
+	return TailDirection_TAIL_DIRECTION_UNSPECIFIED
+}
+
+func (x *TailFrame) GetSessionId() string {
+	if x != nil {
+		return x.SessionId
+	}
+	return ""
+}
+
+func (x *TailFrame) GetAction() string {
+	if x != nil {
+		return x.Action
+	}
+	return ""
+}
+
+func (x *TailFrame) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+func (x *TailFrame) GetEvent() string {
+	if x != nil {
+		return x.Event
+	}
+	return ""
+}
+
+func (x *TailFrame) GetMeta() map[string]string {
+	if x != nil {
+		return x.Meta
+	}
+	return nil
+}
+
+func (x *TailFrame) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *TailFrame) GetPayloadType() string {
+	if x != nil {
+		return x.PayloadType
+	}
+	return ""
+}
+
+func (x *TailFrame) GetPayloadBytes() uint64 {
+	if x != nil {
+		return x.PayloadBytes
+	}
+	return 0
+}
+
+func (x *TailFrame) GetFields() []*TailField {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+func (x *TailFrame) GetPayload() string {
+	if x != nil {
+		return x.Payload
+	}
+	return ""
+}
+
+func (x *TailFrame) GetPayloadCut() bool {
+	if x != nil {
+		return x.PayloadCut
+	}
+	return false
+}
+
+func (x *TailFrame) GetSecret() bool {
+	if x != nil {
+		return x.Secret
+	}
+	return false
+}
+
+// A field of a payload, without its value.
+type TailField struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name, or the first 64 bytes of it.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its type: object, array, string, number, boolean or null.
+	Type          string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TailField) Reset() {
+	*x = TailField{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TailField) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TailField) ProtoMessage() {}
+
+func (x *TailField) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TailField.ProtoReflect.Descriptor instead.
+func (*TailField) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *TailField) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *TailField) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
 var File_carillon_v1_admin_proto protoreflect.FileDescriptor
 
 const file_carillon_v1_admin_proto_rawDesc = "" +
@@ -2208,13 +2828,66 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\x02to\x18\x03 \x01(\tR\x02to\"\x12\n" +
 	"\x10GetConfigRequest\"'\n" +
 	"\x11GetConfigResponse\x12\x12\n" +
-	"\x04yaml\x18\x01 \x01(\tR\x04yaml*u\n" +
+	"\x04yaml\x18\x01 \x01(\tR\x04yaml\"\xc4\x02\n" +
+	"\vTailRequest\x12\x19\n" +
+	"\auser_id\x18\x01 \x01(\tH\x00R\x06userId\x12\x1f\n" +
+	"\n" +
+	"session_id\x18\x02 \x01(\tH\x00R\tsessionId\x12\x18\n" +
+	"\x06stream\x18\x03 \x01(\tH\x00R\x06stream\x12\x1a\n" +
+	"\bpayloads\x18\x04 \x01(\bR\bpayloads\x12*\n" +
+	"\x11max_payload_bytes\x18\x05 \x01(\rR\x0fmaxPayloadBytes\x12!\n" +
+	"\fsample_every\x18\x06 \x01(\rR\vsampleEvery\x12$\n" +
+	"\x0emax_per_second\x18\a \x01(\rR\fmaxPerSecond\x122\n" +
+	"\amax_age\x18\b \x01(\v2\x19.google.protobuf.DurationR\x06maxAge\x12\x10\n" +
+	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
+	"\x06target\"\xc3\x01\n" +
+	"\fTailResponse\x12.\n" +
+	"\x06frames\x18\x01 \x03(\v2\x16.carillon.v1.TailFrameR\x06frames\x12\x19\n" +
+	"\bleft_out\x18\x02 \x01(\x04R\aleftOut\x12\x12\n" +
+	"\x04lost\x18\x03 \x01(\x04R\x04lost\x12,\n" +
+	"\x05begun\x18\x04 \x01(\v2\x16.carillon.v1.TailBegunR\x05begun\x12&\n" +
+	"\x03end\x18\x05 \x01(\x0e2\x14.carillon.v1.TailEndR\x03end\"^\n" +
+	"\tTailBegun\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\rR\bsessions\x125\n" +
+	"\bend_time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\"\xaa\x04\n" +
+	"\tTailFrame\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x128\n" +
+	"\tdirection\x18\x02 \x01(\x0e2\x1a.carillon.v1.TailDirectionR\tdirection\x12\x1d\n" +
+	"\n" +
+	"session_id\x18\x03 \x01(\tR\tsessionId\x12\x16\n" +
+	"\x06action\x18\x04 \x01(\tR\x06action\x12\x16\n" +
+	"\x06stream\x18\x05 \x01(\tR\x06stream\x12\x14\n" +
+	"\x05event\x18\x06 \x01(\tR\x05event\x124\n" +
+	"\x04meta\x18\a \x03(\v2 .carillon.v1.TailFrame.MetaEntryR\x04meta\x12\x14\n" +
+	"\x05bytes\x18\b \x01(\x04R\x05bytes\x12!\n" +
+	"\fpayload_type\x18\t \x01(\tR\vpayloadType\x12#\n" +
+	"\rpayload_bytes\x18\n" +
+	" \x01(\x04R\fpayloadBytes\x12.\n" +
+	"\x06fields\x18\v \x03(\v2\x16.carillon.v1.TailFieldR\x06fields\x12\x18\n" +
+	"\apayload\x18\f \x01(\tR\apayload\x12\x1f\n" +
+	"\vpayload_cut\x18\r \x01(\bR\n" +
+	"payloadCut\x12\x16\n" +
+	"\x06secret\x18\x0e \x01(\bR\x06secret\x1a7\n" +
+	"\tMetaEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"3\n" +
+	"\tTailField\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04type\x18\x02 \x01(\tR\x04type*u\n" +
 	"\n" +
 	"DrainState\x12\x1b\n" +
 	"\x17DRAIN_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DRAIN_STATE_SERVING\x10\x01\x12\x18\n" +
 	"\x14DRAIN_STATE_DRAINING\x10\x02\x12\x17\n" +
-	"\x13DRAIN_STATE_DRAINED\x10\x032\xb1\x05\n" +
+	"\x13DRAIN_STATE_DRAINED\x10\x03*T\n" +
+	"\aTailEnd\x12\x18\n" +
+	"\x14TAIL_END_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10TAIL_END_MAX_AGE\x10\x01\x12\x19\n" +
+	"\x15TAIL_END_SESSION_GONE\x10\x02*^\n" +
+	"\rTailDirection\x12\x1e\n" +
+	"\x1aTAIL_DIRECTION_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12TAIL_DIRECTION_OUT\x10\x01\x12\x15\n" +
+	"\x11TAIL_DIRECTION_IN\x10\x022\xf0\x05\n" +
 	"\fAdminService\x12S\n" +
 	"\fListSessions\x12 .carillon.v1.ListSessionsRequest\x1a!.carillon.v1.ListSessionsResponse\x12M\n" +
 	"\n" +
@@ -2225,7 +2898,8 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\tListNodes\x12\x1d.carillon.v1.ListNodesRequest\x1a\x1e.carillon.v1.ListNodesResponse\x12A\n" +
 	"\x06Reload\x12\x1a.carillon.v1.ReloadRequest\x1a\x1b.carillon.v1.ReloadResponse\x12J\n" +
 	"\tGetConfig\x12\x1d.carillon.v1.GetConfigRequest\x1a\x1e.carillon.v1.GetConfigResponse\x12>\n" +
-	"\x05Drain\x12\x19.carillon.v1.DrainRequest\x1a\x1a.carillon.v1.DrainResponseBB\n" +
+	"\x05Drain\x12\x19.carillon.v1.DrainRequest\x1a\x1a.carillon.v1.DrainResponse\x12=\n" +
+	"\x04Tail\x12\x18.carillon.v1.TailRequest\x1a\x19.carillon.v1.TailResponse0\x01BB\n" +
 	"\x0fdev.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3"
 
 var (
@@ -2240,94 +2914,113 @@ func file_carillon_v1_admin_proto_rawDescGZIP() []byte {
 	return file_carillon_v1_admin_proto_rawDescData
 }
 
-var file_carillon_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
+var file_carillon_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_carillon_v1_admin_proto_goTypes = []any{
 	(DrainState)(0),               // 0: carillon.v1.DrainState
-	(*ListSessionsRequest)(nil),   // 1: carillon.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 2: carillon.v1.ListSessionsResponse
-	(*Session)(nil),               // 3: carillon.v1.Session
-	(*Backlog)(nil),               // 4: carillon.v1.Backlog
-	(*GetSessionRequest)(nil),     // 5: carillon.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 6: carillon.v1.GetSessionResponse
-	(*SessionRates)(nil),          // 7: carillon.v1.SessionRates
-	(*TopSlowRequest)(nil),        // 8: carillon.v1.TopSlowRequest
-	(*TopSlowResponse)(nil),       // 9: carillon.v1.TopSlowResponse
-	(*ListStreamsRequest)(nil),    // 10: carillon.v1.ListStreamsRequest
-	(*ListStreamsResponse)(nil),   // 11: carillon.v1.ListStreamsResponse
-	(*Stream)(nil),                // 12: carillon.v1.Stream
-	(*GetStreamRequest)(nil),      // 13: carillon.v1.GetStreamRequest
-	(*GetStreamResponse)(nil),     // 14: carillon.v1.GetStreamResponse
-	(*StreamLog)(nil),             // 15: carillon.v1.StreamLog
-	(*ListNodesRequest)(nil),      // 16: carillon.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),     // 17: carillon.v1.ListNodesResponse
-	(*Node)(nil),                  // 18: carillon.v1.Node
-	(*DrainRequest)(nil),          // 19: carillon.v1.DrainRequest
-	(*DrainResponse)(nil),         // 20: carillon.v1.DrainResponse
-	(*DrainStatus)(nil),           // 21: carillon.v1.DrainStatus
-	(*ReloadRequest)(nil),         // 22: carillon.v1.ReloadRequest
-	(*ReloadResponse)(nil),        // 23: carillon.v1.ReloadResponse
-	(*SettingChange)(nil),         // 24: carillon.v1.SettingChange
-	(*GetConfigRequest)(nil),      // 25: carillon.v1.GetConfigRequest
-	(*GetConfigResponse)(nil),     // 26: carillon.v1.GetConfigResponse
-	nil,                           // 27: carillon.v1.ListSessionsRequest.LabelsEntry
-	nil,                           // 28: carillon.v1.Session.LabelsEntry
-	(*timestamppb.Timestamp)(nil), // 29: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 30: google.protobuf.Duration
-	(*Position)(nil),              // 31: carillon.v1.Position
+	(TailEnd)(0),                  // 1: carillon.v1.TailEnd
+	(TailDirection)(0),            // 2: carillon.v1.TailDirection
+	(*ListSessionsRequest)(nil),   // 3: carillon.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),  // 4: carillon.v1.ListSessionsResponse
+	(*Session)(nil),               // 5: carillon.v1.Session
+	(*Backlog)(nil),               // 6: carillon.v1.Backlog
+	(*GetSessionRequest)(nil),     // 7: carillon.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 8: carillon.v1.GetSessionResponse
+	(*SessionRates)(nil),          // 9: carillon.v1.SessionRates
+	(*TopSlowRequest)(nil),        // 10: carillon.v1.TopSlowRequest
+	(*TopSlowResponse)(nil),       // 11: carillon.v1.TopSlowResponse
+	(*ListStreamsRequest)(nil),    // 12: carillon.v1.ListStreamsRequest
+	(*ListStreamsResponse)(nil),   // 13: carillon.v1.ListStreamsResponse
+	(*Stream)(nil),                // 14: carillon.v1.Stream
+	(*GetStreamRequest)(nil),      // 15: carillon.v1.GetStreamRequest
+	(*GetStreamResponse)(nil),     // 16: carillon.v1.GetStreamResponse
+	(*StreamLog)(nil),             // 17: carillon.v1.StreamLog
+	(*ListNodesRequest)(nil),      // 18: carillon.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),     // 19: carillon.v1.ListNodesResponse
+	(*Node)(nil),                  // 20: carillon.v1.Node
+	(*DrainRequest)(nil),          // 21: carillon.v1.DrainRequest
+	(*DrainResponse)(nil),         // 22: carillon.v1.DrainResponse
+	(*DrainStatus)(nil),           // 23: carillon.v1.DrainStatus
+	(*ReloadRequest)(nil),         // 24: carillon.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 25: carillon.v1.ReloadResponse
+	(*SettingChange)(nil),         // 26: carillon.v1.SettingChange
+	(*GetConfigRequest)(nil),      // 27: carillon.v1.GetConfigRequest
+	(*GetConfigResponse)(nil),     // 28: carillon.v1.GetConfigResponse
+	(*TailRequest)(nil),           // 29: carillon.v1.TailRequest
+	(*TailResponse)(nil),          // 30: carillon.v1.TailResponse
+	(*TailBegun)(nil),             // 31: carillon.v1.TailBegun
+	(*TailFrame)(nil),             // 32: carillon.v1.TailFrame
+	(*TailField)(nil),             // 33: carillon.v1.TailField
+	nil,                           // 34: carillon.v1.ListSessionsRequest.LabelsEntry
+	nil,                           // 35: carillon.v1.Session.LabelsEntry
+	nil,                           // 36: carillon.v1.TailFrame.MetaEntry
+	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
+	(*Position)(nil),              // 39: carillon.v1.Position
 }
 var file_carillon_v1_admin_proto_depIdxs = []int32{
-	27, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
-	3,  // 1: carillon.v1.ListSessionsResponse.sessions:type_name -> carillon.v1.Session
-	28, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
-	29, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
-	30, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
-	4,  // 5: carillon.v1.Session.backlog:type_name -> carillon.v1.Backlog
-	29, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
-	30, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
-	30, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
-	3,  // 9: carillon.v1.GetSessionResponse.session:type_name -> carillon.v1.Session
-	7,  // 10: carillon.v1.GetSessionResponse.rates:type_name -> carillon.v1.SessionRates
-	30, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
-	3,  // 12: carillon.v1.TopSlowResponse.sessions:type_name -> carillon.v1.Session
-	12, // 13: carillon.v1.ListStreamsResponse.streams:type_name -> carillon.v1.Stream
-	12, // 14: carillon.v1.GetStreamResponse.stream:type_name -> carillon.v1.Stream
-	15, // 15: carillon.v1.GetStreamResponse.log:type_name -> carillon.v1.StreamLog
-	31, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
-	29, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
-	18, // 18: carillon.v1.ListNodesResponse.nodes:type_name -> carillon.v1.Node
-	29, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
-	21, // 20: carillon.v1.Node.drains:type_name -> carillon.v1.DrainStatus
-	30, // 21: carillon.v1.DrainRequest.window:type_name -> google.protobuf.Duration
-	30, // 22: carillon.v1.DrainRequest.delay:type_name -> google.protobuf.Duration
-	21, // 23: carillon.v1.DrainResponse.status:type_name -> carillon.v1.DrainStatus
+	34, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
+	5,  // 1: carillon.v1.ListSessionsResponse.sessions:type_name -> carillon.v1.Session
+	35, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
+	37, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
+	38, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
+	6,  // 5: carillon.v1.Session.backlog:type_name -> carillon.v1.Backlog
+	37, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	38, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
+	38, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
+	5,  // 9: carillon.v1.GetSessionResponse.session:type_name -> carillon.v1.Session
+	9,  // 10: carillon.v1.GetSessionResponse.rates:type_name -> carillon.v1.SessionRates
+	38, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
+	5,  // 12: carillon.v1.TopSlowResponse.sessions:type_name -> carillon.v1.Session
+	14, // 13: carillon.v1.ListStreamsResponse.streams:type_name -> carillon.v1.Stream
+	14, // 14: carillon.v1.GetStreamResponse.stream:type_name -> carillon.v1.Stream
+	17, // 15: carillon.v1.GetStreamResponse.log:type_name -> carillon.v1.StreamLog
+	39, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
+	37, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
+	20, // 18: carillon.v1.ListNodesResponse.nodes:type_name -> carillon.v1.Node
+	37, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
+	23, // 20: carillon.v1.Node.drains:type_name -> carillon.v1.DrainStatus
+	38, // 21: carillon.v1.DrainRequest.window:type_name -> google.protobuf.Duration
+	38, // 22: carillon.v1.DrainRequest.delay:type_name -> google.protobuf.Duration
+	23, // 23: carillon.v1.DrainResponse.status:type_name -> carillon.v1.DrainStatus
 	0,  // 24: carillon.v1.DrainStatus.state:type_name -> carillon.v1.DrainState
-	29, // 25: carillon.v1.DrainStatus.begin_time:type_name -> google.protobuf.Timestamp
-	24, // 26: carillon.v1.ReloadResponse.changed:type_name -> carillon.v1.SettingChange
-	24, // 27: carillon.v1.ReloadResponse.need_restart:type_name -> carillon.v1.SettingChange
-	1,  // 28: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
-	5,  // 29: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
-	8,  // 30: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
-	10, // 31: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
-	13, // 32: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
-	16, // 33: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
-	22, // 34: carillon.v1.AdminService.Reload:input_type -> carillon.v1.ReloadRequest
-	25, // 35: carillon.v1.AdminService.GetConfig:input_type -> carillon.v1.GetConfigRequest
-	19, // 36: carillon.v1.AdminService.Drain:input_type -> carillon.v1.DrainRequest
-	2,  // 37: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
-	6,  // 38: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
-	9,  // 39: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
-	11, // 40: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
-	14, // 41: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
-	17, // 42: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
-	23, // 43: carillon.v1.AdminService.Reload:output_type -> carillon.v1.ReloadResponse
-	26, // 44: carillon.v1.AdminService.GetConfig:output_type -> carillon.v1.GetConfigResponse
-	20, // 45: carillon.v1.AdminService.Drain:output_type -> carillon.v1.DrainResponse
-	37, // [37:46] is the sub-list for method output_type
-	28, // [28:37] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	37, // 25: carillon.v1.DrainStatus.begin_time:type_name -> google.protobuf.Timestamp
+	26, // 26: carillon.v1.ReloadResponse.changed:type_name -> carillon.v1.SettingChange
+	26, // 27: carillon.v1.ReloadResponse.need_restart:type_name -> carillon.v1.SettingChange
+	38, // 28: carillon.v1.TailRequest.max_age:type_name -> google.protobuf.Duration
+	32, // 29: carillon.v1.TailResponse.frames:type_name -> carillon.v1.TailFrame
+	31, // 30: carillon.v1.TailResponse.begun:type_name -> carillon.v1.TailBegun
+	1,  // 31: carillon.v1.TailResponse.end:type_name -> carillon.v1.TailEnd
+	37, // 32: carillon.v1.TailBegun.end_time:type_name -> google.protobuf.Timestamp
+	37, // 33: carillon.v1.TailFrame.time:type_name -> google.protobuf.Timestamp
+	2,  // 34: carillon.v1.TailFrame.direction:type_name -> carillon.v1.TailDirection
+	36, // 35: carillon.v1.TailFrame.meta:type_name -> carillon.v1.TailFrame.MetaEntry
+	33, // 36: carillon.v1.TailFrame.fields:type_name -> carillon.v1.TailField
+	3,  // 37: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
+	7,  // 38: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
+	10, // 39: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
+	12, // 40: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
+	15, // 41: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
+	18, // 42: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
+	24, // 43: carillon.v1.AdminService.Reload:input_type -> carillon.v1.ReloadRequest
+	27, // 44: carillon.v1.AdminService.GetConfig:input_type -> carillon.v1.GetConfigRequest
+	21, // 45: carillon.v1.AdminService.Drain:input_type -> carillon.v1.DrainRequest
+	29, // 46: carillon.v1.AdminService.Tail:input_type -> carillon.v1.TailRequest
+	4,  // 47: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
+	8,  // 48: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
+	11, // 49: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
+	13, // 50: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
+	16, // 51: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
+	19, // 52: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
+	25, // 53: carillon.v1.AdminService.Reload:output_type -> carillon.v1.ReloadResponse
+	28, // 54: carillon.v1.AdminService.GetConfig:output_type -> carillon.v1.GetConfigResponse
+	22, // 55: carillon.v1.AdminService.Drain:output_type -> carillon.v1.DrainResponse
+	30, // 56: carillon.v1.AdminService.Tail:output_type -> carillon.v1.TailResponse
+	47, // [47:57] is the sub-list for method output_type
+	37, // [37:47] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_admin_proto_init() }
@@ -2347,13 +3040,18 @@ func file_carillon_v1_admin_proto_init() {
 		(*DrainStatus_AppName)(nil),
 		(*DrainStatus_Endpoint)(nil),
 	}
+	file_carillon_v1_admin_proto_msgTypes[26].OneofWrappers = []any{
+		(*TailRequest_UserId)(nil),
+		(*TailRequest_SessionId)(nil),
+		(*TailRequest_Stream)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_admin_proto_rawDesc), len(file_carillon_v1_admin_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   28,
+			NumEnums:      3,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -30,6 +30,7 @@ const (
 	AdminService_Reload_FullMethodName       = "/carillon.v1.AdminService/Reload"
 	AdminService_GetConfig_FullMethodName    = "/carillon.v1.AdminService/GetConfig"
 	AdminService_Drain_FullMethodName        = "/carillon.v1.AdminService/Drain"
+	AdminService_Tail_FullMethodName         = "/carillon.v1.AdminService/Tail"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -66,6 +67,14 @@ type AdminServiceClient interface {
 	// FAILED_PRECONDITION, with the reason DRAIN_IS_FINAL: the gateway ends, and that cannot be taken back any more. Verb:
 	// admin, and a key for all streams: of the app, or else of all apps.
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
+	// Shows what goes by, as it goes by: what a session, or each of a user's sessions, is given to read and says, or what is
+	// published to a stream. Payloads are described, not shown, unless `payloads` is set; tokens never are. What this call does
+	// not read in time is lost and counted: nobody else waits for it. The gateway's log says who looks at what.
+	//
+	// The first response comes when it has begun. It ends with OK, and a last response that says why, after max_age or when
+	// the session is gone; with NOT_FOUND where there is no such session; with RESOURCE_EXHAUSTED, and the reason
+	// LIMIT_REACHED, where there are 16 of these already. Verb: admin; of a key for some streams, only those streams.
+	Tail(ctx context.Context, in *TailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TailResponse], error)
 }
 
 type adminServiceClient struct {
@@ -166,6 +175,25 @@ func (c *adminServiceClient) Drain(ctx context.Context, in *DrainRequest, opts .
 	return out, nil
 }
 
+func (c *adminServiceClient) Tail(ctx context.Context, in *TailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TailResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AdminService_ServiceDesc.Streams[0], AdminService_Tail_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TailRequest, TailResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_TailClient = grpc.ServerStreamingClient[TailResponse]
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -200,6 +228,14 @@ type AdminServiceServer interface {
 	// FAILED_PRECONDITION, with the reason DRAIN_IS_FINAL: the gateway ends, and that cannot be taken back any more. Verb:
 	// admin, and a key for all streams: of the app, or else of all apps.
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
+	// Shows what goes by, as it goes by: what a session, or each of a user's sessions, is given to read and says, or what is
+	// published to a stream. Payloads are described, not shown, unless `payloads` is set; tokens never are. What this call does
+	// not read in time is lost and counted: nobody else waits for it. The gateway's log says who looks at what.
+	//
+	// The first response comes when it has begun. It ends with OK, and a last response that says why, after max_age or when
+	// the session is gone; with NOT_FOUND where there is no such session; with RESOURCE_EXHAUSTED, and the reason
+	// LIMIT_REACHED, where there are 16 of these already. Verb: admin; of a key for some streams, only those streams.
+	Tail(*TailRequest, grpc.ServerStreamingServer[TailResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -236,6 +272,9 @@ func (UnimplementedAdminServiceServer) GetConfig(context.Context, *GetConfigRequ
 }
 func (UnimplementedAdminServiceServer) Drain(context.Context, *DrainRequest) (*DrainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Drain not implemented")
+}
+func (UnimplementedAdminServiceServer) Tail(*TailRequest, grpc.ServerStreamingServer[TailResponse]) error {
+	return status.Error(codes.Unimplemented, "method Tail not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -420,6 +459,17 @@ func _AdminService_Drain_Handler(srv interface{}, ctx context.Context, dec func(
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_Tail_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TailRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AdminServiceServer).Tail(m, &grpc.GenericServerStream[TailRequest, TailResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AdminService_TailServer = grpc.ServerStreamingServer[TailResponse]
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -464,6 +514,12 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _AdminService_Drain_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "Tail",
+			Handler:       _AdminService_Tail_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "carillon/v1/admin.proto",
 }

@@ -25,6 +25,7 @@ from carillon_client.admin_results import (
 )
 from carillon_client.aio import AsyncClient
 from carillon_client.aio_batcher import AsyncBatcher
+from carillon_client.aio_tail import AsyncTail
 from carillon_client.aio_watch import AsyncWatch
 from carillon_client.batcher import Batcher
 from carillon_client.client import Client
@@ -72,6 +73,8 @@ from carillon_client.results import (
     Unsubscribed,
     UsersReceipt,
 )
+from carillon_client.tail import Tail
+from carillon_client.tailing import TailBegun, TailEnd, TailFrame
 from carillon_client.watch import Watch
 
 __all__ = [
@@ -80,6 +83,7 @@ __all__ = [
     "AsyncBatcher",
     "AsyncClient",
     "AsyncPages",
+    "AsyncTail",
     "AsyncWatch",
     "Backlog",
     "Batcher",
@@ -132,6 +136,10 @@ __all__ = [
     "StreamLog",
     "Subscribed",
     "Subscriber",
+    "Tail",
+    "TailBegun",
+    "TailEnd",
+    "TailFrame",
     "Unauthenticated",
     "Unavailable",
     "Unsubscribed",

@@ -10,8 +10,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 
-from carillon_client import admin_calls, calls, watching
+from carillon_client import admin_calls, calls, tailing, watching
 from carillon_client.aio_batcher import AsyncBatcher
+from carillon_client.aio_tail import AsyncTail
 from carillon_client.aio_watch import AsyncWatch
 from carillon_client.batching import MAX_OUTSTANDING, OnFailure
 from carillon_client.calls import Call, Listing
@@ -46,6 +47,13 @@ def _list(build: Callable[P, Listing[T, H]]) -> Callable[Concatenate[AsyncClient
 def _watch(build: Callable[P, watching.Order]) -> Callable[Concatenate[AsyncClient, P], AsyncWatch]:
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncWatch:
         return AsyncWatch(self._open_watch, watching.Course(build(*args, **kwargs)), self._settings.app)
+
+    return as_method(method, build)
+
+
+def _tail(build: Callable[P, tailing.Course]) -> Callable[Concatenate[AsyncClient, P], AsyncTail]:
+    def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncTail:
+        return AsyncTail(self._open_tail, build(*args, **kwargs))
 
     return as_method(method, build)
 
@@ -121,6 +129,7 @@ class AsyncClient:
     reload = _call(admin_calls.reload)
     get_config = _call(admin_calls.get_config)
     drain = _call(admin_calls.drain)
+    tail = _tail(tailing.tail)
     watch = _watch(watching.order)
 
     def batcher(self, *, max_outstanding: int = MAX_OUTSTANDING, on_failure: OnFailure | None = None) -> AsyncBatcher:
@@ -153,6 +162,10 @@ class AsyncClient:
 
     def _open_watch(self) -> Any:
         return self._kept(self._connect()["EventService"].Watch(metadata=self._settings.metadata))
+
+    def _open_tail(self, request: Any) -> Any:
+        self._settings.address_to(request)
+        return self._kept(self._connect()["AdminService"].Tail(request, metadata=self._settings.metadata))
 
     def _open_publish(self) -> Any:
         return self._kept(self._connect()["ControlService"].PublishStream(metadata=self._settings.metadata))

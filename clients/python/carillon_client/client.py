@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 
-from carillon_client import admin_calls, calls, watching
+from carillon_client import admin_calls, calls, tailing, watching
 from carillon_client.batcher import Batcher
 from carillon_client.batching import MAX_OUTSTANDING, OnFailure
 from carillon_client.calls import Call, Listing
@@ -18,6 +18,7 @@ from carillon_client.pages import Pages
 from carillon_client.retry import Attempts
 from carillon_client.settings import CHANNEL_OPTIONS, DEFAULT_RETRIES, DEFAULT_TIMEOUT, Settings, stubs
 from carillon_client.signatures import as_method
+from carillon_client.tail import Tail
 from carillon_client.watch import Watch
 
 P = ParamSpec("P")
@@ -45,6 +46,13 @@ def _list(build: Callable[P, Listing[T, H]]) -> Callable[Concatenate[Client, P],
 def _watch(build: Callable[P, watching.Order]) -> Callable[Concatenate[Client, P], Watch]:
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Watch:
         return Watch(self._open_watch, watching.Course(build(*args, **kwargs)), self._settings.app)
+
+    return as_method(method, build)
+
+
+def _tail(build: Callable[P, tailing.Course]) -> Callable[Concatenate[Client, P], Tail]:
+    def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Tail:
+        return Tail(self._open_tail, build(*args, **kwargs))
 
     return as_method(method, build)
 
@@ -141,6 +149,7 @@ class Client:
     reload = _call(admin_calls.reload)
     get_config = _call(admin_calls.get_config)
     drain = _call(admin_calls.drain)
+    tail = _tail(tailing.tail)
     watch = _watch(watching.order)
 
     def batcher(self, *, max_outstanding: int = MAX_OUTSTANDING, on_failure: OnFailure | None = None) -> Batcher:
@@ -174,6 +183,10 @@ class Client:
 
     def _open_watch(self, requests: Iterator[Any]) -> Any:
         return self._connect()["EventService"].Watch(requests, metadata=self._settings.metadata)
+
+    def _open_tail(self, request: Any) -> Any:
+        self._settings.address_to(request)
+        return self._connect()["AdminService"].Tail(request, metadata=self._settings.metadata)
 
     def _open_publish(self, requests: Iterator[Any]) -> Any:
         return self._connect()["ControlService"].PublishStream(requests, metadata=self._settings.metadata)

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from typing import Any
 
-from carillon_client import AsyncBatcher, AsyncPages, AsyncWatch
+from carillon_client import AsyncBatcher, AsyncPages, AsyncTail, AsyncWatch
 
 
 class Blocking:
@@ -47,7 +47,7 @@ class Blocking:
             made = self._loop.run_until_complete(made)
         if isinstance(made, asyncio.Future):
             return BlockingFuture(made, self._loop)
-        if isinstance(made, (AsyncBatcher, AsyncPages, AsyncWatch)):
+        if isinstance(made, (AsyncBatcher, AsyncPages, AsyncTail, AsyncWatch)):
             return Blocking(made, self._loop)
         return made
 

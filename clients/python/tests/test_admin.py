@@ -9,7 +9,7 @@ import pytest
 from browser import Browser
 from conftest import READ_KEY
 
-from carillon_client import Client, DrainState, InvalidArgument, NotFound, StreamInfo
+from carillon_client import Client, DrainState, InvalidArgument, NotFound, StreamInfo, TailEnd
 from carillon_client.testing import KEY, Gateway
 
 Connect = Callable[..., Browser]
@@ -144,3 +144,50 @@ def test_a_drain_and_back(client: Client, connect: Connect) -> None:
     with pytest.raises(ValueError, match="not both"):
         client.drain(app="default", endpoint="/ws")
     assert not client.drain(undo=True).changed
+
+
+def test_what_goes_by_a_session(client: Client, connect: Connect, fresh: Fresh) -> None:
+    chat = fresh("chat")
+    browser = connect(fresh("alice"), chat)
+    with client.tail(session_id=browser.session, payloads=True, max_payload_bytes=4) as tail:
+        assert tail.begun is not None and tail.begun.sessions == 1
+        assert tail.begun.end_time > datetime.now(timezone.utc)
+        browser.say(action="ping", id=1)
+        client.broadcast_stream(chat, event="news", data={"a": 1}, meta={"trace": "4bf9"})
+        said, answer, news = (next(tail) for _ in range(3))
+        assert (said.incoming, said.action, said.secret) == (True, "ping", False)
+        assert (answer.incoming, answer.stream, answer.event) == (False, "system", "pong")
+        assert (news.session_id, news.stream, news.event) == (browser.session, chat, "news")
+        assert (news.meta["trace"], news.fields, news.payload_type) == ("4bf9", (("a", "number"),), "object")
+        assert (news.payload, news.payload_cut, news.payload_bytes) == ('{"a"', True, 7)
+        assert news.bytes > 7 and news.time <= datetime.now(timezone.utc)
+        browser.close()
+        assert [each.event for each in tail] == []
+        assert (tail.end, tail.lost, tail.left_out) == (TailEnd.SESSION_GONE, 0, 0)
+    with pytest.raises(StopIteration):
+        next(tail)
+
+
+def test_a_tail_of_a_stream_and_its_end(client: Client, fresh: Fresh) -> None:
+    chat = fresh("chat")
+    tail = client.tail(stream=chat, sample_every=2, max_age=timedelta(seconds=1))
+    tail.start()
+    for event in ("a", "b", "c"):
+        client.broadcast_stream(chat, event=event)
+
+    shown = [(each.event, each.session_id) for each in tail]
+
+    assert shown == [("a", ""), ("c", "")]
+    assert (tail.end, tail.left_out) == (TailEnd.MAX_AGE, 1)
+
+
+def test_a_tail_that_is_refused_or_closed(client: Client, fresh: Fresh) -> None:
+    with pytest.raises(NotFound):
+        next(client.tail(session_id="0000" + "0" * 16))
+    with pytest.raises(ValueError, match="exactly one"):
+        client.tail()
+    tail = client.tail(user_id=fresh("alice"))
+    tail.start()
+    tail.close()
+    with pytest.raises(StopIteration):
+        next(tail)

@@ -11,7 +11,18 @@ from typing import Any
 
 import pytest
 
-from carillon_client import AsyncBatcher, AsyncClient, AsyncPages, AsyncWatch, Batcher, Client, Pages, Watch
+from carillon_client import (
+    AsyncBatcher,
+    AsyncClient,
+    AsyncPages,
+    AsyncTail,
+    AsyncWatch,
+    Batcher,
+    Client,
+    Pages,
+    Tail,
+    Watch,
+)
 from carillon_client._pb import admin_pb2, control_pb2
 
 ROOT = Path(__file__).parent.parent
@@ -25,7 +36,8 @@ def test_strict_mypy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sync", "aio"), [(Client, AsyncClient), (Watch, AsyncWatch), (Batcher, AsyncBatcher), (Pages, AsyncPages)]
+    ("sync", "aio"),
+    [(Client, AsyncClient), (Watch, AsyncWatch), (Tail, AsyncTail), (Batcher, AsyncBatcher), (Pages, AsyncPages)],
 )
 def test_both_clients_have_the_same_names_and_arguments(sync: type, aio: type) -> None:
     def methods(kind: type) -> dict[str, list[str]]:

@@ -12,6 +12,12 @@ DRAIN_STATE_DRAINED: DrainState
 DRAIN_STATE_DRAINING: DrainState
 DRAIN_STATE_SERVING: DrainState
 DRAIN_STATE_UNSPECIFIED: DrainState
+TAIL_DIRECTION_IN: TailDirection
+TAIL_DIRECTION_OUT: TailDirection
+TAIL_DIRECTION_UNSPECIFIED: TailDirection
+TAIL_END_MAX_AGE: TailEnd
+TAIL_END_SESSION_GONE: TailEnd
+TAIL_END_UNSPECIFIED: TailEnd
 
 class Backlog(_message.Message):
     __slots__ = ["age", "bytes", "messages", "messages_lost"]
@@ -316,6 +322,97 @@ class StreamLog(_message.Message):
     top: _envelope_pb2.Position
     def __init__(self, top: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., oldest_offset: _Optional[int] = ..., oldest_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
+class TailBegun(_message.Message):
+    __slots__ = ["end_time", "sessions"]
+    END_TIME_FIELD_NUMBER: _ClassVar[int]
+    SESSIONS_FIELD_NUMBER: _ClassVar[int]
+    end_time: _timestamp_pb2.Timestamp
+    sessions: int
+    def __init__(self, sessions: _Optional[int] = ..., end_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class TailField(_message.Message):
+    __slots__ = ["name", "type"]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    type: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ...) -> None: ...
+
+class TailFrame(_message.Message):
+    __slots__ = ["action", "bytes", "direction", "event", "fields", "meta", "payload", "payload_bytes", "payload_cut", "payload_type", "secret", "session_id", "stream", "time"]
+    class MetaEntry(_message.Message):
+        __slots__ = ["key", "value"]
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    ACTION_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    EVENT_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    META_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_CUT_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_FIELD_NUMBER: _ClassVar[int]
+    PAYLOAD_TYPE_FIELD_NUMBER: _ClassVar[int]
+    SECRET_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    TIME_FIELD_NUMBER: _ClassVar[int]
+    action: str
+    bytes: int
+    direction: TailDirection
+    event: str
+    fields: _containers.RepeatedCompositeFieldContainer[TailField]
+    meta: _containers.ScalarMap[str, str]
+    payload: str
+    payload_bytes: int
+    payload_cut: bool
+    payload_type: str
+    secret: bool
+    session_id: str
+    stream: str
+    time: _timestamp_pb2.Timestamp
+    def __init__(self, time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., direction: _Optional[_Union[TailDirection, str]] = ..., session_id: _Optional[str] = ..., action: _Optional[str] = ..., stream: _Optional[str] = ..., event: _Optional[str] = ..., meta: _Optional[_Mapping[str, str]] = ..., bytes: _Optional[int] = ..., payload_type: _Optional[str] = ..., payload_bytes: _Optional[int] = ..., fields: _Optional[_Iterable[_Union[TailField, _Mapping]]] = ..., payload: _Optional[str] = ..., payload_cut: bool = ..., secret: bool = ...) -> None: ...
+
+class TailRequest(_message.Message):
+    __slots__ = ["app", "max_age", "max_payload_bytes", "max_per_second", "payloads", "sample_every", "session_id", "stream", "user_id"]
+    APP_FIELD_NUMBER: _ClassVar[int]
+    MAX_AGE_FIELD_NUMBER: _ClassVar[int]
+    MAX_PAYLOAD_BYTES_FIELD_NUMBER: _ClassVar[int]
+    MAX_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    PAYLOADS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_EVERY_FIELD_NUMBER: _ClassVar[int]
+    SESSION_ID_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    app: str
+    max_age: _duration_pb2.Duration
+    max_payload_bytes: int
+    max_per_second: int
+    payloads: bool
+    sample_every: int
+    session_id: str
+    stream: str
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ..., session_id: _Optional[str] = ..., stream: _Optional[str] = ..., payloads: bool = ..., max_payload_bytes: _Optional[int] = ..., sample_every: _Optional[int] = ..., max_per_second: _Optional[int] = ..., max_age: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., app: _Optional[str] = ...) -> None: ...
+
+class TailResponse(_message.Message):
+    __slots__ = ["begun", "end", "frames", "left_out", "lost"]
+    BEGUN_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    FRAMES_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    begun: TailBegun
+    end: TailEnd
+    frames: _containers.RepeatedCompositeFieldContainer[TailFrame]
+    left_out: int
+    lost: int
+    def __init__(self, frames: _Optional[_Iterable[_Union[TailFrame, _Mapping]]] = ..., left_out: _Optional[int] = ..., lost: _Optional[int] = ..., begun: _Optional[_Union[TailBegun, _Mapping]] = ..., end: _Optional[_Union[TailEnd, str]] = ...) -> None: ...
+
 class TopSlowRequest(_message.Message):
     __slots__ = ["app", "limit"]
     APP_FIELD_NUMBER: _ClassVar[int]
@@ -337,4 +434,10 @@ class TopSlowResponse(_message.Message):
     def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class DrainState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class TailEnd(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
+
+class TailDirection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []

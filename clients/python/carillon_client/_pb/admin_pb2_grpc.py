@@ -63,6 +63,11 @@ class AdminServiceStub(object):
                 request_serializer=carillon_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
                 response_deserializer=carillon_dot_v1_dot_admin__pb2.DrainResponse.FromString,
                 )
+        self.Tail = channel.unary_stream(
+                '/carillon.v1.AdminService/Tail',
+                request_serializer=carillon_dot_v1_dot_admin__pb2.TailRequest.SerializeToString,
+                response_deserializer=carillon_dot_v1_dot_admin__pb2.TailResponse.FromString,
+                )
 
 
 class AdminServiceServicer(object):
@@ -142,6 +147,19 @@ class AdminServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Tail(self, request, context):
+        """Shows what goes by, as it goes by: what a session, or each of a user's sessions, is given to read and says, or what is
+        published to a stream. Payloads are described, not shown, unless `payloads` is set; tokens never are. What this call does
+        not read in time is lost and counted: nobody else waits for it. The gateway's log says who looks at what.
+
+        The first response comes when it has begun. It ends with OK, and a last response that says why, after max_age or when
+        the session is gone; with NOT_FOUND where there is no such session; with RESOURCE_EXHAUSTED, and the reason
+        LIMIT_REACHED, where there are 16 of these already. Verb: admin; of a key for some streams, only those streams.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AdminServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -189,6 +207,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.Drain,
                     request_deserializer=carillon_dot_v1_dot_admin__pb2.DrainRequest.FromString,
                     response_serializer=carillon_dot_v1_dot_admin__pb2.DrainResponse.SerializeToString,
+            ),
+            'Tail': grpc.unary_stream_rpc_method_handler(
+                    servicer.Tail,
+                    request_deserializer=carillon_dot_v1_dot_admin__pb2.TailRequest.FromString,
+                    response_serializer=carillon_dot_v1_dot_admin__pb2.TailResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -354,5 +377,22 @@ class AdminService(object):
         return grpc.experimental.unary_unary(request, target, '/carillon.v1.AdminService/Drain',
             carillon_dot_v1_dot_admin__pb2.DrainRequest.SerializeToString,
             carillon_dot_v1_dot_admin__pb2.DrainResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Tail(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/carillon.v1.AdminService/Tail',
+            carillon_dot_v1_dot_admin__pb2.TailRequest.SerializeToString,
+            carillon_dot_v1_dot_admin__pb2.TailResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
