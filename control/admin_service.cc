@@ -57,7 +57,7 @@ class Service final : public v1::AdminService::CallbackService, private UnaryCal
   ServerUnaryReactor* GetSession(CallbackServerContext* call, const v1::GetSessionRequest* request,
                                  v1::GetSessionResponse* response) override {
     return AnswerLater(call, auth::Verb::kRead, [&](const Caller& caller, Done done) {
-      return control::GetSession(context_.node, caller, *request, response, std::move(done));
+      return control::GetSession(context_, caller, *request, response, std::move(done));
     });
   }
 

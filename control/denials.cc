@@ -87,6 +87,7 @@ Status ListBlockedUsers(const Caller& caller, const v1::ListBlockedUsersRequest&
     user->mutable_expire_time()->set_seconds(until.count());
   }
   if (more) response->set_next_page_token(PageToken(page.back().user_id));
+  SetCoverage(false, response);
   return absl::OkStatus();
 }
 

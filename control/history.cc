@@ -1,5 +1,6 @@
 #include "control/history.h"
 
+#include "control/coverage.h"
 #include "control/requests.h"
 
 namespace carillon::control {
@@ -23,6 +24,7 @@ Status ListMessages(engine::Engine& engine, const Caller& caller, const v1::List
   }
   if (page.more) response->set_next_page_token(PageToken(page.frames.back()->position()));
   FillPosition(page.top, response->mutable_position());
+  SetCoverage(false, response);
   return absl::OkStatus();
 }
 

@@ -1,5 +1,6 @@
 #include "control/presence.h"
 
+#include "control/coverage.h"
 #include "control/requests.h"
 
 namespace carillon::control {
@@ -44,6 +45,7 @@ Status GetPresence(engine::Engine& engine, const Caller& caller, const v1::GetPr
   if (members.more && order.page_size > 0) response->set_next_page_token(PageToken(members.page.back().user_id));
   response->set_count(static_cast<uint32_t>(members.count));
   response->set_counts_only(members.counts_only);
+  SetCoverage(false, response);
   return absl::OkStatus();
 }
 

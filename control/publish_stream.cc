@@ -132,6 +132,8 @@ class Stream final : public grpc::ServerBidiReactor<v1::PublishStreamRequest, v1
         failure->set_seq(next_seq_);
         failure->set_code(static_cast<int>(status.code()));
         failure->set_message(MessageOf(status));
+        failure->set_reason(ReasonFor(status));
+        failure->set_field(FieldOf(status));
       }
       pending_.set_acked_to(next_seq_++);
       ++item_;

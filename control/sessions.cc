@@ -3,6 +3,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include <algorithm>
+#include <atomic>
 
 #include "control/coverage.h"
 #include "control/field_checks.h"
@@ -104,6 +105,31 @@ void Ask(hub::Node& node, const SessionOrder& order, absl::AnyInvocable<void(Sta
       });
 }
 
+// The time between two looks at a session. The end of the gateway does not wait for it.
+class Pause final : public OpenCalls::Call {
+ public:
+  static void Begin(ControlContext& context, std::chrono::milliseconds time, absl::AnyInvocable<void()> then) {
+    auto pause = std::make_shared<Pause>(std::move(then));
+    context.open_calls.Add(pause.get());
+    context.node.After(time, [&context, pause] {
+      pause->OnStop();
+      context.open_calls.Remove(pause.get());  // waits for whoever is just stopping it
+    });
+    if (context.stopping.load()) pause->OnStop();  // the others may have been told before
+  }
+
+  explicit Pause(absl::AnyInvocable<void()> then) : then_(std::move(then)) {}
+
+  // Also when the time is over.
+  void OnStop() override {
+    if (!over_.exchange(true)) then_();
+  }
+
+ private:
+  absl::AnyInvocable<void()> then_;
+  std::atomic<bool> over_{false};
+};
+
 }  // namespace
 
 Status ListSessions(hub::Node& node, const Caller& caller, const v1::ListSessionsRequest& request,
@@ -134,7 +160,7 @@ Status ListSessions(hub::Node& node, const Caller& caller, const v1::ListSession
   return absl::OkStatus();
 }
 
-Status GetSession(hub::Node& node, const Caller& caller, const v1::GetSessionRequest& request,
+Status GetSession(ControlContext& context, const Caller& caller, const v1::GetSessionRequest& request,
                   v1::GetSessionResponse* response, absl::AnyInvocable<void(const Status&)> done) {
   ASSIGN_OR_RETURN(SessionOrder order, Read(request, caller));
   auto begun = std::chrono::steady_clock::now();
@@ -154,13 +180,14 @@ Status GetSession(hub::Node& node, const Caller& caller, const v1::GetSessionReq
     }
     done(absl::OkStatus());
   };
-  Ask(node, order, [&node, order, second = std::move(second)](StatusOr<hub::SessionDetails> first) mutable {
+  Ask(context.node, order, [&context, order, second = std::move(second)](StatusOr<hub::SessionDetails> first) mutable {
     if (!first.ok() || order.measure.count() == 0) return second(std::move(first), nullptr);
-    node.After(order.measure, [&node, order, second = std::move(second), before = first->report]() mutable {
-      Ask(node, order, [second = std::move(second), before = std::move(before)](auto found) mutable {
+    auto again = [&context, order, second = std::move(second), before = first->report]() mutable {
+      Ask(context.node, order, [second = std::move(second), before = std::move(before)](auto found) mutable {
         second(std::move(found), &before);
       });
-    });
+    };
+    Pause::Begin(context, order.measure, std::move(again));
   });
   return absl::OkStatus();
 }

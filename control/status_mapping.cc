@@ -35,6 +35,11 @@ std::string_view UsualReason(absl::StatusCode code) {
   return "INTERNAL";
 }
 
+std::string ReasonFor(const Status& status) {
+  std::string own = ReasonOf(status);
+  return own.empty() ? std::string(UsualReason(status.code())) : own;
+}
+
 grpc::Status ToGrpc(const Status& status) {
   if (status.ok()) return grpc::Status::OK;
   auto code = static_cast<grpc::StatusCode>(status.code());
@@ -44,8 +49,7 @@ grpc::Status ToGrpc(const Status& status) {
 
   google::rpc::ErrorInfo info;
   info.set_domain("carillon");
-  std::string own = ReasonOf(status);
-  info.set_reason(own.empty() ? std::string(UsualReason(status.code())) : own);
+  info.set_reason(ReasonFor(status));
   CARILLON_DCHECK(wire::NumberOf(*v1::ErrorReason_descriptor(), info.reason()) != 0);
   details.add_details()->PackFrom(info);
   if (std::string field = FieldOf(status); !field.empty()) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "gateway/base/status.h"
@@ -17,5 +18,8 @@ grpc::Status ToGrpc(const Status& status);
 
 // The ErrorInfo reason of a status code, where the status does not say another (WithReason).
 std::string_view UsualReason(absl::StatusCode code);
+
+// The reason of a status that is an error.
+std::string ReasonFor(const Status& status);
 
 }  // namespace carillon::control

@@ -143,7 +143,7 @@ func (b *Batcher) receive(
 			if at := failure.GetSeq() - acked - 1; at < uint64(b.sent) {
 				failed = append(failed, ItemFailure{
 					RequestID: b.queue[at].id, Item: b.queue[at].item,
-					Err: &Error{Code: codes.Code(failure.GetCode()), Message: failure.GetMessage()},
+					Err: itemError(failure),
 				})
 			}
 		}
@@ -155,6 +155,14 @@ func (b *Batcher) receive(
 		b.settle(count, failed)
 		acked += uint64(count)
 	}
+}
+
+func itemError(failure *carillonv1.PublishStreamResponse_Failure) *Error {
+	err := &Error{Code: codes.Code(failure.GetCode()), Message: failure.GetMessage(), Reason: failure.GetReason()}
+	if field := failure.GetField(); field != "" {
+		err.Violations = []FieldViolation{{field, failure.GetMessage()}}
+	}
+	return err
 }
 
 // settle forgets the first of the queue, of which these have failed.

@@ -55,8 +55,8 @@ type FieldViolation struct {
 	Description string
 }
 
-// ErrPartial ends [Client.Subscribers], [Client.ListSessions] and [Client.ListStreams] where a part of the gateway did
-// not answer in time, so that something may be missing. Compare with errors.Is.
+// ErrPartial ends a list where a part of the gateway did not answer in time, so that something may be missing. Compare
+// with errors.Is.
 var ErrPartial error = &Error{
 	Code:    codes.Unavailable,
 	Message: "a part of the gateway did not answer in time: something may be missing",
@@ -127,5 +127,6 @@ func heals(err *Error) bool {
 		codes.Unimplemented:
 		return false
 	}
-	return true
+	// There are as many as there may be, of groups for example, and trying again soon is of no use.
+	return err.Reason != "LIMIT_REACHED"
 }

@@ -78,7 +78,7 @@ func TopTo(position *Position) MessagesOption { return topTo{position} }
 // codes.FailedPrecondition where there is no log; codes.Aborted where the log was cleared, or trimmed beyond the next
 // page, meanwhile. Verb: read.
 func (c *Client) ListMessages(ctx context.Context, target LogTarget, opts ...MessagesOption) iter.Seq2[Message, error] {
-	return list(ctx, c, c.control.ListMessages,
+	return listWhole(ctx, c, c.control.ListMessages,
 		func() *carillonv1.ListMessagesRequest {
 			req := &carillonv1.ListMessagesRequest{}
 			target.messages(req)
@@ -95,7 +95,7 @@ func (c *Client) ListMessages(ctx context.Context, target LogTarget, opts ...Mes
 				}
 			}
 			return resp.GetNextPageToken(), each(resp.GetMessages(), message, yield)
-		}, nil)
+		})
 }
 
 // LogPosition says where the log of a [Stream], or the inbox of a [User], stands: its epoch, and its newest message's

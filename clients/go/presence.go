@@ -56,14 +56,14 @@ type PresenceCount struct {
 // [PageSize]. Those who come or go meanwhile may be missed; none is listed twice. codes.FailedPrecondition where the
 // stream's rule keeps no presence. Verb: read.
 func (c *Client) GetPresence(ctx context.Context, stream string, opts ...ListOption) iter.Seq2[Member, error] {
-	return list(ctx, c, c.control.GetPresence,
+	return listWhole(ctx, c, c.control.GetPresence,
 		func() *carillonv1.GetPresenceRequest {
 			return &carillonv1.GetPresenceRequest{Stream: stream, PageSize: pageSizeOf(opts)}
 		},
 		func(req *carillonv1.GetPresenceRequest, token string) { req.PageToken = token },
 		func(resp *carillonv1.GetPresenceResponse, yield func(Member) bool) (string, bool) {
 			return resp.GetNextPageToken(), each(resp.GetMembers(), member, yield)
-		}, nil)
+		})
 }
 
 // CountPresence counts who is in a stream. codes.FailedPrecondition where the stream's rule keeps no presence. Verb:

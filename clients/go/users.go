@@ -89,14 +89,14 @@ func (c *Client) UnblockUser(ctx context.Context, userID string) (wasBlocked boo
 
 // BlockedUsers lists the users that are blocked, in the order of their ids. See [PageSize]. Verb: read.
 func (c *Client) BlockedUsers(ctx context.Context, opts ...ListOption) iter.Seq2[BlockedUser, error] {
-	return list(ctx, c, c.control.ListBlockedUsers,
+	return listWhole(ctx, c, c.control.ListBlockedUsers,
 		func() *carillonv1.ListBlockedUsersRequest {
 			return &carillonv1.ListBlockedUsersRequest{PageSize: pageSizeOf(opts)}
 		},
 		func(req *carillonv1.ListBlockedUsersRequest, token string) { req.PageToken = token },
 		func(resp *carillonv1.ListBlockedUsersResponse, yield func(BlockedUser) bool) (string, bool) {
 			return resp.GetNextPageToken(), each(resp.GetUsers(), blockedUser, yield)
-		}, nil)
+		})
 }
 
 func blockedUser(u *carillonv1.BlockedUser) BlockedUser {

@@ -43,7 +43,8 @@ const (
 // where this loop was, in a group from where the group was.
 //
 // Errors end it, but for [*LostError]: codes.Canceled or DeadlineExceeded with ctx; Unauthenticated, PermissionDenied,
-// InvalidArgument, NotFound, FailedPrecondition and Unimplemented, which cannot heal by themselves. Verb: read, with a
+// InvalidArgument, NotFound, FailedPrecondition and Unimplemented, which cannot heal by themselves, nor can ResourceExhausted with the reason
+// LIMIT_REACHED. Verb: read, with a
 // key for all streams.
 //
 // In a group each event comes at least once, to one member: it is acknowledged after the loop's body has finished with

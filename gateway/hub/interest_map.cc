@@ -64,15 +64,23 @@ std::vector<std::pair<std::string, uint32_t>> InterestMap::ListStreams(
     wire::AppId app, std::string_view after, uint32_t least, size_t limit,
     const std::function<bool(std::string_view)>& takes) const {
   std::map<std::string, uint32_t, std::less<>> first;
+  std::vector<std::pair<std::string, uint32_t>> found;  // of one stripe: publishers wait for its lock, not for patterns
   for (const Stripe& stripe : stripes_) {
-    std::lock_guard lock(stripe.mutex);
-    for (const engine::Interest::Ptr& interest : stripe.interests) {
-      wire::TopicView topic = interest->topic();
-      if (topic.app != app || topic.kind != wire::TopicKind::kStream) continue;
-      if (topic.name <= after || interest->sessions() < least) continue;
-      bool late = first.size() >= limit && topic.name > first.rbegin()->first;
-      if (late || !takes(topic.name)) continue;
-      first.emplace(topic.name, interest->sessions());
+    found.clear();
+    {
+      std::lock_guard lock(stripe.mutex);
+      for (const engine::Interest::Ptr& interest : stripe.interests) {
+        wire::TopicView topic = interest->topic();
+        if (topic.app != app || topic.kind != wire::TopicKind::kStream) continue;
+        if (topic.name <= after || interest->sessions() < least) continue;
+        bool late = first.size() >= limit && topic.name > first.rbegin()->first;
+        if (!late) found.emplace_back(topic.name, interest->sessions());
+      }
+    }
+    for (auto& [name, sessions] : found) {
+      bool late = first.size() >= limit && name > first.rbegin()->first;
+      if (late || !takes(name)) continue;
+      first.emplace(std::move(name), sessions);
       if (first.size() > limit) first.erase(std::prev(first.end()));
     }
   }

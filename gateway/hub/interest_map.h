@@ -34,7 +34,8 @@ class InterestMap {
   size_t StreamsOf(wire::AppId app) const { return streams_[app].load(std::memory_order_relaxed); }
 
   // The `limit` streams of an app with the smallest names after `after` that have at least `least` listeners and that
-  // `takes(name)`, with how many. Walks everything, a stripe at a time: those that come or go meanwhile may be missing.
+  // `takes(name)`, which is asked without a lock, with how many. Walks everything, a stripe at a time: those that come
+  // or go meanwhile may be missing.
   std::vector<std::pair<std::string, uint32_t>> ListStreams(wire::AppId app, std::string_view after, uint32_t least,
                                                             size_t limit,
                                                             const std::function<bool(std::string_view)>& takes) const;

@@ -60,19 +60,30 @@ std::optional<SessionDetails> DescribeSession(Shard& shard, wire::AppId app, con
   return details;
 }
 
-bool IsSlower(const SessionReport& a, const SessionReport& b) {
-  return std::pair(a.lag.bytes, a.lag.lost.sum()) > std::pair(b.lag.bytes, b.lag.lost.sum());
+namespace {
+
+bool IsSlower(const Session::Lag& a, const Session::Lag& b) {
+  return std::pair(a.bytes, a.lost.sum()) > std::pair(b.bytes, b.lost.sum());
 }
 
+}  // namespace
+
+bool IsSlower(const SessionReport& a, const SessionReport& b) {
+  return IsSlower(a.lag, b.lag);
+}
+
+// When many are slow there is least time to describe them all.
 std::vector<SessionReport> ListSlow(Shard& shard, wire::AppId app, size_t limit) {
-  std::vector<SessionReport> slow;
+  std::vector<std::pair<Session::Lag, Session*>> slow;
   shard.ForEachSession([&](Session& session) {
+    if (session.app() != app || session.closing()) return;
     Session::Lag lag = session.lag();
-    if (session.app() != app || session.closing() || (lag.messages == 0 && lag.lost.none())) return;
-    slow.push_back(ReportOf(session));
+    if (lag.messages > 0 || !lag.lost.none()) slow.emplace_back(lag, &session);
   });
-  KeepFirst(&slow, limit, IsSlower);
-  return slow;
+  KeepFirst(&slow, limit, [](const auto& a, const auto& b) { return IsSlower(a.first, b.first); });
+  std::vector<SessionReport> reports;
+  for (const auto& [lag, session] : slow) reports.push_back(ReportOf(*session));
+  return reports;
 }
 
 }  // namespace carillon::hub

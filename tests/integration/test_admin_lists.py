@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from carillon_client._pb import admin_pb2
-from support.control import Control, event
+from support.control import Control, event, pb
 from support.gateway import token
 from support.patience import eventually
 from support.ws import Browser, WebSocket, with_query
@@ -231,3 +231,14 @@ def test_the_node(control: Control, connect: Connect, shards: int) -> None:
     (node,) = answer.nodes
     assert node.sessions >= 1 and node.shards == shards and len(node.node_id) == 16 and node.version
     assert 0 <= time.time() - node.started_time.seconds < 3600 and not node.draining
+
+
+def test_lists_say_who_was_asked(control: Control, connect: Connect, fresh: Fresh) -> None:
+    """Those of ControlService, too."""
+    for method, request in (
+        ("GetPresence", pb.GetPresenceRequest(stream=fresh("here"))),
+        ("ListMessages", pb.ListMessagesRequest(stream=fresh("logged"))),
+        ("ListBlockedUsers", pb.ListBlockedUsersRequest()),
+    ):
+        answer = control.call(method, request)
+        assert (answer.nodes_expected, answer.nodes_answered, answer.partial) == (1, 1, False), method

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -355,6 +356,22 @@ def test_reloads_that_come_together_are_one(start: Start, operator: Any) -> None
         answers = list(pool.map(lambda _: control.call("Reload", pb.ReloadRequest()), range(calls)))
     assert len(answers) == calls
     assert len(lines(gateway, "Reload by operator: loaded the configuration")) < calls
+
+
+def test_who_measures_does_not_hold_the_end(start: Start, operator: Any, keep: Keep) -> None:
+    """A session that is watched for ten seconds is gone long before that."""
+    gateway = start()
+    browser = keep(Browser(gateway.edge))
+    request = pb.GetSessionRequest(session_id=browser.session, measure_for=Duration(seconds=10))
+    begun = time.monotonic()
+    pending = operator(gateway).future("GetSession", request)
+    watching = operator(gateway).call("GetSession", pb.GetSessionRequest(session_id=browser.session))
+    assert watching.session.session_id == browser.session and not pending.done()
+    gateway.begin_stop()
+    refusal = Refusal(pending.exception(PATIENCE))
+    assert (refusal.code.name, refusal.reason) == ("NOT_FOUND", "SESSION_UNKNOWN")
+    assert gateway.wait() == 0
+    assert time.monotonic() - begun < 9
 
 
 def test_handshakes_that_race_with_drains(start: Start, operator: Any) -> None:

@@ -105,6 +105,8 @@ def test_a_bad_item_is_reported_and_the_others_go_on(
     failures = publisher.finish()
 
     assert [(each.seq, each.code) for each in failures] == [(3, 3), (5, 3), (6, 3)]
+    assert {each.reason for each in failures} == {"FIELD_INVALID"}
+    assert [each.field for each in failures] == ["stream", "target", "event.json"]
     assert [("stream" in failures[0].message), ("target" in failures[1].message)] == [True, True]
     assert "event.json" in failures[2].message
     assert receive_numbers(browser, 4) == [1, 2, 4, 7]

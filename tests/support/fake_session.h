@@ -59,7 +59,12 @@ class FakeSession : public hub::Transport {
   // hub::Transport
   void Flush() override;
   void Prefetch() const override {}
-  Peer peer() const override { return {"203.0.113.7", "/ws"}; }
+  Peer peer() const override {
+    ++asked_for_peer_;
+    return {"203.0.113.7", "/ws"};
+  }
+  // How often somebody wanted to know; on its shard's thread.
+  int asked_for_peer() const { return asked_for_peer_; }
   void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
 
  private:
@@ -68,6 +73,7 @@ class FakeSession : public hub::Transport {
   TestNode& node_;
   const ShardIndex shard_;
   Options options_;
+  mutable int asked_for_peer_ = 0;
   SessionId id_;
   std::unique_ptr<hub::Session> session_;
   bool registered_ = false;

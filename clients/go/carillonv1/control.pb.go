@@ -2477,7 +2477,13 @@ type GetPresenceResponse struct {
 	// The next page. Empty: this was the last one.
 	NextPageToken string `protobuf:"bytes,3,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// True where there are too many for subscribers to be told who comes and goes (streams[].presence.max_members).
-	CountsOnly    bool `protobuf:"varint,4,opt,name=counts_only,json=countsOnly,proto3" json:"counts_only,omitempty"`
+	CountsOnly bool `protobuf:"varint,4,opt,name=counts_only,json=countsOnly,proto3" json:"counts_only,omitempty"`
+	// True where a part of the gateway did not answer in time, so that members may be missing.
+	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2538,6 +2544,27 @@ func (x *GetPresenceResponse) GetCountsOnly() bool {
 		return x.CountsOnly
 	}
 	return false
+}
+
+func (x *GetPresenceResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *GetPresenceResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *GetPresenceResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
 }
 
 // Whose log to read.
@@ -2675,7 +2702,13 @@ type ListMessagesResponse struct {
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Where the log stood: its epoch, and its newest message's offset. To subscribe with a snapshot of one's own: read this,
 	// then the database, then subscribe from here.
-	Position      *Position `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	Position *Position `protobuf:"bytes,3,opt,name=position,proto3" json:"position,omitempty"`
+	// True where a part of the gateway did not answer in time, so that messages may be missing.
+	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2729,6 +2762,27 @@ func (x *ListMessagesResponse) GetPosition() *Position {
 		return x.Position
 	}
 	return nil
+}
+
+func (x *ListMessagesResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *ListMessagesResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *ListMessagesResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
 }
 
 // Whose log to clear.
@@ -3448,6 +3502,12 @@ type ListBlockedUsersResponse struct {
 	Users []*BlockedUser `protobuf:"bytes,1,rep,name=users,proto3" json:"users,omitempty"`
 	// The next page. Empty: this was the last one.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// True where a part of the gateway did not answer in time, so that users may be missing.
+	Partial bool `protobuf:"varint,12,opt,name=partial,proto3" json:"partial,omitempty"`
+	// How many gateways were asked.
+	NodesExpected uint32 `protobuf:"varint,13,opt,name=nodes_expected,json=nodesExpected,proto3" json:"nodes_expected,omitempty"`
+	// How many of them answered.
+	NodesAnswered uint32 `protobuf:"varint,14,opt,name=nodes_answered,json=nodesAnswered,proto3" json:"nodes_answered,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3496,6 +3556,27 @@ func (x *ListBlockedUsersResponse) GetNextPageToken() string {
 	return ""
 }
 
+func (x *ListBlockedUsersResponse) GetPartial() bool {
+	if x != nil {
+		return x.Partial
+	}
+	return false
+}
+
+func (x *ListBlockedUsersResponse) GetNodesExpected() uint32 {
+	if x != nil {
+		return x.NodesExpected
+	}
+	return 0
+}
+
+func (x *ListBlockedUsersResponse) GetNodesAnswered() uint32 {
+	if x != nil {
+		return x.NodesAnswered
+	}
+	return 0
+}
+
 // One item that was refused.
 type PublishStreamResponse_Failure struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -3504,7 +3585,11 @@ type PublishStreamResponse_Failure struct {
 	// The canonical gRPC status code, for example 3 for INVALID_ARGUMENT.
 	Code int32 `protobuf:"varint,2,opt,name=code,proto3" json:"code,omitempty"`
 	// What was wrong, naming the field.
-	Message       string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
+	// What was wrong, for programs: an ErrorReason, as in ErrorInfo of other calls.
+	Reason string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The item's field that was wrong. Empty where it was none.
+	Field         string `protobuf:"bytes,5,opt,name=field,proto3" json:"field,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3556,6 +3641,20 @@ func (x *PublishStreamResponse_Failure) GetCode() int32 {
 func (x *PublishStreamResponse_Failure) GetMessage() string {
 	if x != nil {
 		return x.Message
+	}
+	return ""
+}
+
+func (x *PublishStreamResponse_Failure) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *PublishStreamResponse_Failure) GetField() string {
+	if x != nil {
+		return x.Field
 	}
 	return ""
 }
@@ -3651,14 +3750,16 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x06target\"X\n" +
 	"\x14PublishStreamRequest\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12.\n" +
-	"\x05items\x18\x02 \x03(\v2\x18.carillon.v1.PublishItemR\x05items\"\xc5\x01\n" +
+	"\x05items\x18\x02 \x03(\v2\x18.carillon.v1.PublishItemR\x05items\"\xf3\x01\n" +
 	"\x15PublishStreamResponse\x12\x19\n" +
 	"\backed_to\x18\x01 \x01(\x04R\aackedTo\x12F\n" +
-	"\bfailures\x18\x02 \x03(\v2*.carillon.v1.PublishStreamResponse.FailureR\bfailures\x1aI\n" +
+	"\bfailures\x18\x02 \x03(\v2*.carillon.v1.PublishStreamResponse.FailureR\bfailures\x1aw\n" +
 	"\aFailure\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x12\n" +
 	"\x04code\x18\x02 \x01(\x05R\x04code\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"\xab\x01\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\x12\x14\n" +
+	"\x05field\x18\x05 \x01(\tR\x05field\"\xab\x01\n" +
 	"\vKickRequest\x12\x1f\n" +
 	"\n" +
 	"session_id\x18\x01 \x01(\tH\x00R\tsessionId\x12\x19\n" +
@@ -3744,13 +3845,16 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\x06status\x18\x04 \x01(\x0e2\x1b.carillon.v1.PresenceStatusR\x06status\x12\x12\n" +
 	"\x04text\x18\x05 \x01(\tR\x04text\x127\n" +
 	"\tjoin_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\bjoinTime\x12\x1a\n" +
-	"\bsessions\x18\a \x01(\rR\bsessions\"\xab\x01\n" +
+	"\bsessions\x18\a \x01(\rR\bsessions\"\x93\x02\n" +
 	"\x13GetPresenceResponse\x125\n" +
 	"\amembers\x18\x01 \x03(\v2\x1b.carillon.v1.PresenceMemberR\amembers\x12\x14\n" +
 	"\x05count\x18\x02 \x01(\rR\x05count\x12&\n" +
 	"\x0fnext_page_token\x18\x03 \x01(\tR\rnextPageToken\x12\x1f\n" +
 	"\vcounts_only\x18\x04 \x01(\bR\n" +
-	"countsOnly\"\xcf\x01\n" +
+	"countsOnly\x12\x18\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\xcf\x01\n" +
 	"\x13ListMessagesRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12+\n" +
@@ -3759,11 +3863,14 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\n" +
 	"page_token\x18\x05 \x01(\tR\tpageToken\x12\x10\n" +
 	"\x03app\x18\x0f \x01(\tR\x03appB\b\n" +
-	"\x06target\"\xa4\x01\n" +
+	"\x06target\"\x8c\x02\n" +
 	"\x14ListMessagesResponse\x121\n" +
 	"\bmessages\x18\x01 \x03(\v2\x15.carillon.v1.EnvelopeR\bmessages\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x121\n" +
-	"\bposition\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\bposition\"g\n" +
+	"\bposition\x18\x03 \x01(\v2\x15.carillon.v1.PositionR\bposition\x12\x18\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"g\n" +
 	"\x14ClearMessagesRequest\x12\x18\n" +
 	"\x06stream\x18\x01 \x01(\tH\x00R\x06stream\x12\x19\n" +
 	"\auser_id\x18\x02 \x01(\tH\x00R\x06userId\x12\x10\n" +
@@ -3808,10 +3915,13 @@ const file_carillon_v1_control_proto_rawDesc = "" +
 	"\auser_id\x18\x01 \x01(\tR\x06userId\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\x12;\n" +
 	"\vexpire_time\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"expireTime\"r\n" +
+	"expireTime\"\xda\x01\n" +
 	"\x18ListBlockedUsersResponse\x12.\n" +
 	"\x05users\x18\x01 \x03(\v2\x18.carillon.v1.BlockedUserR\x05users\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\x81\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12\x18\n" +
+	"\apartial\x18\f \x01(\bR\apartial\x12%\n" +
+	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered*\x81\x01\n" +
 	"\x0ePresenceStatus\x12\x1f\n" +
 	"\x1bPRESENCE_STATUS_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PRESENCE_STATUS_ONLINE\x10\x01\x12\x18\n" +

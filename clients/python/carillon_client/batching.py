@@ -12,7 +12,7 @@ import grpc
 
 from carillon_client._pb import control_pb2
 from carillon_client.calls import Publish
-from carillon_client.errors import CarillonError, InvalidArgument, from_status
+from carillon_client.errors import CarillonError, InvalidArgument, from_item
 from carillon_client.retry import heals
 from carillon_client.settings import Settings
 
@@ -122,7 +122,7 @@ class Outbox(Generic[F]):
     def take(self, response: control_pb2.PublishStreamResponse) -> list[tuple[Item[F], CarillonError | None]]:
         """What the gateway has said something about now: None where it was published."""
         for failure in response.failures:
-            self._failures[failure.seq] = from_status(failure.code, failure.message)
+            self._failures[failure.seq] = from_item(failure)
         resolved: list[tuple[Item[F], CarillonError | None]] = []
         while self._acked < response.acked_to and self._sent:
             self._acked += 1

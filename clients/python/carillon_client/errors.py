@@ -121,6 +121,12 @@ def from_status(code: grpc.StatusCode | int, message: str, details: Details = De
     return made(code, message, details.reason, details.retry_after, details.metadata, details.field_violations)
 
 
+def from_item(failure: Any) -> CarillonError:
+    """The error for one item of PublishStream."""
+    violations = (FieldViolation(failure.field, failure.message),) if failure.field else ()
+    return from_status(failure.code, failure.message, Details(reason=failure.reason, field_violations=violations))
+
+
 def closed_error() -> CarillonError:
     """What every use of a closed client raises."""
     return CarillonError(grpc.StatusCode.CANCELLED, "the client is closed")

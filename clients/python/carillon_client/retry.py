@@ -34,9 +34,14 @@ _FATAL = frozenset(
 )
 
 
+#: There are as many as there may be, of groups for example, and trying again soon is of no use. RESOURCE_EXHAUSTED for
+#: another reason heals.
+_LIMIT_REACHED = "LIMIT_REACHED"
+
+
 def heals(error: CarillonError) -> bool:
     """Whether a stream that ended so may go on over another connection."""
-    return error.code not in _FATAL
+    return error.code not in _FATAL and error.reason != _LIMIT_REACHED
 
 
 class Attempts:

@@ -27,9 +27,10 @@ from carillon_client import (
     Opened,
     Position,
     Unauthenticated,
+    ResourceExhausted,
 )
 from carillon_client._pb import events_pb2
-from carillon_client.testing import Gateway
+from carillon_client.testing import KEY, Gateway
 
 Connect = Callable[..., Browser]
 Fresh = Callable[[str], str]
@@ -319,6 +320,17 @@ def test_what_does_not_heal_is_raised(make_client: Make, gateway: Gateway) -> No
         next(make_client(gateway.control, READ_KEY).watch(group="g", partitions=3))
     with pytest.raises(ValueError, match="UNKNOWN"):
         make_client(gateway.control, gateway.key).watch(kinds=[EventKind.UNKNOWN])
+
+
+def test_as_many_groups_as_there_may_be(make_client: Make, own: Callable[..., Gateway]) -> None:
+    """One more is refused for good: it would be tried again for ever."""
+    client = make_client(own().control, KEY)
+    for number in range(100):
+        with client.watch(group=f"g{number}"):
+            pass
+    with pytest.raises(ResourceExhausted) as caught:
+        next(client.watch(group="one-more"))
+    assert (caught.value.reason, caught.value.retry_after) == ("LIMIT_REACHED", None)
 
 
 def test_every_kind_is_known() -> None:

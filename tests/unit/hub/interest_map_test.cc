@@ -143,5 +143,33 @@ TEST(InterestMapTest, StreamsAreListedInOrderAPageAtATime) {
   EXPECT_TRUE(map.ListStreams(2, "", 1, 7, odd).empty());
 }
 
+TEST(InterestMapTest, NamesAreJudgedWithoutALock) {
+  InterestMap map;
+  for (const char* name : {"a", "b", "c"}) map.Join({wire::kDefaultApp, wire::TopicKind::kStream, name}, 0);
+
+  auto listed = map.ListStreams(wire::kDefaultApp, "", 1, 10, [&](std::string_view name) {
+    return map.Find({wire::kDefaultApp, wire::TopicKind::kStream, name}).sessions == 1;
+  });
+
+  EXPECT_EQ(listed.size(), 3u);
+}
+
+TEST(InterestMapTest, ATapIsNoListener) {
+  InterestMap map;
+  wire::Topic chat(wire::kDefaultApp, wire::TopicKind::kStream, "chat");
+  map.Tap(chat, 3);
+  map.Tap(chat, 3);
+  EXPECT_EQ(map.Find(chat).shards, ShardBit(3));
+  EXPECT_EQ(map.Find(chat).sessions, 0u);
+  EXPECT_EQ(map.Count(wire::TopicKind::kStream), 0u);
+
+  map.Join(chat, 1);
+  EXPECT_EQ(map.Find(chat).shards, ShardBit(1) | ShardBit(3));
+  map.Untap(chat, 3);
+  EXPECT_EQ(map.Find(chat).shards, ShardBit(1) | ShardBit(3));
+  map.Untap(chat, 3);
+  EXPECT_EQ(map.Find(chat).shards, ShardBit(1));
+}
+
 }  // namespace
 }  // namespace carillon::hub

@@ -86,5 +86,24 @@ TEST_F(ReportsTest, TheSlowestSessionsAreListedWithWhatItCostThem) {
   EXPECT_TRUE(node_.On(0, [](Shard& shard) { return ListSlow(shard, 1, 10); }).empty());  // of another app
 }
 
+// When thousands are slow there is least time for it.
+TEST_F(ReportsTest, OfTheSlowestOnlyThoseThatAreListedAreDescribed) {
+  std::vector<std::unique_ptr<FakeSession>> slow;
+  for (int i = 0; i < 20; ++i) {
+    slow.push_back(std::make_unique<FakeSession>(node_, 0, FakeSession::Options{.streams = {"chat"}, .blocked = true}));
+  }
+  ASSERT_TRUE(node_.node().Publish(StreamTopic("chat"), test::MakeFrame("x", "chat", 100)).ok());
+  node_.Settle();
+
+  EXPECT_EQ(node_.On(0, [](Shard& shard) { return ListSlow(shard, wire::kDefaultApp, 3); }).size(), 3u);
+
+  int asked = 0;
+  node_.On(0, [&](Shard&) {
+    for (const auto& session : slow) asked += session->asked_for_peer();
+    return 0;
+  });
+  EXPECT_EQ(asked, 3);
+}
+
 }  // namespace
 }  // namespace carillon::hub

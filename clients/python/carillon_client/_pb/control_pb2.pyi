@@ -196,16 +196,22 @@ class GetPresenceRequest(_message.Message):
     def __init__(self, stream: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., count_only: bool = ..., app: _Optional[str] = ...) -> None: ...
 
 class GetPresenceResponse(_message.Message):
-    __slots__ = ["count", "counts_only", "members", "next_page_token"]
+    __slots__ = ["count", "counts_only", "members", "next_page_token", "nodes_answered", "nodes_expected", "partial"]
     COUNTS_ONLY_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     count: int
     counts_only: bool
     members: _containers.RepeatedCompositeFieldContainer[PresenceMember]
     next_page_token: str
-    def __init__(self, members: _Optional[_Iterable[_Union[PresenceMember, _Mapping]]] = ..., count: _Optional[int] = ..., next_page_token: _Optional[str] = ..., counts_only: bool = ...) -> None: ...
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
+    def __init__(self, members: _Optional[_Iterable[_Union[PresenceMember, _Mapping]]] = ..., count: _Optional[int] = ..., next_page_token: _Optional[str] = ..., counts_only: bool = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class KickRequest(_message.Message):
     __slots__ = ["app", "code", "reason", "session_id", "stream", "user_id"]
@@ -246,12 +252,18 @@ class ListBlockedUsersRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class ListBlockedUsersResponse(_message.Message):
-    __slots__ = ["next_page_token", "users"]
+    __slots__ = ["next_page_token", "nodes_answered", "nodes_expected", "partial", "users"]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     USERS_FIELD_NUMBER: _ClassVar[int]
     next_page_token: str
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
     users: _containers.RepeatedCompositeFieldContainer[BlockedUser]
-    def __init__(self, users: _Optional[_Iterable[_Union[BlockedUser, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+    def __init__(self, users: _Optional[_Iterable[_Union[BlockedUser, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class ListMessagesRequest(_message.Message):
     __slots__ = ["after", "app", "page_size", "page_token", "stream", "user_id"]
@@ -270,14 +282,20 @@ class ListMessagesRequest(_message.Message):
     def __init__(self, stream: _Optional[str] = ..., user_id: _Optional[str] = ..., after: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., app: _Optional[str] = ...) -> None: ...
 
 class ListMessagesResponse(_message.Message):
-    __slots__ = ["messages", "next_page_token", "position"]
+    __slots__ = ["messages", "next_page_token", "nodes_answered", "nodes_expected", "partial", "position"]
     MESSAGES_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    NODES_ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    NODES_EXPECTED_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     POSITION_FIELD_NUMBER: _ClassVar[int]
     messages: _containers.RepeatedCompositeFieldContainer[_envelope_pb2.Envelope]
     next_page_token: str
+    nodes_answered: int
+    nodes_expected: int
+    partial: bool
     position: _envelope_pb2.Position
-    def __init__(self, messages: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ...) -> None: ...
+    def __init__(self, messages: _Optional[_Iterable[_Union[_envelope_pb2.Envelope, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., position: _Optional[_Union[_envelope_pb2.Position, _Mapping]] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class PresenceMember(_message.Message):
     __slots__ = ["info", "join_time", "name", "sessions", "status", "text", "user_id"]
@@ -346,14 +364,18 @@ class PublishStreamRequest(_message.Message):
 class PublishStreamResponse(_message.Message):
     __slots__ = ["acked_to", "failures"]
     class Failure(_message.Message):
-        __slots__ = ["code", "message", "seq"]
+        __slots__ = ["code", "field", "message", "reason", "seq"]
         CODE_FIELD_NUMBER: _ClassVar[int]
+        FIELD_FIELD_NUMBER: _ClassVar[int]
         MESSAGE_FIELD_NUMBER: _ClassVar[int]
+        REASON_FIELD_NUMBER: _ClassVar[int]
         SEQ_FIELD_NUMBER: _ClassVar[int]
         code: int
+        field: str
         message: str
+        reason: str
         seq: int
-        def __init__(self, seq: _Optional[int] = ..., code: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
+        def __init__(self, seq: _Optional[int] = ..., code: _Optional[int] = ..., message: _Optional[str] = ..., reason: _Optional[str] = ..., field: _Optional[str] = ...) -> None: ...
     ACKED_TO_FIELD_NUMBER: _ClassVar[int]
     FAILURES_FIELD_NUMBER: _ClassVar[int]
     acked_to: int
