@@ -15,13 +15,14 @@ ROOMS = {
     "wire": ("gateway/wire", {"proto", "base"}),
     "dialect": ("gateway/dialect", {"proto", "base", "wire"}),
     "engine": ("gateway/engine", {"proto", "base", "wire"}),
-    "auth": ("gateway/auth", {"proto", "base", "wire"}),
-    "hooks": ("gateway/hooks", {"proto", "base", "wire", "auth"}),
+    "schema": ("gateway/schema", {"proto", "base", "wire"}),
+    "auth": ("gateway/auth", {"proto", "base", "wire", "schema"}),
+    "hooks": ("gateway/hooks", {"proto", "base", "wire", "schema", "auth"}),
     "hub": ("gateway/hub", {"proto", "base", "wire", "dialect", "engine", "auth"}),
-    "edge": ("gateway/edge", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub"}),
-    "control": ("control", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub"}),
-    "server": ("gateway/server", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub", "edge", "control"}),
-    "tools": ("tools", {"proto", "base", "wire", "dialect", "engine", "auth", "hooks", "hub", "edge", "control", "server"}),
+    "edge": ("gateway/edge", {"proto", "base", "wire", "dialect", "engine", "schema", "auth", "hooks", "hub"}),
+    "control": ("control", {"proto", "base", "wire", "dialect", "engine", "schema", "auth", "hooks", "hub"}),
+    "server": ("gateway/server", {"proto", "base", "wire", "dialect", "engine", "schema", "auth", "hooks", "hub", "edge", "control"}),
+    "tools": ("tools", {"proto", "base", "wire", "dialect", "engine", "schema", "auth", "hooks", "hub", "edge", "control", "server"}),
 }
 
 # Libraries: which rooms may include them at all, and whether in headers too.
