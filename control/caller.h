@@ -39,6 +39,9 @@ class Caller {
   // The apps that there are and that the key is for. They live as long as this.
   std::vector<const auth::App*> Apps() const;
 
+  // The app of an address that TopicOf made.
+  const auth::App& AppOf(const wire::Topic& topic) const { return *apps_->Find(topic.app); }
+
   // Whether the key is for a stream.
   bool MaySee(const std::string& stream) const;
 

@@ -15,6 +15,7 @@
 #include "control/admin_service.h"
 #include "control/event_service.h"
 #include "control/reflection.h"
+#include "control/schema_service.h"
 #include "gateway/base/log.h"
 
 namespace carillon::control {
@@ -41,6 +42,7 @@ constexpr unsigned kLookAtFiles = 10;
 constexpr char kControlName[] = "carillon.v1.ControlService";
 constexpr char kEventsName[] = "carillon.v1.EventService";
 constexpr char kAdminName[] = "carillon.v1.AdminService";
+constexpr char kSchemasName[] = "carillon.v1.SchemaService";
 constexpr char kHealthName[] = "grpc.health.v1.Health";
 
 // gRPC's own messages join ours: on a terminal or in a collector, one format. Each that a stranger may cause, such as a
@@ -108,12 +110,13 @@ Status ControlServer::Start() {
   impl_->services.push_back(MakeControlService(impl_->context));
   impl_->services.push_back(MakeEventService(impl_->context));
   impl_->services.push_back(MakeAdminService(impl_->context));
+  impl_->services.push_back(MakeSchemaService(impl_->context));
   impl_->context.events.Start(impl_->context.node.engine());
   if (impl_->reflection) {
     // Naming a health message here is what links its descriptor into the binary, so that reflection can describe it.
     std::string health_proto = grpc::health::v1::HealthCheckRequest::descriptor()->file()->name();
-    for (auto& service :
-         MakeReflectionServices(impl_->context.keys, {kControlName, kEventsName, kAdminName, kHealthName})) {
+    for (auto& service : MakeReflectionServices(impl_->context.keys,
+                                                {kControlName, kEventsName, kAdminName, kSchemasName, kHealthName})) {
       impl_->services.push_back(std::move(service));
     }
   }

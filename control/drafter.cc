@@ -2,22 +2,19 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <map>
 
 #include "absl/container/flat_hash_set.h"
 #include "control/field_checks.h"
-#include "gateway/wire/json_check.h"
+#include "control/payload.h"
 #include "gateway/wire/new_envelope.h"
 
 namespace carillon::control {
 namespace {
 
-constexpr size_t kMaxEventBytes = 128;
 constexpr int kMaxMeta = 32;
 constexpr size_t kMaxMetaKeyBytes = 64;
 constexpr size_t kMaxMetaValueBytes = 1024;
@@ -30,11 +27,6 @@ constexpr int kMaxExcluded = 100;
 constexpr int kMaxLabels = 16;
 constexpr size_t kMaxLabelBytes = 256;
 constexpr std::chrono::hours kMaxLife{720};
-
-bool HasControl(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
-}
 
 bool IsMetaKey(std::string_view key) {
   return !key.empty() && key.size() <= kMaxMetaKeyBytes && std::all_of(key.begin(), key.end(), [](char c) {
@@ -55,52 +47,6 @@ Status CheckMeta(const google::protobuf::Map<std::string, std::string>& meta) {
     if (value.size() > kMaxMetaValueBytes) {
       return FieldError("event.meta", fmt::format("the value of {} has more than {} bytes", key, kMaxMetaValueBytes));
     }
-  }
-  return absl::OkStatus();
-}
-
-// Whether a Value is JSON. protobuf's own writer would recurse without asking, write a Value of no kind as nothing, and
-// numbers that are not finite as words.
-Status CheckValue(const google::protobuf::Value& value, int depth_left) {
-  constexpr char kField[] = "event.value";
-  if (value.kind_case() == google::protobuf::Value::KIND_NOT_SET) return FieldError(kField, "holds a value of no kind");
-  if (value.has_number_value() && !std::isfinite(value.number_value())) {
-    return FieldError(kField, "holds a number that is not finite, which JSON cannot say");
-  }
-  if ((value.has_struct_value() || value.has_list_value()) && depth_left == 0) {
-    return FieldError(kField, fmt::format("nests deeper than {}", wire::kMaxJsonDepth));
-  }
-  for (const auto& [key, field] : value.struct_value().fields()) RETURN_IF_ERROR(CheckValue(field, depth_left - 1));
-  for (const auto& entry : value.list_value().values()) RETURN_IF_ERROR(CheckValue(entry, depth_left - 1));
-  return absl::OkStatus();
-}
-
-Status ReadPayload(const v1::Event& event, size_t max_bytes, v1::Envelope* envelope) {
-  switch (event.payload_case()) {
-    case v1::Event::kJson:
-      if (event.json().size() <= max_bytes) RETURN_IF_ERROR(Prefixed("event.json", wire::CheckJson(event.json())));
-      envelope->set_json(event.json());
-      break;
-    case v1::Event::kValue: {
-      RETURN_IF_ERROR(CheckValue(event.value(), wire::kMaxJsonDepth));
-      auto status = google::protobuf::util::MessageToJsonString(event.value(), envelope->mutable_json());
-      if (!status.ok()) return FieldError("event.value", "cannot be written as JSON");
-      break;
-    }
-    case v1::Event::kBinary:
-      envelope->set_binary(event.binary());
-      break;
-    case v1::Event::kMessage:
-      return absl::UnimplementedError(
-          "event.message: typed payloads need registered schemas, which this version lacks");
-    case v1::Event::PAYLOAD_NOT_SET:
-      break;
-  }
-  size_t bytes = envelope->has_binary() ? (envelope->binary().size() + 2) / 3 * 4 : envelope->json().size();
-  if (bytes > max_bytes) {
-    return FieldError("event", fmt::format("the payload has {} bytes as clients receive it; the limit is {} "
-                                           "(config: limits.max_publish_bytes)",
-                                           bytes, max_bytes));
   }
   return absl::OkStatus();
 }
@@ -213,12 +159,10 @@ uint64_t FingerprintOf(const v1::Event& event, std::string_view stream, v1::Publ
 
 }  // namespace
 
-StatusOr<Draft> Drafter::Make(std::vector<wire::Topic> topics, const v1::Event& event, std::string_view stream,
-                              const v1::PublishOptions& options, bool stream_subscribers_only) {
-  if (event.name().empty()) return FieldError("event.name", "an event needs a name");
-  if (event.name().size() > kMaxEventBytes || HasControl(event.name())) {
-    return FieldError("event.name", fmt::format("1 to {} bytes without control characters", kMaxEventBytes));
-  }
+StatusOr<Draft> Drafter::Make(const Caller& caller, std::vector<wire::Topic> topics, const v1::Event& event,
+                              const std::string& stream, const v1::PublishOptions& options,
+                              bool stream_subscribers_only) {
+  RETURN_IF_ERROR(CheckEventName(event.name()));
   RETURN_IF_ERROR(CheckMeta(event.meta()));
   Draft draft;
   draft.topics = std::move(topics);
@@ -246,7 +190,8 @@ StatusOr<Draft> Drafter::Make(std::vector<wire::Topic> topics, const v1::Event& 
   terms.stream_subscribers_only = stream_subscribers_only;
 
   v1::Envelope envelope = wire::NewEnvelope(stream, event.name(), now);
-  RETURN_IF_ERROR(ReadPayload(event, max_publish_bytes_, &envelope));
+  schema::Registry& schemas = *caller.AppOf(draft.topics.front()).schemas;
+  RETURN_IF_ERROR(ReadPayload(event, stream, schemas, max_publish_bytes_, &envelope));
   *envelope.mutable_meta() = event.meta();
   if (!draft.request_id.empty()) draft.fingerprint = FingerprintOf(event, stream, options);
   auto kept = AnyTerms(terms) ? std::make_shared<const wire::Terms>(std::move(terms)) : nullptr;
@@ -259,7 +204,7 @@ StatusOr<Draft> Drafter::Read(const v1::BroadcastToUserRequest& request, const C
   ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kUserStream));
   ASSIGN_OR_RETURN(wire::Topic topic,
                    caller.TopicOf(request.app(), wire::TopicKind::kUser, request.user_id(), NarrowedBy(request)));
-  return Make({std::move(topic)}, request.event(), stream, request.options(), !NarrowedBy(request).empty());
+  return Make(caller, {std::move(topic)}, request.event(), stream, request.options(), !NarrowedBy(request).empty());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastToUsersRequest& request, const Caller& caller) {
@@ -276,27 +221,27 @@ StatusOr<Draft> Drafter::Read(const v1::BroadcastToUsersRequest& request, const 
     topics.push_back(std::move(topic));
   }
   ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kUserStream));
-  return Make(std::move(topics), request.event(), stream, request.options(), !NarrowedBy(request).empty());
+  return Make(caller, std::move(topics), request.event(), stream, request.options(), !NarrowedBy(request).empty());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastStreamRequest& request, const Caller& caller) {
   RETURN_IF_ERROR(CheckStream("stream", request.stream()));
   ASSIGN_OR_RETURN(wire::Topic topic, caller.TopicOf(request.app(), wire::TopicKind::kStream, request.stream()));
   std::string stream = topic.name;
-  return Make({std::move(topic)}, request.event(), stream, request.options());
+  return Make(caller, {std::move(topic)}, request.event(), stream, request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::BroadcastAllRequest& request, const Caller& caller) {
   ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kAllStream));
   ASSIGN_OR_RETURN(wire::Topic topic, caller.TopicOf(request.app(), wire::TopicKind::kEveryone, ""));
-  return Make({std::move(topic)}, request.event(), stream, request.options());
+  return Make(caller, {std::move(topic)}, request.event(), stream, request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::SendToSessionRequest& request, const Caller& caller) {
   RETURN_IF_ERROR(CheckSession("session_id", request.session_id()));
   ASSIGN_OR_RETURN(std::string stream, StreamSaid(request, caller, wire::kSessionStream));
   ASSIGN_OR_RETURN(wire::Topic topic, caller.TopicOf(request.app(), wire::TopicKind::kSession, request.session_id()));
-  return Make({std::move(topic)}, request.event(), stream, request.options());
+  return Make(caller, {std::move(topic)}, request.event(), stream, request.options());
 }
 
 StatusOr<Draft> Drafter::Read(const v1::PublishItem& item, const Caller& caller) {

@@ -11,8 +11,8 @@
 #include "gateway/wire/topic.h"
 
 // The door for messages: each request is checked here, whole and once, and becomes a value that the rooms behind may
-// trust. Errors are INVALID_ARGUMENT naming the field, or what Caller says. Pure but for the ids of messages; any
-// thread.
+// trust. Errors are INVALID_ARGUMENT naming the field, what ReadPayload says, or what Caller says. Pure but for the ids
+// of messages and the counters of schemas; any thread.
 namespace carillon::control {
 
 // A message on its way: to whom, what, and how.
@@ -38,10 +38,13 @@ class Drafter {
   StatusOr<Draft> Read(const v1::SendToSessionRequest& request, const Caller& caller);
   StatusOr<Draft> Read(const v1::PublishItem& item, const Caller& caller);
 
+  size_t max_publish_bytes() const { return max_publish_bytes_; }
+
  private:
   // The message itself, on `stream`, to `topics`.
-  StatusOr<Draft> Make(std::vector<wire::Topic> topics, const v1::Event& event, std::string_view stream,
-                       const v1::PublishOptions& options, bool stream_subscribers_only = false);
+  StatusOr<Draft> Make(const Caller& caller, std::vector<wire::Topic> topics, const v1::Event& event,
+                       const std::string& stream, const v1::PublishOptions& options,
+                       bool stream_subscribers_only = false);
 
   const size_t max_publish_bytes_;
 };

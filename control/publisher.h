@@ -32,6 +32,8 @@ class Publisher {
 
   void Collect(MetricsWriter& writer, const auth::Apps& apps) const;
 
+  size_t max_publish_bytes() const { return drafter_.max_publish_bytes(); }
+
  private:
   friend class ResumablePublish;
 

@@ -13,7 +13,7 @@
 set -eu
 
 # config.proto is missing on purpose: it describes the server's own settings and is no part of the API.
-protos="carillon/v1/envelope.proto carillon/v1/control.proto carillon/v1/events.proto carillon/v1/admin.proto carillon/v1/hooks.proto"
+protos="carillon/v1/envelope.proto carillon/v1/control.proto carillon/v1/events.proto carillon/v1/admin.proto carillon/v1/schema.proto carillon/v1/hooks.proto"
 
 # Every generator is pinned, since its version is part of what it writes. protoc 3.21 because the Python code of that
 # release works with protobuf runtimes from 4.21 on, while newer code refuses older runtimes.

@@ -16,6 +16,7 @@ import (
 
 	carillon "carillon.dev/clients/go"
 	"carillon.dev/clients/go/carillontest"
+	"carillon.dev/clients/go/carillonv1"
 	"carillon.dev/clients/go/internal/browser"
 )
 
@@ -341,12 +342,23 @@ func TestOptionsOfTimeAndHistoryArePassedOn(t *testing.T) {
 func ptr[T any](value T) *T { return &value }
 
 func TestATypedMessageGoesAsAny(t *testing.T) {
-	// Gateways know no schemas yet, so that the refusal is what shows it.
-	_, err := connected(t).BroadcastStream(t.Context(), fresh("chat"), carillon.Event{
+	client, stream := connected(t), fresh("log")
+
+	_, err := client.BroadcastStream(t.Context(), stream, carillon.Event{
 		Name: "typed", Data: structpb.NewStringValue("hello"),
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, unknown := client.BroadcastStream(t.Context(), stream, carillon.Event{Name: "typed", Data: &carillonv1.Event{}})
 
-	requireCode(t, err, codes.Unimplemented)
+	messages := collect(t, client.ListMessages(t.Context(), carillon.Stream(stream)))
+	if len(messages) != 1 || string(messages[0].Data) != `"hello"` {
+		t.Errorf("%+v", messages)
+	}
+	if failed := requireCode(t, unknown, codes.FailedPrecondition); failed.Reason != "TYPE_UNKNOWN" {
+		t.Errorf("%+v", failed)
+	}
 }
 
 func TestRawJSONGoesAsItIs(t *testing.T) {

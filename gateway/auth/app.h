@@ -14,6 +14,7 @@
 #include "gateway/auth/verifier.h"
 #include "gateway/base/live.h"
 #include "gateway/base/string_map.h"
+#include "gateway/schema/registry.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::auth {
@@ -26,8 +27,9 @@ struct HookRules {
   std::chrono::milliseconds lifetime{3'600'000};
 };
 
-// One tenant: who may connect to it, and how much of the gateway it may use. Immutable but for its verifier, which
-// outlives it: loaded again, the configuration describes the app anew, and who is kept out of it stays kept out.
+// One tenant: who may connect to it, and how much of the gateway it may use. Immutable but for its verifier
+// and its schemas, which outlive it: loaded again, the configuration describes the app anew, and who is kept out of it
+// stays kept out, as what backends registered stays registered.
 struct App {
   wire::AppId id = wire::kDefaultApp;
   std::string name{wire::kDefaultAppName};
@@ -42,6 +44,7 @@ struct App {
   bool fold_names = false;            // streams are named in lower case, however they are written
   Catalogue catalogue;                // who may do what with its streams
   ClientEvents client_events;         // and what becomes of what is said to none of them
+  std::shared_ptr<schema::Registry> schemas = std::make_shared<schema::Registry>();  // what payloads must be
 
   bool is_default() const { return id == wire::kDefaultApp; }
 

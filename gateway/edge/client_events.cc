@@ -80,7 +80,7 @@ std::variant<dialect::Command, dialect::Refusal> SyncOf(const json::object& data
 // What a backend makes of an event: changes it, or answers the client, who then gets nothing else; false then.
 bool TakeVerdict(hub::Session& session, const Answers& known, dialect::Publish* event) {
   if (!known.event.has_value()) {
-    Refuse(session, event->id, Unanswered(absl::UnavailableError("the rules have changed: say it again")));
+    Refuse(session, event->id, RulesHaveChanged());
   } else if (!known.event->ok()) {
     Refuse(session, event->id, Unanswered(known.event->status()));
   } else if (const auto* refusal = std::get_if<hooks::Refusal>(&**known.event)) {

@@ -176,7 +176,7 @@ void CommandHandler::Handle(hub::Session& session, SessionState& state, wire::Op
   LookAtSize(session, state, *app, payload.size());
   dialect::Command command = session.settings().dialect->Parse(opcode, payload);
   if (app->fold_names) FoldNames(&command);
-  if (session.tapped() && !state.keys_are_fresh) [[unlikely]]
+  if (session.tapped() && !state.again) [[unlikely]]
     ShowSaid(session, command, payload.size());
   std::visit(
       [&](const auto& kind) {

@@ -4,10 +4,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "gateway/edge/event_rates.h"
 #include "gateway/edge/refusals.h"
 #include "gateway/hub/shard.h"
+#include "gateway/schema/registry.h"
 #include "gateway/wire/new_envelope.h"
 
 namespace carillon::edge {
@@ -42,6 +44,23 @@ void Send(hub::Session& session, const dialect::Publish& command, const std::map
   if (!command.id.empty()) session.Reply(done);
 }
 
+// Why the payload is not what the event is bound to, or nothing; it is then as it is published.
+std::optional<dialect::Refusal> CheckType(schema::Registry& schemas, dialect::Publish* said) {
+  std::shared_ptr<const schema::Schemas> now = schemas.Get();
+  const schema::Binding* bound = now == nullptr ? nullptr : now->Find(said->stream, said->event);
+  if (bound == nullptr) return std::nullopt;
+  schema::Checked checked = now->CheckJson(bound->type, said->json);
+  schemas.Count(checked.ok());
+  if (checked.type_unknown) return dialect::Refusal{"bad_data", "the type of this event is not there now", true};
+  if (checked.ok()) {
+    said->json = std::move(checked.json);
+    return std::nullopt;
+  }
+  const schema::Violation& first = checked.violations.front();
+  std::string field = first.field.empty() ? "data" : fmt::format("data.{}", first.field);
+  return dialect::Refusal{"bad_data", fmt::format("{}: {}", field, first.description)};
+}
+
 }  // namespace
 
 bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& app, LimitWarnings* warnings,
@@ -69,27 +88,24 @@ bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& 
     return refuse({"too_big", fmt::format("\"data\" has {} bytes here, and at most {} are let through",
                                           command.json.size(), rule.max_payload_bytes)});
   }
+  dialect::Publish said = command;
   if (state.known == nullptr) {
     Turn turn{fmt::format("publish {} {}", rule.pattern, event->event), fmt::format("of {}", event->event), event->rate,
               "streams[].publish.events[].rate"};
     if (auto refusal = TakeTurn(session, state, app, warnings, turn)) return refuse(*std::move(refusal));
-    if (!rule.publish_hook.empty()) {
-      *question = MayPublish(app, session, rule.publish_hook, command);
-      return false;
-    }
+  } else if (!rule.publish_hook.empty()) {
+    if (!state.known->publish.has_value()) return refuse(RulesHaveChanged());
+    const auto& verdict = *state.known->publish;
+    if (!verdict.ok()) return refuse(Unanswered(verdict.status()));
+    if (const auto* refusal = std::get_if<hooks::Refusal>(&*verdict)) return refuse(Rejected(*refusal));
+    Change(std::get<hooks::Accept>(*verdict), &said);
   }
-  if (rule.publish_hook.empty()) {
-    Send(session, command, *imposed);
+  if (auto refusal = CheckType(*app.schemas, &said)) return refuse(*std::move(refusal));
+  if (state.known == nullptr && !rule.publish_hook.empty()) {
+    *question = MayPublish(app, session, rule.publish_hook, said);
     return false;
   }
-  if (!state.known->publish.has_value())
-    return refuse(Unanswered(absl::UnavailableError("the rules have changed: say it again")));
-  const auto& verdict = *state.known->publish;
-  if (!verdict.ok()) return refuse(Unanswered(verdict.status()));
-  if (const auto* refusal = std::get_if<hooks::Refusal>(&*verdict)) return refuse(Rejected(*refusal));
-  dialect::Publish changed = command;
-  Change(std::get<hooks::Accept>(*verdict), &changed);
-  Send(session, changed, *imposed);
+  Send(session, said, *imposed);
   return false;
 }
 

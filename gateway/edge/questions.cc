@@ -138,6 +138,10 @@ dialect::Refusal Unanswered(const Status& status) {
   return {"unavailable", MessageOf(status), true, kUnansweredWaitMs};
 }
 
+dialect::Refusal RulesHaveChanged() {
+  return {"unavailable", "the rules have changed meanwhile: say it again", true, kUnansweredWaitMs};
+}
+
 dialect::Refusal Rejected(const hooks::Refusal& refusal) {
   return {"rejected", refusal.message.empty() ? "the backend has refused it" : refusal.message};
 }

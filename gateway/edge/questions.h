@@ -67,6 +67,9 @@ void Change(const hooks::Accept& accept, dialect::Publish* said);
 // Why a question has no answer, for the client. Temporary.
 dialect::Refusal Unanswered(const Status& status);
 
+// A question is not answered because it was another one when it was asked.
+dialect::Refusal RulesHaveChanged();
+
 // What a backend says no with, where it says nothing else.
 dialect::Refusal Rejected(const hooks::Refusal& refusal);
 

@@ -4,6 +4,7 @@
 
 #include "gateway/base/check.h"
 #include "gateway/server/build_options.h"
+#include "gateway/server/schema_files.h"
 
 namespace carillon::server {
 namespace {
@@ -47,6 +48,8 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
   Known& known = Know(first.name, loaded.tokens);  // the first of all, so that it is number 0
   first.id = known.id;
   first.tokens = known.tokens;
+  first.schemas = known.schemas;
+  first.schemas->Configure(loaded.schemas, SchemaLimitsOf(config.limits()));
   first.origins = OriginsOf(config.edge().allowed_origins());
   first.cookie = config.auth().cookie();
   first.hook = HookRulesOf(config.auth().hook());
@@ -64,6 +67,8 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
     app.key = from.key().empty() ? from.name() : from.key();
     app.origins = OriginsOf(from.allowed_origins());
     app.tokens = other.tokens;
+    app.schemas = other.schemas;
+    app.schemas->Configure(loaded.app_schemas[static_cast<size_t>(i)], SchemaLimitsOf(config.limits()));
     app.cookie = from.auth().cookie();
     app.hook = HookRulesOf(from.auth().hook());
     app.connections = from.limits().connections();
@@ -77,6 +82,7 @@ auth::Apps AppRegistry::Build(const LoadedConfig& loaded) {
   for (auto& [name, each] : known_) {
     if (each.there || std::find(before.begin(), before.end(), each.id) == before.end()) continue;
     each.tokens->SetRules({});
+    each.schemas->Clear();
     gone_.push_back(each.id);
   }
   return auth::Apps(std::move(apps));
@@ -91,7 +97,10 @@ void AppRegistry::Stop() {
 }
 
 void AppRegistry::Collect(MetricsWriter& writer) const {
-  for (const auto& [name, known] : known_) known.tokens->Collect(writer, name);
+  for (const auto& [name, known] : known_) {
+    known.tokens->Collect(writer, name);
+    known.schemas->Collect(writer, name);
+  }
 }
 
 }  // namespace carillon::server

@@ -12,9 +12,9 @@
 
 namespace carillon::server {
 
-// The apps that this process has known. Each keeps its number and its verifier for good, also while no configuration
-// names it: nobody else gets its topics, and who was kept out of it stays kept out.
-// Thread: one, but for Collect's writer.
+// The apps that this process has known. Each keeps its number, its verifier and its schemas for good, also while no
+// configuration names it: nobody else gets its topics, and who was kept out of it stays kept out. Thread: one, but for
+// Collect's writer.
 class AppRegistry {
  public:
   // Why the apps of a configuration have no room beside those that were known, or OK.
@@ -38,6 +38,7 @@ class AppRegistry {
   struct Known {
     wire::AppId id;
     std::shared_ptr<auth::Verifier> tokens;
+    std::shared_ptr<schema::Registry> schemas = std::make_shared<schema::Registry>();
     bool there = false;
   };
 

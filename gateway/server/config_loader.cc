@@ -14,6 +14,7 @@
 #include "gateway/server/config_rules.h"
 #include "gateway/server/config_values.h"
 #include "gateway/server/hook_rules.h"
+#include "gateway/server/schema_files.h"
 #include "gateway/server/tls_files.h"
 #include "gateway/server/token_rules.h"
 #include "gateway/wire/topic.h"
@@ -73,6 +74,7 @@ class Loader {
       CheckControlTls(loaded_.config.control().tls(), problem, &loaded_.warnings);
     }
     loaded_.backends = BackendsOf(loaded_.config, problem);
+    LoadSchemas(problem);
     loaded_.tokens = TokenRulesOf(loaded_.config.auth(), problem);
     loaded_.tokens.claims.fold_names = loaded_.config.fold_names();
     for (int i = 0; i < loaded_.config.apps_size(); ++i) {
@@ -92,6 +94,21 @@ class Loader {
   }
 
  private:
+  // Who does not serve has no use for the files.
+  void LoadSchemas(const std::function<void(const std::string&, const std::string&)>& problem) {
+    const v1::Config& config = loaded_.config;
+    loaded_.app_schemas.resize(static_cast<size_t>(config.apps_size()));
+    if (!sources_.to_serve) return;
+    loaded_.schemas = SchemasOf(config.schemas(), config.limits(), config.fold_names(), problem);
+    for (int i = 0; i < config.apps_size(); ++i) {
+      loaded_.app_schemas[static_cast<size_t>(i)] =
+          SchemasOf(config.apps(i).schemas(), config.limits(), config.apps(i).fold_names(),
+                    [&problem, i](const std::string& path, const std::string& message) {
+                      problem(fmt::format("apps[{}].{}", i, path), message);
+                    });
+    }
+  }
+
   // --- The file ---
 
   std::string At(const YAML::Mark& mark) const {

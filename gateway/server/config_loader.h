@@ -10,6 +10,7 @@
 #include "gateway/base/status.h"
 #include "gateway/edge/tls.h"
 #include "gateway/hooks/backend.h"
+#include "gateway/schema/registry.h"
 
 namespace carillon::server {
 
@@ -24,10 +25,12 @@ struct ConfigSources {
 
 struct LoadedConfig {
   v1::Config config;
-  auth::TokenRules tokens;                    // of config.auth, with the keys that its files held
-  std::vector<auth::TokenRules> app_tokens;   // those of config.apps, one each
-  std::vector<hooks::BackendRules> backends;  // of config.hooks, with what their files held
-  edge::TlsContextPtr tls;                    // of config.edge.tls; null: none
+  auth::TokenRules tokens;                      // of config.auth, with the keys that its files held
+  std::vector<auth::TokenRules> app_tokens;     // those of config.apps, one each
+  schema::Configured schemas;                   // of config.schemas, with what its files held
+  std::vector<schema::Configured> app_schemas;  // those of config.apps, one each
+  std::vector<hooks::BackendRules> backends;    // of config.hooks, with what their files held
+  edge::TlsContextPtr tls;                      // of config.edge.tls; null: none
   std::vector<std::string> warnings;
 };
 

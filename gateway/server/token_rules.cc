@@ -152,12 +152,12 @@ StatusOr<auth::KeySet> ReadJwkFile(const std::string& path) {
   return auth::KeySet::FromJwks(text, std::nullopt, &left_out);
 }
 
-StatusOr<std::string> ReadKeyFile(const std::string& path) {
+StatusOr<std::string> ReadKeyFile(const std::string& path, size_t max_bytes) {
   struct stat info {};
   if (::stat(path.c_str(), &info) != 0) return InvalidArgument("{}: {}", path, std::strerror(errno));
   if (!S_ISREG(info.st_mode)) return InvalidArgument("{}: is not a file", path);
-  if (static_cast<size_t>(info.st_size) > auth::kMaxJwksBytes) {
-    return InvalidArgument("{}: has more than {} bytes", path, auth::kMaxJwksBytes);
+  if (static_cast<size_t>(info.st_size) > max_bytes) {
+    return InvalidArgument("{}: has more than {} bytes", path, max_bytes);
   }
   std::ifstream in(path, std::ios::binary);
   std::string text(static_cast<size_t>(info.st_size), '\0');

@@ -16,7 +16,7 @@ auth::TokenRules TokenRulesOf(const v1::AuthConfig& config,
 // The keys of a file that holds one JWK, or a JWK Set.
 StatusOr<auth::KeySet> ReadJwkFile(const std::string& path);
 
-// A file of at most auth::kMaxJwksBytes. INVALID_ARGUMENT says why it cannot be read.
-StatusOr<std::string> ReadKeyFile(const std::string& path);
+// A file of at most `max_bytes`. INVALID_ARGUMENT says why it cannot be read.
+StatusOr<std::string> ReadKeyFile(const std::string& path, size_t max_bytes = auth::kMaxJwksBytes);
 
 }  // namespace carillon::server

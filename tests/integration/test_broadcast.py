@@ -264,13 +264,15 @@ def test_ready_json_is_sent_byte_for_byte(
     assert f'"data":{payload},"meta"'.encode() in browser.next_message().payload
 
 
-def test_typed_payloads_are_not_spoken_yet(control: Control) -> None:
-    """UNIMPLEMENTED, with a reason for programs."""
-    request = pb.BroadcastStreamRequest(stream="a", event=Event(name="note", message=any_pb2.Any()))
+def test_a_typed_payload_needs_a_type(control: Control) -> None:
+    """One that is registered: see test_typed_events.py."""
+    def refused(**fields: str) -> Any:
+        request = pb.BroadcastStreamRequest(stream="a", event=Event(name="note", message=any_pb2.Any(**fields)))
+        return control.refused("BroadcastStream", request)
 
-    refusal = control.refused("BroadcastStream", request)
-
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNIMPLEMENTED, "NOT_SUPPORTED")
+    assert refused().fields == ["event.message.type_url"]
+    unknown = refused(type_url="type.googleapis.com/shop.v1.Order")
+    assert (unknown.code, unknown.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "TYPE_UNKNOWN")
 
 
 def test_annotations_arrive_in_meta(

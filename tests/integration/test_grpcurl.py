@@ -43,6 +43,7 @@ def test_list_names_every_service(grpcurl: Callable[..., Any]) -> None:
         "carillon.v1.AdminService",
         "carillon.v1.ControlService",
         "carillon.v1.EventService",
+        "carillon.v1.SchemaService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",
@@ -54,6 +55,7 @@ def test_list_names_every_service(grpcurl: Callable[..., Any]) -> None:
     ("carillon.v1.BroadcastToUserRequest", "string user_id = 1;"),
     ("carillon.v1.Event", "oneof payload"),
     ("carillon.v1.AdminService", "rpc TopSlow"),
+    ("carillon.v1.SchemaService", "rpc BindStream"),
     ("grpc.health.v1.Health", "rpc Check"),
     ("grpc.reflection.v1.ServerReflection", "rpc ServerReflectionInfo"),
 ])  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import shlex
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import shop
 from support.gateway import Gateway, token
 from support.patience import PATIENCE
 from support.ws import Browser, with_query
@@ -37,7 +39,14 @@ def test_a_recipe(
     gateway: Gateway, grpcurl_program: str, connect: Callable[..., Browser], recipe: str
 ) -> None:
     browser = connect(with_query("/ws", streams="chat,room-7,presence-room", token=token("alice")))
-    words = shlex.split(recipe.replace("$SESSION", browser.session).replace("localhost:7311", gateway.control))
+    named = {
+        "$SESSION": browser.session,
+        "$DESCRIPTORS": base64.b64encode(shop.descriptors()).decode(),
+        "localhost:7311": gateway.control,
+    }
+    for name, meant in named.items():
+        recipe = recipe.replace(name, meant)
+    words = shlex.split(recipe)
     command = [grpcurl_program, *words[1:]]
     if words[-1].endswith(("/Watch", "/Tail")):  # ends when somebody ends it
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as watching:

@@ -156,7 +156,9 @@ type Event_Binary struct {
 }
 
 type Event_Message struct {
-	// A typed message, for streams with a registered schema. Answers UNIMPLEMENTED until schemas can be registered.
+	// A message of a registered type (SchemaService), which clients receive as the proto3 JSON of it: 64-bit integers as
+	// strings, names in lowerCamelCase, fields without a value there with their zero. FAILED_PRECONDITION (TYPE_UNKNOWN)
+	// where no set has the type.
 	Message *anypb.Any `protobuf:"bytes,5,opt,name=message,proto3,oneof"`
 }
 

@@ -12,7 +12,6 @@ from google.protobuf.duration_pb2 import Duration
 from carillon_client import (
     Aborted,
     AlreadyExists,
-    CarillonError,
     Client,
     FailedPrecondition,
     InvalidArgument,
@@ -24,6 +23,7 @@ from carillon_client import (
     PresenceStatus,
     Selector,
 )
+from carillon_client._pb import envelope_pb2
 from carillon_client.testing import KEY, Gateway
 
 Connect = Callable[..., Browser]
@@ -214,9 +214,11 @@ def test_ready_json_and_typed_messages(client: Client, connect: Connect, fresh: 
     assert browser.receive()["data"] == {"order": 42}
     with pytest.raises(InvalidArgument):
         client.broadcast_stream(stream, event="said", data=Json("{"))
-    with pytest.raises(CarillonError) as caught:  # until schemas can be registered
-        client.broadcast_stream(stream, event="said", data=Duration(seconds=1))
-    assert caught.value.reason == "NOT_SUPPORTED"
+    client.broadcast_stream(stream, event="said", data=Duration(seconds=1))
+    assert browser.receive()["data"] == "1s"
+    with pytest.raises(FailedPrecondition) as caught:  # of a type that nobody has registered
+        client.broadcast_stream(stream, event="said", data=envelope_pb2.Event())
+    assert caught.value.reason == "TYPE_UNKNOWN"
 
 
 def test_an_app_that_is_not_there(make_client: Make, gateway: Gateway) -> None:

@@ -11,6 +11,7 @@
 #include "gateway/wire/envelope_json.h"
 #include "gateway/wire/json_check.h"
 #include "tests/support/apps.h"
+#include "tests/support/shop_set.h"
 
 namespace carillon::control {
 namespace {
@@ -120,8 +121,82 @@ TEST_F(DrafterPayloadTest, ValuesNest32Deep) {
   EXPECT_EQ(Payload(nested(90, true)), "error: event.value");
 }
 
-TEST_F(DrafterPayloadTest, TypedMessagesAreForLater) {
-  EXPECT_EQ(Read(Event("message {}")).status().code(), absl::StatusCode::kUnimplemented);
+// --- Typed events ---
+
+class TypedPayloadTest : public DrafterPayloadTest {
+ protected:
+  TypedPayloadTest() {
+    EXPECT_TRUE(schemas().Register(test::SetOf(test::ShopFiles())).ok());
+    EXPECT_TRUE(schemas().Bind({"chat", "x", "shop.v1.Item"}).ok());
+  }
+
+  schema::Registry& schemas() { return *(*caller_.AppOf(""))->schemas; }
+
+  static v1::Event Message(const google::protobuf::Message& message) {
+    v1::Event event = Event();
+    event.mutable_message()->PackFrom(message);
+    return event;
+  }
+
+  static shop::v1::Item Item() {
+    shop::v1::Item item;
+    item.set_sku("a");
+    return item;
+  }
+
+  static constexpr char kItem[] = R"({"sku":"a","price":0,"count":0})";
+};
+
+TEST_F(TypedPayloadTest, EveryArmComesToTheSameJson) {
+  EXPECT_EQ(Payload(Event(R"(json: '{ "sku": "a" }')")), kItem);
+  EXPECT_EQ(Payload(Event("value { struct_value { fields { key: 'sku' value { string_value: 'a' } } } }")), kItem);
+  EXPECT_EQ(Payload(Message(Item())), kItem);
+}
+
+TEST_F(TypedPayloadTest, WhatIsWrongIsNamed) {
+  EXPECT_EQ(Payload(Event(R"(json: '{"price":"x"}')")), "error: event.json.price");
+  EXPECT_EQ(Payload(Event("json: '{'")), "error: event.json");
+  EXPECT_EQ(Payload(Event("value { struct_value { fields { key: 'y' value { bool_value: true } } } }")),
+            "error: event.value.y");
+  EXPECT_EQ(Payload(Event("value {}")), "error: event.value");
+  EXPECT_EQ(Payload(Event("binary: 'x'")), "error: event.binary");
+  EXPECT_EQ(Payload(Event()), "error: event");
+  EXPECT_EQ(Payload(Message(shop::v1::Order())), "error: event.message.type_url");
+  v1::Event bad = Message(Item());
+  bad.mutable_message()->set_value("\x0a\x01\xff");
+  EXPECT_EQ(Payload(bad), "error: event.message.sku");
+  Status status = Read(Event(R"(json: '{"price":"x","y":1}')")).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ReasonOf(status), "SCHEMA_MISMATCH");
+  EXPECT_EQ(MessageOf(status), "event.json.price: is \"x\", and a value of double is needed (Validate tells 1 more)");
+}
+
+TEST_F(TypedPayloadTest, ElsewherePayloadsAreFree) {
+  v1::Event free = Event("name: 'y' json: '{ \"price\":\"x\" }'");
+  EXPECT_EQ(Payload(free), R"({ "price":"x" })");
+  v1::Event typed = Message(Item());
+  typed.set_name("y");
+  EXPECT_EQ(Payload(typed), kItem) << "an Any of a type that is there";
+}
+
+TEST_F(TypedPayloadTest, TypesThatAreNotThere) {
+  v1::Event event = Event("name: 'y' message { type_url: 'type.googleapis.com/shop.v1.Missing' }");
+  Status status = Read(event).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(ReasonOf(status), "TYPE_UNKNOWN");
+  EXPECT_THAT(MessageOf(status), HasSubstr("shop.v1.Missing"));
+  EXPECT_EQ(Payload(Event("name: 'y' message {}")), "error: event.message.type_url");
+
+  // A configuration that is loaded again may leave a binding without its type: it refuses, rather than letting through.
+  schemas().Configure({{test::SetOf(test::ThingFiles("a"), "shop", true)}, {}}, {});
+  EXPECT_EQ(ReasonOf(Read(Event("json: '{}'")).status()), "TYPE_UNKNOWN");
+}
+
+TEST_F(TypedPayloadTest, TheResultIsBounded) {
+  schemas().Configure({}, {.max_publish_bytes = kMaxBytes});
+  std::string text(kMaxBytes - 10, 'x');
+  EXPECT_THAT(MessageOf(Read(Event("json: '{\"sku\":\"" + text + "\"}'")).status()),
+              HasSubstr("limits.max_publish_bytes"));
 }
 
 TEST_F(DrafterPayloadTest, SizeIsMeasuredAsClientsReceiveIt) {

@@ -19,6 +19,7 @@ LoadedConfig With(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     loaded.config.add_apps()->set_name(name);
     loaded.app_tokens.push_back(test::SecretRules());
+    loaded.app_schemas.emplace_back();
   }
   return loaded;
 }
