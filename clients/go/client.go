@@ -31,6 +31,7 @@ type Client struct {
 	control carillonv1.ControlServiceClient
 	admin   carillonv1.AdminServiceClient
 	events  carillonv1.EventServiceClient
+	schemas carillonv1.SchemaServiceClient
 	app     string
 	timeout time.Duration
 	retries int
@@ -59,6 +60,7 @@ func New(addr string, opts ...Option) (*Client, error) {
 		control: carillonv1.NewControlServiceClient(conn),
 		admin:   carillonv1.NewAdminServiceClient(conn),
 		events:  carillonv1.NewEventServiceClient(conn),
+		schemas: carillonv1.NewSchemaServiceClient(conn),
 		app:     o.app,
 		timeout: o.timeout,
 		retries: o.retries,

@@ -19,7 +19,7 @@ type Event struct {
 	//	nil                arrives as null
 	//	json.RawMessage    ready JSON, checked by the gateway and sent byte for byte
 	//	[]byte             JSON clients receive a base64 string
-	//	proto.Message      a typed message, for gateways that know its schema; others answer codes.Unimplemented
+	//	proto.Message      a message of a type that the gateway knows: see [Client.RegisterDescriptors]
 	//	anything else      goes through json.Marshal
 	//
 	// At most 512 KiB of text, unless the gateway is configured otherwise. Where the same data goes out many times,

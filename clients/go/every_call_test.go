@@ -16,7 +16,7 @@ func TestEveryCallHasAMethod(t *testing.T) {
 	client := reflect.TypeFor[*carillon.Client]()
 	for _, file := range []protoreflect.FileDescriptor{
 		carillonv1.File_carillon_v1_control_proto, carillonv1.File_carillon_v1_admin_proto,
-		carillonv1.File_carillon_v1_events_proto,
+		carillonv1.File_carillon_v1_events_proto, carillonv1.File_carillon_v1_schema_proto,
 	} {
 		methods := file.Services().Get(0).Methods()
 		for i := range methods.Len() {

@@ -73,6 +73,16 @@ from carillon_client.results import (
     Unsubscribed,
     UsersReceipt,
 )
+from carillon_client.schema_calls import descriptors_of
+from carillon_client.schema_results import (
+    Binding,
+    DescriptorSet,
+    Registered,
+    Schemas,
+    SchemaType,
+    Validation,
+    Violation,
+)
 from carillon_client.tail import Tail
 from carillon_client.tailing import TailBegun, TailEnd, TailFrame
 from carillon_client.watch import Watch
@@ -87,6 +97,7 @@ __all__ = [
     "AsyncWatch",
     "Backlog",
     "Batcher",
+    "Binding",
     "BlockedUser",
     "CarillonError",
     "Cleared",
@@ -95,6 +106,7 @@ __all__ = [
     "Closed",
     "DeadlineExceeded",
     "DeliveryReport",
+    "DescriptorSet",
     "DrainState",
     "DrainStatus",
     "Drained",
@@ -122,8 +134,11 @@ __all__ = [
     "Presence",
     "PresenceStatus",
     "Receipt",
+    "Registered",
     "Reloaded",
     "ResourceExhausted",
+    "SchemaType",
+    "Schemas",
     "Selector",
     "SessionDetails",
     "SessionInfo",
@@ -144,5 +159,8 @@ __all__ = [
     "Unavailable",
     "Unsubscribed",
     "UsersReceipt",
+    "Validation",
+    "Violation",
     "Watch",
+    "descriptors_of",
 ]

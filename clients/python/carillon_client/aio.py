@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 
-from carillon_client import admin_calls, calls, tailing, watching
+from carillon_client import admin_calls, calls, schema_calls, tailing, watching
 from carillon_client.aio_batcher import AsyncBatcher
 from carillon_client.aio_tail import AsyncTail
 from carillon_client.aio_watch import AsyncWatch
@@ -130,6 +130,10 @@ class AsyncClient:
     get_config = _call(admin_calls.get_config)
     drain = _call(admin_calls.drain)
     tail = _tail(tailing.tail)
+    register_descriptors = _call(schema_calls.register_descriptors)
+    bind_stream = _call(schema_calls.bind_stream)
+    list_schemas = _list(schema_calls.list_schemas)
+    validate = _call(schema_calls.validate)
     watch = _watch(watching.order)
 
     def batcher(self, *, max_outstanding: int = MAX_OUTSTANDING, on_failure: OnFailure | None = None) -> AsyncBatcher:

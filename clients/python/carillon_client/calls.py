@@ -1,7 +1,7 @@
 """Every call of carillon.v1.ControlService: how its request is built, how its response is read, and whether it may be
 tried again. Both clients, and both batchers, take their methods from here, names and arguments and all.
 
-To add a call, write a function here (of AdminService in admin_calls.py) that returns a Call (or a Listing, where the gateway answers in pages), and name it
+To add a call, write a function here (of AdminService in admin_calls.py, of SchemaService in schema_calls.py) that returns a Call (or a Listing, where the gateway answers in pages), and name it
 once in client.py and once in aio.py.
 
 A call may be tried again when that cannot do anything twice: because it only reads, because its request_id makes the

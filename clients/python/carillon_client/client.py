@@ -9,7 +9,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import grpc
 
-from carillon_client import admin_calls, calls, tailing, watching
+from carillon_client import admin_calls, calls, schema_calls, tailing, watching
 from carillon_client.batcher import Batcher
 from carillon_client.batching import MAX_OUTSTANDING, OnFailure
 from carillon_client.calls import Call, Listing
@@ -150,6 +150,10 @@ class Client:
     get_config = _call(admin_calls.get_config)
     drain = _call(admin_calls.drain)
     tail = _tail(tailing.tail)
+    register_descriptors = _call(schema_calls.register_descriptors)
+    bind_stream = _call(schema_calls.bind_stream)
+    list_schemas = _list(schema_calls.list_schemas)
+    validate = _call(schema_calls.validate)
     watch = _watch(watching.order)
 
     def batcher(self, *, max_outstanding: int = MAX_OUTSTANDING, on_failure: OnFailure | None = None) -> Batcher:

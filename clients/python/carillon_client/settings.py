@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from carillon_client._pb import admin_pb2_grpc, control_pb2, control_pb2_grpc, events_pb2_grpc
+from carillon_client._pb import admin_pb2_grpc, control_pb2, control_pb2_grpc, events_pb2_grpc, schema_pb2_grpc
 
 DEFAULT_ADDRESS = "127.0.0.1:7311"
 DEFAULT_TIMEOUT = 5.0
@@ -33,6 +33,7 @@ _STUBS: dict[str, Callable[[Any], Any]] = {
     "ControlService": control_pb2_grpc.ControlServiceStub,
     "AdminService": admin_pb2_grpc.AdminServiceStub,
     "EventService": events_pb2_grpc.EventServiceStub,
+    "SchemaService": schema_pb2_grpc.SchemaServiceStub,
 }
 
 

@@ -23,7 +23,7 @@ from carillon_client import (
     Tail,
     Watch,
 )
-from carillon_client._pb import admin_pb2, control_pb2
+from carillon_client._pb import admin_pb2, control_pb2, schema_pb2
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,11 +53,15 @@ def test_both_clients_have_the_same_names_and_arguments(sync: type, aio: type) -
 
 @pytest.mark.parametrize(
     "service",
-    [control_pb2.DESCRIPTOR.services_by_name["ControlService"], admin_pb2.DESCRIPTOR.services_by_name["AdminService"]],
-    ids=["control", "admin"],
+    [
+        control_pb2.DESCRIPTOR.services_by_name["ControlService"],
+        admin_pb2.DESCRIPTOR.services_by_name["AdminService"],
+        schema_pb2.DESCRIPTOR.services_by_name["SchemaService"],
+    ],
+    ids=["control", "admin", "schema"],
 )
 def test_every_call_has_a_method(service: Any) -> None:
-    """A new one in the proto needs a function in calls.py or admin_calls.py, and a line in client.py and in aio.py."""
+    """A new one in the proto needs a function in calls.py, admin_calls.py or schema_calls.py, and a line in client.py and in aio.py."""
     names = {method.name for method in service.methods}
     others = {"PublishStream": "batcher", "ListBlockedUsers": "blocked_users"}
     for name in names:

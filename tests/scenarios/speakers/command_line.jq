@@ -57,11 +57,12 @@ def whole_answer($call):
 # The first line of what is wrong ends with the reason; of a field, it begins with its name. Anything else is not the
 # gateway's, and null.
 def said_no:
-  (split("\n")[0] | capture("^ *((?<field>[a-z_.]+): )?(?<message>.*) \\[(?<reason>[A-Z_]+)\\]$")) // null |
+  (split("\n")[0] | capture("^ *((?<field>[a-z_.\\[\\]0-9]+): )?(?<message>.*) \\[(?<reason>[A-Z_]+)\\]$")) // null |
   if . == null then null else {refused: {
     code: ({FIELD_INVALID: "INVALID_ARGUMENT", KEY_INVALID: "UNAUTHENTICATED", KEY_TOO_NARROW: "PERMISSION_DENIED",
       APP_UNKNOWN: "NOT_FOUND", SESSION_UNKNOWN: "NOT_FOUND",
       ENDPOINT_UNKNOWN: "NOT_FOUND", DRAIN_IS_FINAL: "FAILED_PRECONDITION", CONFIG_INVALID: "FAILED_PRECONDITION",
       REQUEST_ID_REUSED: "ALREADY_EXISTS", POSITION_MISMATCH: "ABORTED",
-      NO_LOG: "FAILED_PRECONDITION", NO_PRESENCE: "FAILED_PRECONDITION"}[.reason]),
-    reason, message, fields: (if .reason == "FIELD_INVALID" then [.field] else [] end)}} end;
+      NO_LOG: "FAILED_PRECONDITION", NO_PRESENCE: "FAILED_PRECONDITION",
+      SCHEMA_MISMATCH: "INVALID_ARGUMENT"}[.reason]),
+    reason, message, fields: (if .reason | IN("FIELD_INVALID", "SCHEMA_MISMATCH") then [.field] else [] end)}} end;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import sys
@@ -15,7 +16,7 @@ from carillon_client import CarillonError, Client, Event, EventKind, Json, Optio
 _PUBLISH = {"broadcast_to_user", "broadcast_to_users", "broadcast_stream", "broadcast_all", "send_to_session"}
 
 #: What answers a bare value has it called here.
-_BARE = {"count_subscribers": "sessions", "unblock_user": "was_blocked"}
+_BARE = {"bind_stream": "replaced", "count_subscribers": "sessions", "unblock_user": "was_blocked"}
 
 #: What the client calls the parts of an event.
 _DETAILS = {"Opened": "opened", "Ended": "closed", "MemberChange": "member", "ClientSaid": "client"}
@@ -54,8 +55,12 @@ class Speaker:
 def _call(client: Client, name: str, arguments: dict[str, Any]) -> Any:
     if name in _PUBLISH and "options" in arguments:
         arguments["options"] = _options(arguments["options"])
-    if name in _PUBLISH and "json" in arguments:
+    if name in _PUBLISH | {"validate"} and "json" in arguments:
         arguments["data"] = Json(arguments.pop("json"))
+    if name == "register_descriptors":
+        arguments["descriptor_set"] = base64.b64decode(arguments.get("descriptor_set", ""))
+    if name == "bind_stream":
+        arguments.setdefault("type", "")
     if "after" in arguments:
         arguments["after"] = Position(**arguments["after"])
     method: Callable[..., Any] = getattr(client, name)

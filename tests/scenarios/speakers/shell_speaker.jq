@@ -12,12 +12,13 @@ def pascal: [splits("_") | (.[:1] | ascii_upcase) + .[1:]] | join("");
 
 def method:
   {count_presence: "GetPresence", blocked_users: "ListBlockedUsers"}[.] // pascal |
-  (if IN("ListSessions", "GetSession", "TopSlow", "ListStreams", "GetStream", "ListNodes", "Drain") then "Admin" else "Control" end) as $service |
+  (if IN("ListSessions", "GetSession", "TopSlow", "ListStreams", "GetStream", "ListNodes", "Drain") then "Admin"
+   elif IN("RegisterDescriptors", "BindStream", "ListSchemas", "Validate") then "Schema" else "Control" end) as $service |
   "carillon.v1.\($service)Service/\(.)";
 
 def request:
   .app as $app | .call as $call | .with |
-  (if has("event") then . + {event: message} | del(.data, .json, .meta) else . end) |
+  (if has("event") and $call != "bind_stream" then . + {event: message} | del(.data, .json, .meta) else . end) |
   (if has("options") then .options |= (.ttl |= duration | .deliver_within |= duration) else . end) |
   (if has("duration") then .duration |= duration else . end) |
   (if has("measure_for") then .measure_for |= duration else . end) |
@@ -72,6 +73,7 @@ def answer($call):
     . + .stream + {members, log: (.log | if . then .oldest_time //= null else null end), partial: (.nodes_answered < .nodes_expected)}
   elif $call == "list_nodes" then .nodes |= map(.drains |= map(plain_drain)) | .partial = (.nodes_answered < .nodes_expected)
   elif $call == "drain" then .status |= plain_drain
+  elif $call == "list_schemas" then {items: .types, head: {sets, bindings}}
   else . end;
 
 # The items of all pages, and what the first one says of the whole.

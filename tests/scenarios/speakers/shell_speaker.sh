@@ -10,6 +10,7 @@ trap 'rm -rf "$folder"' EXIT
 # Descriptions from files, so that also those who have no good key get as far as their refusal.
 grpcurl=("$GRPCURL" -plaintext -format-error -emit-defaults -import-path "$proto" -import-path "$proto/third_party"
   -proto carillon/v1/control.proto -proto carillon/v1/admin.proto -proto carillon/v1/events.proto
+  -proto carillon/v1/schema.proto
   -proto google/rpc/error_details.proto)
 
 # of PROGRAM [ARG…]: what jq makes of its input, with our words.

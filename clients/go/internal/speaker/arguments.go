@@ -36,6 +36,9 @@ type arguments struct {
 	Window     *float64
 	Delay      *float64
 	PageSize   int32 `json:"page_size"`
+	SetName    string `json:"name"`
+	Set        []byte `json:"descriptor_set"`
+	Type       string
 
 	Group        string
 	Kinds        []carillon.EventKind

@@ -4,6 +4,9 @@ import (
 	"context"
 	"iter"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/descriptorpb"
+
 	carillon "carillon.dev/clients/go"
 )
 
@@ -157,6 +160,33 @@ var calls = map[string]func(context.Context, *carillon.Client, arguments) (any, 
 	"list_nodes": func(ctx context.Context, c *carillon.Client, _ arguments) (any, error) {
 		answer, err := c.ListNodes(ctx)
 		return map[string]any{"nodes": mapped(answer.Nodes, plainNode), "partial": answer.Partial}, err
+	},
+	"register_descriptors": func(ctx context.Context, c *carillon.Client, a arguments) (any, error) {
+		files := &descriptorpb.FileDescriptorSet{}
+		if err := proto.Unmarshal(a.Set, files); err != nil {
+			files.ProtoReflect().SetUnknown([]byte{0}) // for the gateway to refuse
+		}
+		done, err := c.RegisterDescriptors(ctx, a.SetName, files)
+		return map[string]any{"types": done.Types, "replaced": done.Replaced}, err
+	},
+	"bind_stream": func(ctx context.Context, c *carillon.Client, a arguments) (any, error) {
+		replaced, err := c.BindStream(ctx, text(a.Stream), a.Event, a.Type)
+		return map[string]any{"replaced": replaced}, err
+	},
+	"list_schemas": func(ctx context.Context, c *carillon.Client, a arguments) (any, error) {
+		schemas, err := c.ListSchemas(ctx, carillon.PageSize(a.PageSize))
+		return map[string]any{
+			"items": mapped(schemas.Types, plainType),
+			"head": map[string]any{
+				"sets": mapped(schemas.Sets, plainSet), "bindings": mapped(schemas.Bindings, plainBinding),
+			},
+		}, err
+	},
+	"validate": func(ctx context.Context, c *carillon.Client, a arguments) (any, error) {
+		would, err := c.Validate(ctx, text(a.Stream), a.message())
+		return map[string]any{
+			"type": would.Type, "violations": mapped(would.Violations, plainViolation), "json": would.JSON,
+		}, err
 	},
 }
 

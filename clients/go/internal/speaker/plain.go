@@ -123,3 +123,23 @@ func mapOf(values map[string]string) map[string]string {
 	}
 	return values
 }
+
+func plainType(t carillon.SchemaType) map[string]any {
+	return map[string]any{"type": t.Type, "set": t.Set}
+}
+
+func plainSet(s carillon.DescriptorSet) map[string]any {
+	return map[string]any{
+		"name": s.Name, "configured": s.Configured, "types": s.Types, "bytes": s.Bytes, "register_time": s.RegisterTime,
+	}
+}
+
+func plainBinding(b carillon.Binding) map[string]any {
+	return map[string]any{
+		"stream": b.Stream, "event": b.Event, "type": b.Type, "configured": b.Configured, "type_missing": b.TypeMissing,
+	}
+}
+
+func plainViolation(v carillon.FieldViolation) map[string]any {
+	return map[string]any{"field": v.Field, "description": v.Description}
+}
