@@ -69,12 +69,14 @@ bool Drains::Begin(Order order) {
   if (CoursePtr course = Find(order.place)) {
     if (!order.exit || course->order.exit) return false;
     log::Info("server", "draining: the process will end", {{"by", order.by}});
+    // It goes on with its own times where the order has none.
+    if (!order.window.has_value()) order.window = course->order.window;
     course->order = std::move(order);
     Tell();
     if (course->refuses) {
       SendHome(course, node_.Sessions());
-    } else {
-      WaitAtMost(course, course->order.delay.value_or(options_.delay));
+    } else if (course->order.delay.has_value()) {
+      WaitAtMost(course, *course->order.delay);
     }
     return true;
   }
@@ -188,12 +190,14 @@ void Drains::EndBySignal(std::string_view signal) {
   bool was_ending = ending();
   Order order;
   order.exit = true;
+  order.delay = options_.delay;
+  order.window = options_.window;
   order.by = signal;
   Begin(std::move(order));
   CoursePtr course = Find({});
   if (was_ending) {
     log::Info("server", "draining: that cannot be taken back any more", {{"by", signal}});
-    course->order.window.reset();
+    course->order.window = options_.window;
     if (!course->refuses) {
       WaitAtMost(course, options_.delay);
     } else if (course->told_at - Clock::now() > options_.window) {
