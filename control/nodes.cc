@@ -40,6 +40,28 @@ void Fill(const Standing& standing, v1::DrainStatus* status) {
   status->set_exit(standing.exit);
 }
 
+v1::HookBreaker BreakerOf(hooks::Breaker::State state) {
+  switch (state) {
+    case hooks::Breaker::State::kClosed:
+      return v1::HOOK_BREAKER_CLOSED;
+    case hooks::Breaker::State::kProbing:
+      return v1::HOOK_BREAKER_PROBING;
+    case hooks::Breaker::State::kOpen:
+      return v1::HOOK_BREAKER_OPEN;
+  }
+  return v1::HOOK_BREAKER_UNSPECIFIED;
+}
+
+void Fill(const hooks::BackendState& state, v1::HookStatus* status) {
+  status->set_name(state.name);
+  status->set_address(state.address);
+  status->set_breaker(BreakerOf(state.breaker));
+  status->set_pending(state.pending);
+  status->set_answered(state.answered);
+  status->set_unanswered(state.unanswered);
+  status->set_shed(state.shed);
+}
+
 Status ReadDuration(std::string_view field, const google::protobuf::Duration& duration, milliseconds most,
                     std::optional<milliseconds>* out) {
   int64_t seconds = duration.seconds();
@@ -117,6 +139,9 @@ Status ListNodes(ControlContext& context, const Caller& caller, v1::ListNodesRes
   }
   node->set_sessions(sessions);
   node->set_shards(context.node.shards());
+  if (sees_everything) {
+    for (const hooks::BackendState& state : context.operations.ListBackends()) Fill(state, node->add_hooks());
+  }
   SetCoverage(false, response);
   context.operations.ListDrains([node, sees_everything, apps = std::move(apps),
                                  done = std::move(done)](const std::vector<Standing>& standings) mutable {

@@ -7,6 +7,7 @@
 
 #include "absl/functional/any_invocable.h"
 #include "gateway/base/status.h"
+#include "gateway/hooks/backend.h"
 #include "gateway/wire/topic.h"
 
 namespace carillon::control {
@@ -68,6 +69,9 @@ class Operations {
 
   // What is drained, the gateway first.
   virtual void ListDrains(absl::AnyInvocable<void(std::vector<DrainStanding>)> done) = 0;
+
+  // How the backends do that are asked, by name. Any thread.
+  virtual std::vector<hooks::BackendState> ListBackends() = 0;
 
   // The settings that count, as YAML without secrets.
   virtual void DescribeConfig(absl::AnyInvocable<void(std::string)> done) = 0;

@@ -13,8 +13,8 @@ namespace carillon::control {
 // A payload that must be of a type: because its stream and event are bound to it, or because it is an Any.
 struct TypedPayload {
   std::string type;
-  std::string field;       // of the request: event.json
-  schema::Checked checked; // its fields are within the payload
+  std::string field;        // of the request: event.json
+  schema::Checked checked;  // its fields are within the payload
 };
 
 // The field of the request that a violation is about: event.json.items[0].price.

@@ -29,6 +29,47 @@ type Node struct {
 
 	// Drains are what of it is drained, as far as the key may drain it: the gateway itself first.
 	Drains []DrainStatus
+
+	// Hooks are how the backends do that it asks; for keys of every app and stream.
+	Hooks []HookStatus
+}
+
+// HookBreaker is whether a backend is asked.
+type HookBreaker string
+
+const (
+	// HookBreakerClosed: it is.
+	HookBreakerClosed HookBreaker = "closed"
+
+	// HookBreakerProbing: it did not answer; one question is on its way, to see whether it does again.
+	HookBreakerProbing HookBreaker = "probing"
+
+	// HookBreakerOpen: it did not answer, and is left alone for a while.
+	HookBreakerOpen HookBreaker = "open"
+)
+
+// HookStatus is how a backend does that a gateway asks.
+type HookStatus struct {
+	// Name is its name in the gateway's configuration.
+	Name string
+
+	// Address is its address there.
+	Address string
+
+	// Breaker is whether it is asked.
+	Breaker HookBreaker
+
+	// Pending questions wait for their answers.
+	Pending uint64
+
+	// Answered questions.
+	Answered uint64
+
+	// Unanswered questions: late, failed and wrong answers.
+	Unanswered uint64
+
+	// Shed questions were not asked, because it was left alone or too many waited.
+	Shed uint64
 }
 
 // Nodes are the gateways that are one with the one that was asked.
@@ -49,6 +90,18 @@ func (c *Client) ListNodes(ctx context.Context) (Nodes, error) {
 		for _, drain := range node.GetDrains() {
 			drains = append(drains, drainStatus(drain))
 		}
+		var hooks []HookStatus
+		for _, hook := range node.GetHooks() {
+			hooks = append(hooks, HookStatus{
+				Name:       hook.GetName(),
+				Address:    hook.GetAddress(),
+				Breaker:    HookBreaker(wordOf(hook.GetBreaker().String(), "HOOK_BREAKER_")),
+				Pending:    hook.GetPending(),
+				Answered:   hook.GetAnswered(),
+				Unanswered: hook.GetUnanswered(),
+				Shed:       hook.GetShed(),
+			})
+		}
 		result.Nodes = append(result.Nodes, Node{
 			NodeID:      node.GetNodeId(),
 			Version:     node.GetVersion(),
@@ -57,6 +110,7 @@ func (c *Client) ListNodes(ctx context.Context) (Nodes, error) {
 			Shards:      int(node.GetShards()),
 			Draining:    node.GetDraining(),
 			Drains:      drains,
+			Hooks:       hooks,
 		})
 	}
 	return result, err

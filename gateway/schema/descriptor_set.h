@@ -43,7 +43,6 @@ class DescriptorSet {
   // An empty message of a type that Find gave.
   std::unique_ptr<google::protobuf::Message> NewMessage(const google::protobuf::Descriptor* type) const;
 
-
  private:
   class Linker;
 

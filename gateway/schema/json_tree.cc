@@ -10,8 +10,8 @@ namespace {
 
 namespace json = boost::json;
 
-// Makes the tree of what is known to be JSON. boost::json::value would do, but for its numbers: those of Boost 1.81 may be
-// off by their last bit.
+// Makes the tree of what is known to be JSON. boost::json::value would do, but for its numbers: those of Boost 1.81 may
+// be off by their last bit.
 struct Builder {
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);

@@ -166,8 +166,8 @@ class Writer {
         out_ += (one ? from.GetBool(message, &field) : from.GetRepeatedBool(message, &field, index)) ? "true" : "false";
         return;
       case FieldDescriptor::CPPTYPE_ENUM:
-        return WriteEnum(field, one ? from.GetEnumValue(message, &field)
-                                    : from.GetRepeatedEnumValue(message, &field, index));
+        return WriteEnum(field,
+                         one ? from.GetEnumValue(message, &field) : from.GetRepeatedEnumValue(message, &field, index));
       case FieldDescriptor::CPPTYPE_STRING: {
         std::string kept;
         const std::string& text = one ? from.GetStringReference(message, &field, &kept)

@@ -59,16 +59,16 @@ void Registry::Clear() {
 
 Status Registry::CheckNotConfigured(const std::string& name) const {
   const auto& sets = current_->sets();
-  bool configured = std::any_of(sets.begin(), sets.end(), [&](const DescriptorSetPtr& set) {
-    return set->configured() && set->name() == name;
-  });
+  bool configured = std::any_of(sets.begin(), sets.end(),
+                                [&](const DescriptorSetPtr& set) { return set->configured() && set->name() == name; });
   if (!configured) return absl::OkStatus();
-  return Refused("SCHEMA_CONFIGURED",
-                 fmt::format("the set {} is the configuration's (schemas.sets): change it there, and load it again", name));
+  return Refused(
+      "SCHEMA_CONFIGURED",
+      fmt::format("the set {} is the configuration's (schemas.sets): change it there, and load it again", name));
 }
 
-// Only what gets worse is refused: a configuration that was loaded again may have left bindings without a type, and lower
-// limits.
+// Only what gets worse is refused: a configuration that was loaded again may have left bindings without a type, and
+// lower limits.
 Status Registry::Exchange(std::vector<DescriptorSetPtr> sets, std::vector<Binding> bindings) {
   const Schemas& old = *current_;
   if (sets.size() > limits_.sets && sets.size() > old.sets().size()) {
@@ -126,8 +126,9 @@ StatusOr<bool> Registry::Bind(Binding binding) {
   auto it = std::find_if(bindings.begin(), bindings.end(), same);
   bool replaced = it != bindings.end();
   if (replaced && it->configured) {
-    return Refused("SCHEMA_CONFIGURED", "the binding is the configuration's (schemas.bindings): change it there, and load "
-                                        "it again");
+    return Refused("SCHEMA_CONFIGURED",
+                   "the binding is the configuration's (schemas.bindings): change it there, and load "
+                   "it again");
   }
   if (replaced) {
     *it = std::move(binding);
@@ -141,12 +142,13 @@ StatusOr<bool> Registry::Bind(Binding binding) {
 StatusOr<bool> Registry::Unbind(const Binding& place) {
   std::lock_guard lock(mutex_);
   std::vector<Binding> bindings = current_->bindings();
-  auto it = std::find_if(bindings.begin(), bindings.end(),
-                         [&](const Binding& other) { return other.SamePlace(place); });
+  auto it =
+      std::find_if(bindings.begin(), bindings.end(), [&](const Binding& other) { return other.SamePlace(place); });
   if (it == bindings.end()) return false;
   if (it->configured) {
-    return Refused("SCHEMA_CONFIGURED", "the binding is the configuration's (schemas.bindings): change it there, and load "
-                                        "it again");
+    return Refused("SCHEMA_CONFIGURED",
+                   "the binding is the configuration's (schemas.bindings): change it there, and load "
+                   "it again");
   }
   bindings.erase(it);
   RETURN_IF_ERROR(Exchange(current_->sets(), std::move(bindings)));

@@ -27,8 +27,8 @@ struct Configured {
   std::vector<Binding> bindings;
 };
 
-// What an app's payloads must be now: what the configuration says, then what backends registered and bound, which lives in
-// memory. Exchanged as a whole: a publish goes by all of the old or all of the new. Any thread.
+// What an app's payloads must be now: what the configuration says, then what backends registered and bound, which lives
+// in memory. Exchanged as a whole: a publish goes by all of the old or all of the new. Any thread.
 class Registry {
  public:
   Registry();

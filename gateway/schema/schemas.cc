@@ -18,8 +18,9 @@ constexpr size_t kMaxEventBytes = 128;
 }  // namespace
 
 bool Binding::Matches(const std::string& stream_name, std::string_view event_name) const {
-  bool event_matches = event.ends_with('*') ? event_name.starts_with(std::string_view(event).substr(0, event.size() - 1))
-                                            : event_name == event;
+  bool event_matches = event.ends_with('*')
+                           ? event_name.starts_with(std::string_view(event).substr(0, event.size() - 1))
+                           : event_name == event;
   if (!event_matches) return false;
   return stream_name.starts_with('@') ? stream_name == stream : wire::MatchesPattern(stream, stream_name);
 }
@@ -74,8 +75,8 @@ Checked Schemas::Finish(const DescriptorSet& set, const google::protobuf::Messag
   if (checked.json.size() > max_bytes_) {
     checked.json.clear();
     checked.violations.push_back(
-        {"", fmt::format("has more than {} bytes as clients receive it (config: limits.max_publish_bytes)",
-                         max_bytes_)});
+        {"",
+         fmt::format("has more than {} bytes as clients receive it (config: limits.max_publish_bytes)", max_bytes_)});
   }
   CARILLON_DCHECK(!checked.ok() || wire::CheckJson(checked.json).ok());
   return checked;
@@ -92,8 +93,9 @@ std::string EventProblem(std::string_view event) {
                (star == std::string_view::npos || star + 1 == event.size()) &&
                std::all_of(event.begin(), event.end(),
                            [](char c) { return static_cast<unsigned char>(c) >= 0x20 && c != 0x7F; });
-  return sound ? "" : fmt::format("needs a name of at most {} bytes, or the beginning of names and a * at its end",
-                                  kMaxEventBytes);
+  return sound ? ""
+               : fmt::format("needs a name of at most {} bytes, or the beginning of names and a * at its end",
+                             kMaxEventBytes);
 }
 
 }  // namespace carillon::schema

@@ -167,8 +167,8 @@ class Checker {
       }
       const FieldDescriptor* field = type.FindFieldByNumber(WireFormatLite::GetTagFieldNumber(tag));
       if (field == nullptr) {
-        Add(place, fmt::format("holds field number {}, which {} does not have",
-                               WireFormatLite::GetTagFieldNumber(tag), type.full_name()));
+        Add(place, fmt::format("holds field number {}, which {} does not have", WireFormatLite::GetTagFieldNumber(tag),
+                               type.full_name()));
         if (!WireFormatLite::SkipField(&in, tag)) return Broken(place);
         continue;
       }
@@ -375,13 +375,22 @@ size_t ObjectBytes(const Descriptor& type) {
 
 Form FormOf(const Descriptor& type) {
   if (type.file()->package() != "google.protobuf") return Form::kObject;
-  static const auto* forms = new StringMap<Form>{
-      {"Any", Form::kAny},           {"Timestamp", Form::kTimestamp},   {"Duration", Form::kDuration},
-      {"Struct", Form::kStruct},     {"Value", Form::kValue},           {"ListValue", Form::kListValue},
-      {"BoolValue", Form::kWrapper}, {"Int32Value", Form::kWrapper},    {"Int64Value", Form::kWrapper},
-      {"BytesValue", Form::kWrapper}, {"UInt32Value", Form::kWrapper},  {"UInt64Value", Form::kWrapper},
-      {"FloatValue", Form::kWrapper}, {"DoubleValue", Form::kWrapper},  {"StringValue", Form::kWrapper},
-      {"FieldMask", Form::kFieldMask}};
+  static const auto* forms = new StringMap<Form>{{"Any", Form::kAny},
+                                                 {"Timestamp", Form::kTimestamp},
+                                                 {"Duration", Form::kDuration},
+                                                 {"Struct", Form::kStruct},
+                                                 {"Value", Form::kValue},
+                                                 {"ListValue", Form::kListValue},
+                                                 {"BoolValue", Form::kWrapper},
+                                                 {"Int32Value", Form::kWrapper},
+                                                 {"Int64Value", Form::kWrapper},
+                                                 {"BytesValue", Form::kWrapper},
+                                                 {"UInt32Value", Form::kWrapper},
+                                                 {"UInt64Value", Form::kWrapper},
+                                                 {"FloatValue", Form::kWrapper},
+                                                 {"DoubleValue", Form::kWrapper},
+                                                 {"StringValue", Form::kWrapper},
+                                                 {"FieldMask", Form::kFieldMask}};
   auto it = forms->find(type.name());
   return it == forms->end() ? Form::kObject : it->second;
 }

@@ -63,6 +63,7 @@ class Application : private control::Operations {
   void Reload(std::string key, absl::AnyInvocable<void(StatusOr<Reloaded>)> done) override;
   void DescribeConfig(absl::AnyInvocable<void(std::string)> done) override;
   void Drain(DrainOrder order, absl::AnyInvocable<void(StatusOr<DrainStanding>)> done) override;
+  std::vector<hooks::BackendState> ListBackends() override { return backends_.states(); }
   void ListDrains(absl::AnyInvocable<void(std::vector<DrainStanding>)> done) override;
 
   void LoadForCalls();

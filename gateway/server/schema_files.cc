@@ -69,8 +69,8 @@ schema::Configured SchemasOf(const v1::SchemasConfig& config, const v1::LimitsCo
   }
   for (const schema::DescriptorSetPtr& set : configured.sets) bytes += set->bytes();
   if (bytes > limits.schema_bytes()) {
-    note("schemas.sets", fmt::format("{} bytes together, and at most {} (limits.schema_bytes)", bytes,
-                                     limits.schema_bytes()));
+    note("schemas.sets",
+         fmt::format("{} bytes together, and at most {} (limits.schema_bytes)", bytes, limits.schema_bytes()));
   }
   if (!sound) return configured;  // types would be missing
   for (int i = 0; i < config.bindings_size(); ++i) {

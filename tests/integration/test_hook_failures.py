@@ -9,7 +9,9 @@ from typing import Any
 
 import grpc
 import pytest
+from carillon_client._pb import admin_pb2
 from support.certificates import make_certificate
+from support.control import Control
 from support.gateway import Gateway, token
 from support.hook_server import Gate, HookServer, accept, user
 from support.hook_server import pb as hooks_pb
@@ -172,6 +174,10 @@ def test_after_so_many_failures_the_backend_is_left_alone(
         assert_unavailable(subscribe(browser, f"asked-{i}") or {})
     assert breaker(gateway) == OPEN
     assert len(backend.requests) == 3
+    with Control(gateway.control) as control:
+        (status,) = control.call("ListNodes", admin_pb2.ListNodesRequest()).nodes[0].hooks
+    assert (status.name, status.breaker, status.unanswered, status.answered) == ("main", admin_pb2.HOOK_BREAKER_OPEN, 3, 0)
+    assert str(backend.port) in status.address
     for i in range(5):
         assert_unavailable(subscribe(browser, f"asked-{i}") or {})
         assert handshake(gateway, "/ws", Cookie="sid=x").status == 503

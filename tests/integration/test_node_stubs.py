@@ -84,7 +84,7 @@ def backend(protos: Path, node_modules: Path, tmp_path_factory: pytest.TempPathF
 
 def test_the_protos_are_the_api_and_no_more(protos: Path) -> None:
     """The configuration, the codes and the snapshot are the gateway's own affairs."""
-    assert {each.name for each in protos.rglob("*.proto")} == {"admin.proto", "control.proto", "envelope.proto", "events.proto"}
+    assert {each.name for each in protos.rglob("*.proto")} == {"admin.proto", "control.proto", "envelope.proto", "events.proto", "hooks.proto", "schema.proto"}
     source = tools.ROOT / "proto"
     assert all(each.read_text() == (source / each.relative_to(protos)).read_text() for each in protos.rglob("*.proto"))
 

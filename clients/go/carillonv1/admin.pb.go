@@ -25,6 +25,63 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whether a backend is asked.
+type HookBreaker int32
+
+const (
+	// Never answered.
+	HookBreaker_HOOK_BREAKER_UNSPECIFIED HookBreaker = 0
+	// It is.
+	HookBreaker_HOOK_BREAKER_CLOSED HookBreaker = 1
+	// It did not answer; one question is on its way, to see whether it does again.
+	HookBreaker_HOOK_BREAKER_PROBING HookBreaker = 2
+	// It did not answer, and is left alone for config.hooks[].breaker_pause, or until somebody has a question after that.
+	HookBreaker_HOOK_BREAKER_OPEN HookBreaker = 3
+)
+
+// Enum value maps for HookBreaker.
+var (
+	HookBreaker_name = map[int32]string{
+		0: "HOOK_BREAKER_UNSPECIFIED",
+		1: "HOOK_BREAKER_CLOSED",
+		2: "HOOK_BREAKER_PROBING",
+		3: "HOOK_BREAKER_OPEN",
+	}
+	HookBreaker_value = map[string]int32{
+		"HOOK_BREAKER_UNSPECIFIED": 0,
+		"HOOK_BREAKER_CLOSED":      1,
+		"HOOK_BREAKER_PROBING":     2,
+		"HOOK_BREAKER_OPEN":        3,
+	}
+)
+
+func (x HookBreaker) Enum() *HookBreaker {
+	p := new(HookBreaker)
+	*p = x
+	return p
+}
+
+func (x HookBreaker) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (HookBreaker) Descriptor() protoreflect.EnumDescriptor {
+	return file_carillon_v1_admin_proto_enumTypes[0].Descriptor()
+}
+
+func (HookBreaker) Type() protoreflect.EnumType {
+	return &file_carillon_v1_admin_proto_enumTypes[0]
+}
+
+func (x HookBreaker) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use HookBreaker.Descriptor instead.
+func (HookBreaker) EnumDescriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
 // How far a drain has come.
 type DrainState int32
 
@@ -66,11 +123,11 @@ func (x DrainState) String() string {
 }
 
 func (DrainState) Descriptor() protoreflect.EnumDescriptor {
-	return file_carillon_v1_admin_proto_enumTypes[0].Descriptor()
+	return file_carillon_v1_admin_proto_enumTypes[1].Descriptor()
 }
 
 func (DrainState) Type() protoreflect.EnumType {
-	return &file_carillon_v1_admin_proto_enumTypes[0]
+	return &file_carillon_v1_admin_proto_enumTypes[1]
 }
 
 func (x DrainState) Number() protoreflect.EnumNumber {
@@ -79,7 +136,7 @@ func (x DrainState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DrainState.Descriptor instead.
 func (DrainState) EnumDescriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{0}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{1}
 }
 
 // Why it ends.
@@ -119,11 +176,11 @@ func (x TailEnd) String() string {
 }
 
 func (TailEnd) Descriptor() protoreflect.EnumDescriptor {
-	return file_carillon_v1_admin_proto_enumTypes[1].Descriptor()
+	return file_carillon_v1_admin_proto_enumTypes[2].Descriptor()
 }
 
 func (TailEnd) Type() protoreflect.EnumType {
-	return &file_carillon_v1_admin_proto_enumTypes[1]
+	return &file_carillon_v1_admin_proto_enumTypes[2]
 }
 
 func (x TailEnd) Number() protoreflect.EnumNumber {
@@ -132,7 +189,7 @@ func (x TailEnd) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TailEnd.Descriptor instead.
 func (TailEnd) EnumDescriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{2}
 }
 
 // Which way a message goes.
@@ -172,11 +229,11 @@ func (x TailDirection) String() string {
 }
 
 func (TailDirection) Descriptor() protoreflect.EnumDescriptor {
-	return file_carillon_v1_admin_proto_enumTypes[2].Descriptor()
+	return file_carillon_v1_admin_proto_enumTypes[3].Descriptor()
 }
 
 func (TailDirection) Type() protoreflect.EnumType {
-	return &file_carillon_v1_admin_proto_enumTypes[2]
+	return &file_carillon_v1_admin_proto_enumTypes[3]
 }
 
 func (x TailDirection) Number() protoreflect.EnumNumber {
@@ -185,7 +242,7 @@ func (x TailDirection) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use TailDirection.Descriptor instead.
 func (TailDirection) EnumDescriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{3}
 }
 
 // Which sessions to list.
@@ -1465,7 +1522,9 @@ type Node struct {
 	// True where it sends its sessions away.
 	Draining bool `protobuf:"varint,6,opt,name=draining,proto3" json:"draining,omitempty"`
 	// What of it is drained, as far as the key may drain it: the gateway itself first.
-	Drains        []*DrainStatus `protobuf:"bytes,7,rep,name=drains,proto3" json:"drains,omitempty"`
+	Drains []*DrainStatus `protobuf:"bytes,7,rep,name=drains,proto3" json:"drains,omitempty"`
+	// How the backends do that it asks (hooks), by name; for keys of every app and stream.
+	Hooks         []*HookStatus `protobuf:"bytes,8,rep,name=hooks,proto3" json:"hooks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1549,6 +1608,113 @@ func (x *Node) GetDrains() []*DrainStatus {
 	return nil
 }
 
+func (x *Node) GetHooks() []*HookStatus {
+	if x != nil {
+		return x.Hooks
+	}
+	return nil
+}
+
+// How a backend does that a gateway asks.
+type HookStatus struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in config.hooks.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Its address there.
+	Address string `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	// Whether it is asked.
+	Breaker HookBreaker `protobuf:"varint,3,opt,name=breaker,proto3,enum=carillon.v1.HookBreaker" json:"breaker,omitempty"`
+	// Questions that wait for their answers.
+	Pending uint64 `protobuf:"varint,4,opt,name=pending,proto3" json:"pending,omitempty"`
+	// Questions that it has answered, since the gateway started or its settings changed.
+	Answered uint64 `protobuf:"varint,5,opt,name=answered,proto3" json:"answered,omitempty"`
+	// Questions that it has not: late, failed or wrong answers.
+	Unanswered uint64 `protobuf:"varint,6,opt,name=unanswered,proto3" json:"unanswered,omitempty"`
+	// Questions that it was not asked, because it was left alone or too many waited.
+	Shed          uint64 `protobuf:"varint,7,opt,name=shed,proto3" json:"shed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HookStatus) Reset() {
+	*x = HookStatus{}
+	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HookStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HookStatus) ProtoMessage() {}
+
+func (x *HookStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HookStatus.ProtoReflect.Descriptor instead.
+func (*HookStatus) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *HookStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *HookStatus) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *HookStatus) GetBreaker() HookBreaker {
+	if x != nil {
+		return x.Breaker
+	}
+	return HookBreaker_HOOK_BREAKER_UNSPECIFIED
+}
+
+func (x *HookStatus) GetPending() uint64 {
+	if x != nil {
+		return x.Pending
+	}
+	return 0
+}
+
+func (x *HookStatus) GetAnswered() uint64 {
+	if x != nil {
+		return x.Answered
+	}
+	return 0
+}
+
+func (x *HookStatus) GetUnanswered() uint64 {
+	if x != nil {
+		return x.Unanswered
+	}
+	return 0
+}
+
+func (x *HookStatus) GetShed() uint64 {
+	if x != nil {
+		return x.Shed
+	}
+	return 0
+}
+
 // What is to be drained, and how.
 type DrainRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1577,7 +1743,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	mi := &file_carillon_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1589,7 +1755,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[18]
+	mi := &file_carillon_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1602,7 +1768,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DrainRequest) GetTarget() isDrainRequest_Target {
@@ -1712,7 +1878,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	mi := &file_carillon_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1724,7 +1890,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[19]
+	mi := &file_carillon_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1737,7 +1903,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DrainResponse) GetStatus() *DrainStatus {
@@ -1802,7 +1968,7 @@ type DrainStatus struct {
 
 func (x *DrainStatus) Reset() {
 	*x = DrainStatus{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	mi := &file_carillon_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1814,7 +1980,7 @@ func (x *DrainStatus) String() string {
 func (*DrainStatus) ProtoMessage() {}
 
 func (x *DrainStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[20]
+	mi := &file_carillon_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1827,7 +1993,7 @@ func (x *DrainStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainStatus.ProtoReflect.Descriptor instead.
 func (*DrainStatus) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DrainStatus) GetTarget() isDrainStatus_Target {
@@ -1933,7 +2099,7 @@ type ReloadRequest struct {
 
 func (x *ReloadRequest) Reset() {
 	*x = ReloadRequest{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[21]
+	mi := &file_carillon_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1945,7 +2111,7 @@ func (x *ReloadRequest) String() string {
 func (*ReloadRequest) ProtoMessage() {}
 
 func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[21]
+	mi := &file_carillon_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1958,7 +2124,7 @@ func (x *ReloadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadRequest.ProtoReflect.Descriptor instead.
 func (*ReloadRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 // What came of it.
@@ -1974,7 +2140,7 @@ type ReloadResponse struct {
 
 func (x *ReloadResponse) Reset() {
 	*x = ReloadResponse{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[22]
+	mi := &file_carillon_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1986,7 +2152,7 @@ func (x *ReloadResponse) String() string {
 func (*ReloadResponse) ProtoMessage() {}
 
 func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[22]
+	mi := &file_carillon_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1999,7 +2165,7 @@ func (x *ReloadResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReloadResponse.ProtoReflect.Descriptor instead.
 func (*ReloadResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{22}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ReloadResponse) GetChanged() []*SettingChange {
@@ -2031,7 +2197,7 @@ type SettingChange struct {
 
 func (x *SettingChange) Reset() {
 	*x = SettingChange{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[23]
+	mi := &file_carillon_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2043,7 +2209,7 @@ func (x *SettingChange) String() string {
 func (*SettingChange) ProtoMessage() {}
 
 func (x *SettingChange) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[23]
+	mi := &file_carillon_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2056,7 +2222,7 @@ func (x *SettingChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SettingChange.ProtoReflect.Descriptor instead.
 func (*SettingChange) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{23}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SettingChange) GetSetting() string {
@@ -2089,7 +2255,7 @@ type GetConfigRequest struct {
 
 func (x *GetConfigRequest) Reset() {
 	*x = GetConfigRequest{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[24]
+	mi := &file_carillon_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2101,7 +2267,7 @@ func (x *GetConfigRequest) String() string {
 func (*GetConfigRequest) ProtoMessage() {}
 
 func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[24]
+	mi := &file_carillon_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2114,7 +2280,7 @@ func (x *GetConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetConfigRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{24}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 // The settings.
@@ -2128,7 +2294,7 @@ type GetConfigResponse struct {
 
 func (x *GetConfigResponse) Reset() {
 	*x = GetConfigResponse{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[25]
+	mi := &file_carillon_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2140,7 +2306,7 @@ func (x *GetConfigResponse) String() string {
 func (*GetConfigResponse) ProtoMessage() {}
 
 func (x *GetConfigResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[25]
+	mi := &file_carillon_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2153,7 +2319,7 @@ func (x *GetConfigResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetConfigResponse.ProtoReflect.Descriptor instead.
 func (*GetConfigResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{25}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *GetConfigResponse) GetYaml() string {
@@ -2192,7 +2358,7 @@ type TailRequest struct {
 
 func (x *TailRequest) Reset() {
 	*x = TailRequest{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[26]
+	mi := &file_carillon_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2204,7 +2370,7 @@ func (x *TailRequest) String() string {
 func (*TailRequest) ProtoMessage() {}
 
 func (x *TailRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[26]
+	mi := &file_carillon_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2217,7 +2383,7 @@ func (x *TailRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailRequest.ProtoReflect.Descriptor instead.
 func (*TailRequest) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{26}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *TailRequest) GetTarget() isTailRequest_Target {
@@ -2340,7 +2506,7 @@ type TailResponse struct {
 
 func (x *TailResponse) Reset() {
 	*x = TailResponse{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[27]
+	mi := &file_carillon_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2352,7 +2518,7 @@ func (x *TailResponse) String() string {
 func (*TailResponse) ProtoMessage() {}
 
 func (x *TailResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[27]
+	mi := &file_carillon_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2365,7 +2531,7 @@ func (x *TailResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailResponse.ProtoReflect.Descriptor instead.
 func (*TailResponse) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{27}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TailResponse) GetFrames() []*TailFrame {
@@ -2416,7 +2582,7 @@ type TailBegun struct {
 
 func (x *TailBegun) Reset() {
 	*x = TailBegun{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[28]
+	mi := &file_carillon_v1_admin_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2428,7 +2594,7 @@ func (x *TailBegun) String() string {
 func (*TailBegun) ProtoMessage() {}
 
 func (x *TailBegun) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[28]
+	mi := &file_carillon_v1_admin_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2441,7 +2607,7 @@ func (x *TailBegun) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailBegun.ProtoReflect.Descriptor instead.
 func (*TailBegun) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{28}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TailBegun) GetSessions() uint32 {
@@ -2496,7 +2662,7 @@ type TailFrame struct {
 
 func (x *TailFrame) Reset() {
 	*x = TailFrame{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[29]
+	mi := &file_carillon_v1_admin_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2508,7 +2674,7 @@ func (x *TailFrame) String() string {
 func (*TailFrame) ProtoMessage() {}
 
 func (x *TailFrame) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[29]
+	mi := &file_carillon_v1_admin_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2521,7 +2687,7 @@ func (x *TailFrame) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailFrame.ProtoReflect.Descriptor instead.
 func (*TailFrame) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{29}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *TailFrame) GetTime() *timestamppb.Timestamp {
@@ -2635,7 +2801,7 @@ type TailField struct {
 
 func (x *TailField) Reset() {
 	*x = TailField{}
-	mi := &file_carillon_v1_admin_proto_msgTypes[30]
+	mi := &file_carillon_v1_admin_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2647,7 +2813,7 @@ func (x *TailField) String() string {
 func (*TailField) ProtoMessage() {}
 
 func (x *TailField) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_admin_proto_msgTypes[30]
+	mi := &file_carillon_v1_admin_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2660,7 +2826,7 @@ func (x *TailField) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TailField.ProtoReflect.Descriptor instead.
 func (*TailField) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{30}
+	return file_carillon_v1_admin_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *TailField) GetName() string {
@@ -2783,7 +2949,7 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\x11ListNodesResponse\x12'\n" +
 	"\x05nodes\x18\x01 \x03(\v2\x11.carillon.v1.NodeR\x05nodes\x12%\n" +
 	"\x0enodes_expected\x18\r \x01(\rR\rnodesExpected\x12%\n" +
-	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\xfa\x01\n" +
+	"\x0enodes_answered\x18\x0e \x01(\rR\rnodesAnswered\"\xa9\x02\n" +
 	"\x04Node\x12\x17\n" +
 	"\anode_id\x18\x01 \x01(\tR\x06nodeId\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12=\n" +
@@ -2791,7 +2957,19 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\bsessions\x18\x04 \x01(\x04R\bsessions\x12\x16\n" +
 	"\x06shards\x18\x05 \x01(\rR\x06shards\x12\x1a\n" +
 	"\bdraining\x18\x06 \x01(\bR\bdraining\x120\n" +
-	"\x06drains\x18\a \x03(\v2\x18.carillon.v1.DrainStatusR\x06drains\"\xf5\x01\n" +
+	"\x06drains\x18\a \x03(\v2\x18.carillon.v1.DrainStatusR\x06drains\x12-\n" +
+	"\x05hooks\x18\b \x03(\v2\x17.carillon.v1.HookStatusR\x05hooks\"\xd8\x01\n" +
+	"\n" +
+	"HookStatus\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aaddress\x18\x02 \x01(\tR\aaddress\x122\n" +
+	"\abreaker\x18\x03 \x01(\x0e2\x18.carillon.v1.HookBreakerR\abreaker\x12\x18\n" +
+	"\apending\x18\x04 \x01(\x04R\apending\x12\x1a\n" +
+	"\banswered\x18\x05 \x01(\x04R\banswered\x12\x1e\n" +
+	"\n" +
+	"unanswered\x18\x06 \x01(\x04R\n" +
+	"unanswered\x12\x12\n" +
+	"\x04shed\x18\a \x01(\x04R\x04shed\"\xf5\x01\n" +
 	"\fDrainRequest\x12\x14\n" +
 	"\x04node\x18\x01 \x01(\bH\x00R\x04node\x12\x1b\n" +
 	"\bapp_name\x18\x02 \x01(\tH\x00R\aappName\x12\x1c\n" +
@@ -2874,6 +3052,11 @@ const file_carillon_v1_admin_proto_rawDesc = "" +
 	"\tTailField\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type*u\n" +
+	"\vHookBreaker\x12\x1c\n" +
+	"\x18HOOK_BREAKER_UNSPECIFIED\x10\x00\x12\x17\n" +
+	"\x13HOOK_BREAKER_CLOSED\x10\x01\x12\x18\n" +
+	"\x14HOOK_BREAKER_PROBING\x10\x02\x12\x15\n" +
+	"\x11HOOK_BREAKER_OPEN\x10\x03*u\n" +
 	"\n" +
 	"DrainState\x12\x1b\n" +
 	"\x17DRAIN_STATE_UNSPECIFIED\x10\x00\x12\x17\n" +
@@ -2914,113 +3097,117 @@ func file_carillon_v1_admin_proto_rawDescGZIP() []byte {
 	return file_carillon_v1_admin_proto_rawDescData
 }
 
-var file_carillon_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_carillon_v1_admin_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_carillon_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 35)
 var file_carillon_v1_admin_proto_goTypes = []any{
-	(DrainState)(0),               // 0: carillon.v1.DrainState
-	(TailEnd)(0),                  // 1: carillon.v1.TailEnd
-	(TailDirection)(0),            // 2: carillon.v1.TailDirection
-	(*ListSessionsRequest)(nil),   // 3: carillon.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 4: carillon.v1.ListSessionsResponse
-	(*Session)(nil),               // 5: carillon.v1.Session
-	(*Backlog)(nil),               // 6: carillon.v1.Backlog
-	(*GetSessionRequest)(nil),     // 7: carillon.v1.GetSessionRequest
-	(*GetSessionResponse)(nil),    // 8: carillon.v1.GetSessionResponse
-	(*SessionRates)(nil),          // 9: carillon.v1.SessionRates
-	(*TopSlowRequest)(nil),        // 10: carillon.v1.TopSlowRequest
-	(*TopSlowResponse)(nil),       // 11: carillon.v1.TopSlowResponse
-	(*ListStreamsRequest)(nil),    // 12: carillon.v1.ListStreamsRequest
-	(*ListStreamsResponse)(nil),   // 13: carillon.v1.ListStreamsResponse
-	(*Stream)(nil),                // 14: carillon.v1.Stream
-	(*GetStreamRequest)(nil),      // 15: carillon.v1.GetStreamRequest
-	(*GetStreamResponse)(nil),     // 16: carillon.v1.GetStreamResponse
-	(*StreamLog)(nil),             // 17: carillon.v1.StreamLog
-	(*ListNodesRequest)(nil),      // 18: carillon.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),     // 19: carillon.v1.ListNodesResponse
-	(*Node)(nil),                  // 20: carillon.v1.Node
-	(*DrainRequest)(nil),          // 21: carillon.v1.DrainRequest
-	(*DrainResponse)(nil),         // 22: carillon.v1.DrainResponse
-	(*DrainStatus)(nil),           // 23: carillon.v1.DrainStatus
-	(*ReloadRequest)(nil),         // 24: carillon.v1.ReloadRequest
-	(*ReloadResponse)(nil),        // 25: carillon.v1.ReloadResponse
-	(*SettingChange)(nil),         // 26: carillon.v1.SettingChange
-	(*GetConfigRequest)(nil),      // 27: carillon.v1.GetConfigRequest
-	(*GetConfigResponse)(nil),     // 28: carillon.v1.GetConfigResponse
-	(*TailRequest)(nil),           // 29: carillon.v1.TailRequest
-	(*TailResponse)(nil),          // 30: carillon.v1.TailResponse
-	(*TailBegun)(nil),             // 31: carillon.v1.TailBegun
-	(*TailFrame)(nil),             // 32: carillon.v1.TailFrame
-	(*TailField)(nil),             // 33: carillon.v1.TailField
-	nil,                           // 34: carillon.v1.ListSessionsRequest.LabelsEntry
-	nil,                           // 35: carillon.v1.Session.LabelsEntry
-	nil,                           // 36: carillon.v1.TailFrame.MetaEntry
-	(*timestamppb.Timestamp)(nil), // 37: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 38: google.protobuf.Duration
-	(*Position)(nil),              // 39: carillon.v1.Position
+	(HookBreaker)(0),              // 0: carillon.v1.HookBreaker
+	(DrainState)(0),               // 1: carillon.v1.DrainState
+	(TailEnd)(0),                  // 2: carillon.v1.TailEnd
+	(TailDirection)(0),            // 3: carillon.v1.TailDirection
+	(*ListSessionsRequest)(nil),   // 4: carillon.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),  // 5: carillon.v1.ListSessionsResponse
+	(*Session)(nil),               // 6: carillon.v1.Session
+	(*Backlog)(nil),               // 7: carillon.v1.Backlog
+	(*GetSessionRequest)(nil),     // 8: carillon.v1.GetSessionRequest
+	(*GetSessionResponse)(nil),    // 9: carillon.v1.GetSessionResponse
+	(*SessionRates)(nil),          // 10: carillon.v1.SessionRates
+	(*TopSlowRequest)(nil),        // 11: carillon.v1.TopSlowRequest
+	(*TopSlowResponse)(nil),       // 12: carillon.v1.TopSlowResponse
+	(*ListStreamsRequest)(nil),    // 13: carillon.v1.ListStreamsRequest
+	(*ListStreamsResponse)(nil),   // 14: carillon.v1.ListStreamsResponse
+	(*Stream)(nil),                // 15: carillon.v1.Stream
+	(*GetStreamRequest)(nil),      // 16: carillon.v1.GetStreamRequest
+	(*GetStreamResponse)(nil),     // 17: carillon.v1.GetStreamResponse
+	(*StreamLog)(nil),             // 18: carillon.v1.StreamLog
+	(*ListNodesRequest)(nil),      // 19: carillon.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),     // 20: carillon.v1.ListNodesResponse
+	(*Node)(nil),                  // 21: carillon.v1.Node
+	(*HookStatus)(nil),            // 22: carillon.v1.HookStatus
+	(*DrainRequest)(nil),          // 23: carillon.v1.DrainRequest
+	(*DrainResponse)(nil),         // 24: carillon.v1.DrainResponse
+	(*DrainStatus)(nil),           // 25: carillon.v1.DrainStatus
+	(*ReloadRequest)(nil),         // 26: carillon.v1.ReloadRequest
+	(*ReloadResponse)(nil),        // 27: carillon.v1.ReloadResponse
+	(*SettingChange)(nil),         // 28: carillon.v1.SettingChange
+	(*GetConfigRequest)(nil),      // 29: carillon.v1.GetConfigRequest
+	(*GetConfigResponse)(nil),     // 30: carillon.v1.GetConfigResponse
+	(*TailRequest)(nil),           // 31: carillon.v1.TailRequest
+	(*TailResponse)(nil),          // 32: carillon.v1.TailResponse
+	(*TailBegun)(nil),             // 33: carillon.v1.TailBegun
+	(*TailFrame)(nil),             // 34: carillon.v1.TailFrame
+	(*TailField)(nil),             // 35: carillon.v1.TailField
+	nil,                           // 36: carillon.v1.ListSessionsRequest.LabelsEntry
+	nil,                           // 37: carillon.v1.Session.LabelsEntry
+	nil,                           // 38: carillon.v1.TailFrame.MetaEntry
+	(*timestamppb.Timestamp)(nil), // 39: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 40: google.protobuf.Duration
+	(*Position)(nil),              // 41: carillon.v1.Position
 }
 var file_carillon_v1_admin_proto_depIdxs = []int32{
-	34, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
-	5,  // 1: carillon.v1.ListSessionsResponse.sessions:type_name -> carillon.v1.Session
-	35, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
-	37, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
-	38, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
-	6,  // 5: carillon.v1.Session.backlog:type_name -> carillon.v1.Backlog
-	37, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
-	38, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
-	38, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
-	5,  // 9: carillon.v1.GetSessionResponse.session:type_name -> carillon.v1.Session
-	9,  // 10: carillon.v1.GetSessionResponse.rates:type_name -> carillon.v1.SessionRates
-	38, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
-	5,  // 12: carillon.v1.TopSlowResponse.sessions:type_name -> carillon.v1.Session
-	14, // 13: carillon.v1.ListStreamsResponse.streams:type_name -> carillon.v1.Stream
-	14, // 14: carillon.v1.GetStreamResponse.stream:type_name -> carillon.v1.Stream
-	17, // 15: carillon.v1.GetStreamResponse.log:type_name -> carillon.v1.StreamLog
-	39, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
-	37, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
-	20, // 18: carillon.v1.ListNodesResponse.nodes:type_name -> carillon.v1.Node
-	37, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
-	23, // 20: carillon.v1.Node.drains:type_name -> carillon.v1.DrainStatus
-	38, // 21: carillon.v1.DrainRequest.window:type_name -> google.protobuf.Duration
-	38, // 22: carillon.v1.DrainRequest.delay:type_name -> google.protobuf.Duration
-	23, // 23: carillon.v1.DrainResponse.status:type_name -> carillon.v1.DrainStatus
-	0,  // 24: carillon.v1.DrainStatus.state:type_name -> carillon.v1.DrainState
-	37, // 25: carillon.v1.DrainStatus.begin_time:type_name -> google.protobuf.Timestamp
-	26, // 26: carillon.v1.ReloadResponse.changed:type_name -> carillon.v1.SettingChange
-	26, // 27: carillon.v1.ReloadResponse.need_restart:type_name -> carillon.v1.SettingChange
-	38, // 28: carillon.v1.TailRequest.max_age:type_name -> google.protobuf.Duration
-	32, // 29: carillon.v1.TailResponse.frames:type_name -> carillon.v1.TailFrame
-	31, // 30: carillon.v1.TailResponse.begun:type_name -> carillon.v1.TailBegun
-	1,  // 31: carillon.v1.TailResponse.end:type_name -> carillon.v1.TailEnd
-	37, // 32: carillon.v1.TailBegun.end_time:type_name -> google.protobuf.Timestamp
-	37, // 33: carillon.v1.TailFrame.time:type_name -> google.protobuf.Timestamp
-	2,  // 34: carillon.v1.TailFrame.direction:type_name -> carillon.v1.TailDirection
-	36, // 35: carillon.v1.TailFrame.meta:type_name -> carillon.v1.TailFrame.MetaEntry
-	33, // 36: carillon.v1.TailFrame.fields:type_name -> carillon.v1.TailField
-	3,  // 37: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
-	7,  // 38: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
-	10, // 39: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
-	12, // 40: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
-	15, // 41: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
-	18, // 42: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
-	24, // 43: carillon.v1.AdminService.Reload:input_type -> carillon.v1.ReloadRequest
-	27, // 44: carillon.v1.AdminService.GetConfig:input_type -> carillon.v1.GetConfigRequest
-	21, // 45: carillon.v1.AdminService.Drain:input_type -> carillon.v1.DrainRequest
-	29, // 46: carillon.v1.AdminService.Tail:input_type -> carillon.v1.TailRequest
-	4,  // 47: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
-	8,  // 48: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
-	11, // 49: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
-	13, // 50: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
-	16, // 51: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
-	19, // 52: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
-	25, // 53: carillon.v1.AdminService.Reload:output_type -> carillon.v1.ReloadResponse
-	28, // 54: carillon.v1.AdminService.GetConfig:output_type -> carillon.v1.GetConfigResponse
-	22, // 55: carillon.v1.AdminService.Drain:output_type -> carillon.v1.DrainResponse
-	30, // 56: carillon.v1.AdminService.Tail:output_type -> carillon.v1.TailResponse
-	47, // [47:57] is the sub-list for method output_type
-	37, // [37:47] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	36, // 0: carillon.v1.ListSessionsRequest.labels:type_name -> carillon.v1.ListSessionsRequest.LabelsEntry
+	6,  // 1: carillon.v1.ListSessionsResponse.sessions:type_name -> carillon.v1.Session
+	37, // 2: carillon.v1.Session.labels:type_name -> carillon.v1.Session.LabelsEntry
+	39, // 3: carillon.v1.Session.connected_time:type_name -> google.protobuf.Timestamp
+	40, // 4: carillon.v1.Session.age:type_name -> google.protobuf.Duration
+	7,  // 5: carillon.v1.Session.backlog:type_name -> carillon.v1.Backlog
+	39, // 6: carillon.v1.Session.token_expire_time:type_name -> google.protobuf.Timestamp
+	40, // 7: carillon.v1.Backlog.age:type_name -> google.protobuf.Duration
+	40, // 8: carillon.v1.GetSessionRequest.measure_for:type_name -> google.protobuf.Duration
+	6,  // 9: carillon.v1.GetSessionResponse.session:type_name -> carillon.v1.Session
+	10, // 10: carillon.v1.GetSessionResponse.rates:type_name -> carillon.v1.SessionRates
+	40, // 11: carillon.v1.SessionRates.measured:type_name -> google.protobuf.Duration
+	6,  // 12: carillon.v1.TopSlowResponse.sessions:type_name -> carillon.v1.Session
+	15, // 13: carillon.v1.ListStreamsResponse.streams:type_name -> carillon.v1.Stream
+	15, // 14: carillon.v1.GetStreamResponse.stream:type_name -> carillon.v1.Stream
+	18, // 15: carillon.v1.GetStreamResponse.log:type_name -> carillon.v1.StreamLog
+	41, // 16: carillon.v1.StreamLog.top:type_name -> carillon.v1.Position
+	39, // 17: carillon.v1.StreamLog.oldest_time:type_name -> google.protobuf.Timestamp
+	21, // 18: carillon.v1.ListNodesResponse.nodes:type_name -> carillon.v1.Node
+	39, // 19: carillon.v1.Node.started_time:type_name -> google.protobuf.Timestamp
+	25, // 20: carillon.v1.Node.drains:type_name -> carillon.v1.DrainStatus
+	22, // 21: carillon.v1.Node.hooks:type_name -> carillon.v1.HookStatus
+	0,  // 22: carillon.v1.HookStatus.breaker:type_name -> carillon.v1.HookBreaker
+	40, // 23: carillon.v1.DrainRequest.window:type_name -> google.protobuf.Duration
+	40, // 24: carillon.v1.DrainRequest.delay:type_name -> google.protobuf.Duration
+	25, // 25: carillon.v1.DrainResponse.status:type_name -> carillon.v1.DrainStatus
+	1,  // 26: carillon.v1.DrainStatus.state:type_name -> carillon.v1.DrainState
+	39, // 27: carillon.v1.DrainStatus.begin_time:type_name -> google.protobuf.Timestamp
+	28, // 28: carillon.v1.ReloadResponse.changed:type_name -> carillon.v1.SettingChange
+	28, // 29: carillon.v1.ReloadResponse.need_restart:type_name -> carillon.v1.SettingChange
+	40, // 30: carillon.v1.TailRequest.max_age:type_name -> google.protobuf.Duration
+	34, // 31: carillon.v1.TailResponse.frames:type_name -> carillon.v1.TailFrame
+	33, // 32: carillon.v1.TailResponse.begun:type_name -> carillon.v1.TailBegun
+	2,  // 33: carillon.v1.TailResponse.end:type_name -> carillon.v1.TailEnd
+	39, // 34: carillon.v1.TailBegun.end_time:type_name -> google.protobuf.Timestamp
+	39, // 35: carillon.v1.TailFrame.time:type_name -> google.protobuf.Timestamp
+	3,  // 36: carillon.v1.TailFrame.direction:type_name -> carillon.v1.TailDirection
+	38, // 37: carillon.v1.TailFrame.meta:type_name -> carillon.v1.TailFrame.MetaEntry
+	35, // 38: carillon.v1.TailFrame.fields:type_name -> carillon.v1.TailField
+	4,  // 39: carillon.v1.AdminService.ListSessions:input_type -> carillon.v1.ListSessionsRequest
+	8,  // 40: carillon.v1.AdminService.GetSession:input_type -> carillon.v1.GetSessionRequest
+	11, // 41: carillon.v1.AdminService.TopSlow:input_type -> carillon.v1.TopSlowRequest
+	13, // 42: carillon.v1.AdminService.ListStreams:input_type -> carillon.v1.ListStreamsRequest
+	16, // 43: carillon.v1.AdminService.GetStream:input_type -> carillon.v1.GetStreamRequest
+	19, // 44: carillon.v1.AdminService.ListNodes:input_type -> carillon.v1.ListNodesRequest
+	26, // 45: carillon.v1.AdminService.Reload:input_type -> carillon.v1.ReloadRequest
+	29, // 46: carillon.v1.AdminService.GetConfig:input_type -> carillon.v1.GetConfigRequest
+	23, // 47: carillon.v1.AdminService.Drain:input_type -> carillon.v1.DrainRequest
+	31, // 48: carillon.v1.AdminService.Tail:input_type -> carillon.v1.TailRequest
+	5,  // 49: carillon.v1.AdminService.ListSessions:output_type -> carillon.v1.ListSessionsResponse
+	9,  // 50: carillon.v1.AdminService.GetSession:output_type -> carillon.v1.GetSessionResponse
+	12, // 51: carillon.v1.AdminService.TopSlow:output_type -> carillon.v1.TopSlowResponse
+	14, // 52: carillon.v1.AdminService.ListStreams:output_type -> carillon.v1.ListStreamsResponse
+	17, // 53: carillon.v1.AdminService.GetStream:output_type -> carillon.v1.GetStreamResponse
+	20, // 54: carillon.v1.AdminService.ListNodes:output_type -> carillon.v1.ListNodesResponse
+	27, // 55: carillon.v1.AdminService.Reload:output_type -> carillon.v1.ReloadResponse
+	30, // 56: carillon.v1.AdminService.GetConfig:output_type -> carillon.v1.GetConfigResponse
+	24, // 57: carillon.v1.AdminService.Drain:output_type -> carillon.v1.DrainResponse
+	32, // 58: carillon.v1.AdminService.Tail:output_type -> carillon.v1.TailResponse
+	49, // [49:59] is the sub-list for method output_type
+	39, // [39:49] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_admin_proto_init() }
@@ -3030,17 +3217,17 @@ func file_carillon_v1_admin_proto_init() {
 	}
 	file_carillon_v1_envelope_proto_init()
 	file_carillon_v1_admin_proto_msgTypes[13].OneofWrappers = []any{}
-	file_carillon_v1_admin_proto_msgTypes[18].OneofWrappers = []any{
+	file_carillon_v1_admin_proto_msgTypes[19].OneofWrappers = []any{
 		(*DrainRequest_Node)(nil),
 		(*DrainRequest_AppName)(nil),
 		(*DrainRequest_Endpoint)(nil),
 	}
-	file_carillon_v1_admin_proto_msgTypes[20].OneofWrappers = []any{
+	file_carillon_v1_admin_proto_msgTypes[21].OneofWrappers = []any{
 		(*DrainStatus_Node)(nil),
 		(*DrainStatus_AppName)(nil),
 		(*DrainStatus_Endpoint)(nil),
 	}
-	file_carillon_v1_admin_proto_msgTypes[26].OneofWrappers = []any{
+	file_carillon_v1_admin_proto_msgTypes[27].OneofWrappers = []any{
 		(*TailRequest_UserId)(nil),
 		(*TailRequest_SessionId)(nil),
 		(*TailRequest_Stream)(nil),
@@ -3050,8 +3237,8 @@ func file_carillon_v1_admin_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_admin_proto_rawDesc), len(file_carillon_v1_admin_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   34,
+			NumEnums:      4,
+			NumMessages:   35,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

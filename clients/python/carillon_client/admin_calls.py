@@ -13,6 +13,8 @@ from carillon_client.admin_results import (
     Drained,
     DrainState,
     DrainStatus,
+    HookBreaker,
+    HookStatus,
     Node,
     Nodes,
     Reloaded,
@@ -207,6 +209,7 @@ def _nodes_of(response: admin_pb2.ListNodesResponse) -> Nodes:
             each.shards,
             each.draining,
             tuple(map(_drain_status, each.drains)),
+            tuple(map(_hook_status, each.hooks)),
         )
         for each in response.nodes
     )
@@ -233,6 +236,25 @@ def _drain_status(status: admin_pb2.DrainStatus) -> DrainStatus:
         begin_time=time_of(status.begin_time) if status.HasField("begin_time") else None,
         asked_by=status.asked_by,
         exit=status.exit,
+    )
+
+
+_HOOK_BREAKERS = {
+    admin_pb2.HOOK_BREAKER_CLOSED: HookBreaker.CLOSED,
+    admin_pb2.HOOK_BREAKER_PROBING: HookBreaker.PROBING,
+    admin_pb2.HOOK_BREAKER_OPEN: HookBreaker.OPEN,
+}
+
+
+def _hook_status(status: admin_pb2.HookStatus) -> HookStatus:
+    return HookStatus(
+        name=status.name,
+        address=status.address,
+        breaker=_HOOK_BREAKERS.get(status.breaker, HookBreaker.UNKNOWN),
+        pending=status.pending,
+        answered=status.answered,
+        unanswered=status.unanswered,
+        shed=status.shed,
     )
 
 

@@ -167,6 +167,36 @@ class Drained:
     partial: bool
 
 
+class HookBreaker(str, Enum):
+    """Whether a backend is asked."""
+
+    #: It is.
+    CLOSED = "closed"
+    #: It did not answer; one question is on its way, to see whether it does again.
+    PROBING = "probing"
+    #: It did not answer, and is left alone for a while.
+    OPEN = "open"
+    #: One that this client does not know.
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class HookStatus:
+    """How a backend does that a gateway asks."""
+
+    #: Its name in the gateway's configuration.
+    name: str
+    address: str
+    breaker: HookBreaker
+    #: Questions that wait for their answers.
+    pending: int
+    answered: int
+    #: Late, failed and wrong answers.
+    unanswered: int
+    #: Questions that it was not asked, because it was left alone or too many waited.
+    shed: int
+
+
 @dataclass(frozen=True)
 class Node:
     """One gateway."""
@@ -184,6 +214,8 @@ class Node:
     draining: bool
     #: What of it is drained, as far as the key may drain it: the gateway itself first.
     drains: tuple[DrainStatus, ...]
+    #: How the backends do that it asks; for keys of every app and stream.
+    hooks: tuple[HookStatus, ...]
 
 
 @dataclass(frozen=True)

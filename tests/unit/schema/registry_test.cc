@@ -135,7 +135,8 @@ TEST(RegistryTest, Threads) {
         const Binding* bound = now->Find("x", "e");
         EXPECT_TRUE(now->CheckJson(bound->type, R"({"id":"1"})").ok());
         Checked other = now->CheckJson(bound->type, R"({"name":"1"})");
-        EXPECT_EQ(other.ok() ? other.json : other.violations[0].field, other.ok() ? R"({"id":"0","name":"1"})" : "name");
+        EXPECT_EQ(other.ok() ? other.json : other.violations[0].field,
+                  other.ok() ? R"({"id":"0","name":"1"})" : "name");
       }
     });
   }

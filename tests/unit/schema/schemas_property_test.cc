@@ -50,7 +50,8 @@ float AnyFloat(test::Random& random) {
 }
 
 std::string AnyText(test::Random& random) {
-  static const std::string pieces[] = {"a", "\"", "\\", "\n", "é", "☃", "😀", std::string(1, '\0'), "\u2028", "]", "): "};
+  static const std::string pieces[] = {"a",      "\"", "\\", "\n", "é", "☃", "😀", std::string(1, '\0'),
+                                       "\u2028", "]",  "): "};
   std::string text;
   for (size_t i = random.Below(5); i > 0; --i) text += pieces[random.Below(std::size(pieces))];
   return text;
@@ -86,7 +87,8 @@ class Maker {
   void FillTime(Message& message, const std::string& name) {
     bool time = name == "google.protobuf.Timestamp";
     auto seconds = static_cast<int64_t>(random_.Below(253'402'300'799));
-    auto nanos = static_cast<int32_t>(random_.OneIn(2) ? random_.Below(1000) * 1'000'000 : random_.Below(1'000'000'000));
+    auto nanos =
+        static_cast<int32_t>(random_.OneIn(2) ? random_.Below(1000) * 1'000'000 : random_.Below(1'000'000'000));
     if (time) {
       static_cast<protobuf::Timestamp&>(message).set_seconds(seconds - 62'135'596'800);
       if (seconds < 62'135'596'800) static_cast<protobuf::Timestamp&>(message).set_seconds(-seconds / 5);
@@ -130,8 +132,8 @@ class Maker {
   }
 
   void FillEntry(Message& message, const FieldDescriptor& field, int depth) {
-    std::unique_ptr<Message> entry(message.GetReflection()->GetMessageFactory()
-                                       ->GetPrototype(field.message_type())->New());
+    std::unique_ptr<Message> entry(
+        message.GetReflection()->GetMessageFactory()->GetPrototype(field.message_type())->New());
     Set(*entry, *field.message_type()->map_key(), depth);
     const FieldDescriptor& value = *field.message_type()->map_value();
     if (value.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {

@@ -62,10 +62,11 @@ TEST_F(SchemasTest, BothWaysComeToOneJson) {
       R"("time":"2023-11-14T22:13:20.120Z"})";
   EXPECT_EQ(Bytes(order), kJson);
   EXPECT_EQ(Json(kJson), kJson);
-  EXPECT_EQ(Json(R"({"order_id": 9007199254740993, "customer": "Ann \"A\" \u2603", "rating": 0, "voucher": 0, "state": 1,
+  EXPECT_EQ(
+      Json(R"({"order_id": 9007199254740993, "customer": "Ann \"A\" \u2603", "rating": 0, "voucher": 0, "state": 1,
                      "items": [{"sku": "x", "price": "1.5"}], "token": "AP8", "total_cents": 18446744073709551615,
                      "extras": {"b": {"count": 2}, "a": {"count": 1}}, "time": "2023-11-14T23:13:20.12+01:00"})"),
-            kJson);
+      kJson);
 }
 
 TEST_F(SchemasTest, WhatIsWrongIsNamed) {

@@ -76,7 +76,10 @@ TEST_F(WireCheckTest, TextMustBeUtf8) {
 }
 
 TEST_F(WireCheckTest, BytesThatAreNoMessage) {
-  EXPECT_THAT(Fields("\x12\x05" "abc"), ElementsAre("customer")) << "cut off";
+  EXPECT_THAT(Fields("\x12\x05"
+                     "abc"),
+              ElementsAre("customer"))
+      << "cut off";
   EXPECT_THAT(Fields("\x08"), ElementsAre("order_id"));
   EXPECT_THAT(Fields("\x08\x80"), ElementsAre("order_id"));
   EXPECT_THAT(Fields("\x80"), ElementsAre(""));

@@ -79,10 +79,9 @@ TEST_F(SchemaFilesTest, FilesThatAreNone) {
   AddSet("good", good);
   AddBinding("x", "e", "b.Missing");
   Load();
-  EXPECT_THAT(problems_,
-              ElementsAre("schemas.sets[0].file: is missing", HasSubstr("schemas.sets[1].file: "),
-                          HasSubstr("schemas.sets[2].file: " + (folder_ / "bad").string()),
-                          HasSubstr("schemas.sets[3].name"), "schemas.sets[5].name: stands above already"));
+  EXPECT_THAT(problems_, ElementsAre("schemas.sets[0].file: is missing", HasSubstr("schemas.sets[1].file: "),
+                                     HasSubstr("schemas.sets[2].file: " + (folder_ / "bad").string()),
+                                     HasSubstr("schemas.sets[3].name"), "schemas.sets[5].name: stands above already"));
 }
 
 TEST_F(SchemaFilesTest, BindingsThatAreNone) {
@@ -95,8 +94,8 @@ TEST_F(SchemaFilesTest, BindingsThatAreNone) {
   AddBinding("Chat", "e", "a.Thing");
   Load(true);
   EXPECT_THAT(problems_,
-              ElementsAre(HasSubstr("bindings[0].stream"), HasSubstr("bindings[1].event"), HasSubstr("bindings[2].type"),
-                          "schemas.bindings[4]: stands above already, which counts",
+              ElementsAre(HasSubstr("bindings[0].stream"), HasSubstr("bindings[1].event"),
+                          HasSubstr("bindings[2].type"), "schemas.bindings[4]: stands above already, which counts",
                           HasSubstr("bindings[5].stream: has capitals")));
 }
 

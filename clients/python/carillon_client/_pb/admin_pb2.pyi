@@ -12,6 +12,10 @@ DRAIN_STATE_DRAINED: DrainState
 DRAIN_STATE_DRAINING: DrainState
 DRAIN_STATE_SERVING: DrainState
 DRAIN_STATE_UNSPECIFIED: DrainState
+HOOK_BREAKER_CLOSED: HookBreaker
+HOOK_BREAKER_OPEN: HookBreaker
+HOOK_BREAKER_PROBING: HookBreaker
+HOOK_BREAKER_UNSPECIFIED: HookBreaker
 TAIL_DIRECTION_IN: TailDirection
 TAIL_DIRECTION_OUT: TailDirection
 TAIL_DIRECTION_UNSPECIFIED: TailDirection
@@ -139,6 +143,24 @@ class GetStreamResponse(_message.Message):
     stream: Stream
     def __init__(self, stream: _Optional[_Union[Stream, _Mapping]] = ..., rule: _Optional[str] = ..., description: _Optional[str] = ..., members: _Optional[int] = ..., log: _Optional[_Union[StreamLog, _Mapping]] = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
+class HookStatus(_message.Message):
+    __slots__ = ["address", "answered", "breaker", "name", "pending", "shed", "unanswered"]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_FIELD_NUMBER: _ClassVar[int]
+    BREAKER_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    PENDING_FIELD_NUMBER: _ClassVar[int]
+    SHED_FIELD_NUMBER: _ClassVar[int]
+    UNANSWERED_FIELD_NUMBER: _ClassVar[int]
+    address: str
+    answered: int
+    breaker: HookBreaker
+    name: str
+    pending: int
+    shed: int
+    unanswered: int
+    def __init__(self, name: _Optional[str] = ..., address: _Optional[str] = ..., breaker: _Optional[_Union[HookBreaker, str]] = ..., pending: _Optional[int] = ..., answered: _Optional[int] = ..., unanswered: _Optional[int] = ..., shed: _Optional[int] = ...) -> None: ...
+
 class ListNodesRequest(_message.Message):
     __slots__ = []
     def __init__(self) -> None: ...
@@ -217,9 +239,10 @@ class ListStreamsResponse(_message.Message):
     def __init__(self, streams: _Optional[_Iterable[_Union[Stream, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
 
 class Node(_message.Message):
-    __slots__ = ["draining", "drains", "node_id", "sessions", "shards", "started_time", "version"]
+    __slots__ = ["draining", "drains", "hooks", "node_id", "sessions", "shards", "started_time", "version"]
     DRAINING_FIELD_NUMBER: _ClassVar[int]
     DRAINS_FIELD_NUMBER: _ClassVar[int]
+    HOOKS_FIELD_NUMBER: _ClassVar[int]
     NODE_ID_FIELD_NUMBER: _ClassVar[int]
     SESSIONS_FIELD_NUMBER: _ClassVar[int]
     SHARDS_FIELD_NUMBER: _ClassVar[int]
@@ -227,12 +250,13 @@ class Node(_message.Message):
     VERSION_FIELD_NUMBER: _ClassVar[int]
     draining: bool
     drains: _containers.RepeatedCompositeFieldContainer[DrainStatus]
+    hooks: _containers.RepeatedCompositeFieldContainer[HookStatus]
     node_id: str
     sessions: int
     shards: int
     started_time: _timestamp_pb2.Timestamp
     version: str
-    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., started_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., shards: _Optional[int] = ..., draining: bool = ..., drains: _Optional[_Iterable[_Union[DrainStatus, _Mapping]]] = ...) -> None: ...
+    def __init__(self, node_id: _Optional[str] = ..., version: _Optional[str] = ..., started_time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., sessions: _Optional[int] = ..., shards: _Optional[int] = ..., draining: bool = ..., drains: _Optional[_Iterable[_Union[DrainStatus, _Mapping]]] = ..., hooks: _Optional[_Iterable[_Union[HookStatus, _Mapping]]] = ...) -> None: ...
 
 class ReloadRequest(_message.Message):
     __slots__ = []
@@ -432,6 +456,9 @@ class TopSlowResponse(_message.Message):
     partial: bool
     sessions: _containers.RepeatedCompositeFieldContainer[Session]
     def __init__(self, sessions: _Optional[_Iterable[_Union[Session, _Mapping]]] = ..., partial: bool = ..., nodes_expected: _Optional[int] = ..., nodes_answered: _Optional[int] = ...) -> None: ...
+
+class HookBreaker(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = []
 
 class DrainState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = []
