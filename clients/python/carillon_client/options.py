@@ -15,7 +15,7 @@ from carillon_client._pb import control_pb2, envelope_pb2
 from carillon_client.results import Position
 
 # Without spaces, and not escaped to ASCII: the text is sent on to every client as it is here. JSON has no NaN.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Json(str):
@@ -96,7 +96,7 @@ def make_event(name: str, data: object, meta: Mapping[str, str] | None) -> envel
     elif isinstance(data, ProtobufMessage):
         event.message.Pack(data)
     elif data is not None:
-        event.json = _encode(data)
+        event.json = encode(data)
     return event
 
 

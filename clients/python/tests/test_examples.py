@@ -82,6 +82,43 @@ def test_the_chat_bot(environment: dict[str, str], connect: Connect, fresh: Fres
             bot.kill()
 
 
+def test_the_backend_that_is_asked(start_carillon: Callable[..., Gateway]) -> None:
+    key = "a-key-for-the-backend-0123456789"
+    with subprocess.Popen(
+        [sys.executable, "examples/hooks.py", "127.0.0.1:0"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "HOOKS_KEY": key},
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as backend:
+        try:
+            assert backend.stdout is not None
+            port = backend.stdout.readline().removeprefix("answering on port ").strip()
+            gateway = start_carillon(
+                {
+                    "hooks": [{"name": "main", "address": f"127.0.0.1:{port}", "key": key, "deadline": "20s"}],
+                    "auth": {"hook": {"backend": "main", "cookies": ["sid"]}},
+                    "streams": [{"pattern": "room-*", "subscribe": {"hook": "main"}, "publish": {"hook": "main"}}],
+                    "client_events": [{"event": "quiz.*", "hook": "main", "action": "none"}],
+                }
+            )
+            alice = Browser(gateway.url("", "room-all") + "&token=s3cret")
+            answer = alice.say(action="subscribe", streams=["room-red", "room-blue"])["data"]
+            assert (answer["streams"], answer["refused"][0]["message"]) == (["room-red"], "you are not on the list")
+            bob = Browser(gateway.url("", "room-all") + "&token=hush")
+            refused = bob.say(action="publish", stream="room-all", event="said", data="", id=1)
+            assert refused["data"]["message"] == "say something"
+            bob.say(action="publish", stream="room-all", event="said", data={"text": "hi", "from": "Alice"})
+            assert alice.receive()["data"] == {"from": "Bob", "text": "hi"}
+            assert alice.say(action="publish", event="quiz.guess", data=42)["data"]["data"] == {"right": True}
+            alice.close()
+            bob.close()
+            backend.send_signal(signal.SIGINT)
+            assert backend.wait() == 0
+        finally:
+            backend.kill()
+
+
 def test_the_bench(environment: dict[str, str]) -> None:
     """Few messages, so the rates are not those that the README speaks of; but a batcher is no slower."""
     said = run(environment, "-m", "carillon_client.bench", "--unary", "100", "--batched", "1000", "--rounds", "2")

@@ -41,4 +41,4 @@ def test_it_holds_code() -> None:
 
 def test_files_that_it_names_are_there() -> None:
     named = re.findall(r"python (examples/\w+\.py)", (ROOT / "README.md").read_text())
-    assert len(named) == 3 and all((ROOT / name).exists() for name in named)
+    assert len(named) == 4 and all((ROOT / name).exists() for name in named)
