@@ -24,6 +24,7 @@ void AddPublish(CLI::App& app, int* exit_code);
 void AddSend(CLI::App& app, int* exit_code);
 void AddWatch(CLI::App& app, int* exit_code);
 void AddTail(CLI::App& app, int* exit_code);
+void AddHooks(CLI::App& app, int* exit_code);
 void AddUnaryCommands(CLI::App& app, int* exit_code);
 void AddDrain(CLI::App& app, int* exit_code);
 void AddConfigCommands(CLI::App& app, int* exit_code);

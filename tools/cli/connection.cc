@@ -175,11 +175,16 @@ StatusOr<Connection> RemoteFlags::Resolve() const {
     return InvalidArgument("--cert and --cert-key go together");
   connection.key = value("key");
   if (connection.key.empty() && settings.contains("key_file")) {
-    ASSIGN_OR_RETURN(std::string text, ReadFile("the API key", settings.at("key_file")));
-    connection.key = Trimmed(text);
-    RETURN_IF_ERROR(CheckKey(connection.key));
+    ASSIGN_OR_RETURN(connection.key, ReadKey("the API key", settings.at("key_file")));
   }
   return connection;
+}
+
+StatusOr<std::string> ReadKey(const std::string& what, const std::string& name) {
+  ASSIGN_OR_RETURN(std::string text, ReadFile(what, name));
+  std::string key = Trimmed(text);
+  RETURN_IF_ERROR(CheckKey(key));
+  return key;
 }
 
 }  // namespace carillon::cli

@@ -63,6 +63,9 @@ class RemoteFlags {
   std::string timeout_ = "5s";
 };
 
+// The key that a file holds, without the blanks around it. INVALID_ARGUMENT: it cannot be read, or holds no key.
+StatusOr<std::string> ReadKey(const std::string& what, const std::string& name);
+
 // What can be seen to be wrong with the settings of a context.
 Status CheckSettings(const Settings& settings);
 

@@ -33,9 +33,9 @@ int main(int argc, char** argv) {
   CLI::App app("Carillon: a realtime gateway. Backends speak gRPC, browsers keep their client library.", "carillon");
   app.require_subcommand(1);
   int exit_code = kOk;
-  for (auto* add :
-       {AddServe, AddCheckConfig, AddToken, AddCheckToken, AddPublish, AddSend, AddWatch, AddTail, AddUnaryCommands,
-        AddDrain, AddConfigCommands, AddTop, AddBench, AddHealth, AddDoctor, AddVersion, AddContext, AddCompletion}) {
+  for (auto* add : {AddServe, AddCheckConfig, AddToken, AddCheckToken, AddPublish, AddSend, AddWatch, AddTail, AddHooks,
+                    AddUnaryCommands, AddDrain, AddConfigCommands, AddTop, AddBench, AddHealth, AddDoctor, AddVersion,
+                    AddContext, AddCompletion}) {
     add(app, &exit_code);
   }
   auto commands = app.get_subcommands(nullptr);
