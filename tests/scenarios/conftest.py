@@ -80,7 +80,7 @@ def _go(folder: Path) -> Speaker:
 
 def _shell(folder: Path, **more: str) -> Speaker:
     tools.need("bash", "jq")
-    return Speaker(["bash", str(HERE / "speakers" / "shell_speaker.sh")], {"GRPCURL": tools.grpcurl(), **more})
+    return Speaker(["bash", str(HERE / "speakers" / "shell_speaker.sh")], {"GRPCURL": tools.grpcurl(), "BACKEND": tools.carillon(), **more})
 
 
 def _command_line(folder: Path) -> Speaker:

@@ -19,6 +19,9 @@ from support.ws import Browser, ClosedByGateway, with_query
 #: What a scenario says and Python cannot.
 _WORDS = {"with": "with_", "is": "is_"}
 
+#: What gateways show the backends that they ask.
+BACKEND_KEY = "a-key-for-the-backend-0123456789"
+
 LIST = Path(__file__).parent / "scenarios.yaml"
 
 
@@ -60,8 +63,9 @@ def read_list() -> tuple[dict[str, Any], list[Scenario]]:
 class Play:
     """One scenario on one gateway by one speaker."""
 
-    def __init__(self, gateway: Gateway, speaker: Speaker, keys: dict[str, str]) -> None:
+    def __init__(self, gateway: Gateway, speaker: Speaker, keys: dict[str, str], backend: str) -> None:
         self._gateway = gateway
+        self._backend = backend
         self._speaker = speaker
         self._keys = keys
         self._browsers: dict[str, Browser] = {}
@@ -91,22 +95,26 @@ class Play:
     def _play_browser(
         self, name: str, user: str = "", streams: list[str] | None = None, claims: dict[str, Any] | None = None,
         path: str = "/ws", recover: dict[str, Any] | None = None, welcome: dict[str, Any] | None = None,
+        shows: dict[str, str] | None = None,
     ) -> None:
         """Connects. Its session is known as $NAME.session."""
-        target = self._target(user, streams, claims, path)
+        target = self._target(user, streams, claims, path, shows)
         if recover:
             places = [f"{log}:{at['epoch']}:{at['offset']}" for log, at in self._names.fill_in(recover).items()]
             target = with_query(target) + "&recover=" + ",".join(places)
-        browser = Browser(self._gateway.edge, target)
+        cookie = (shows or {}).get("cookie")
+        browser = Browser(self._gateway.edge, target, extra=[("Cookie", cookie)] if cookie else [])
         self._browsers[name] = browser
         self._names.give(f"{name}.session", browser.session)
         self._compare(welcome or {}, browser.welcome)
 
     def _play_turned_away(
-        self, user: str, status: int, code: str, claims: dict[str, Any] | None = None, message: str | None = None
+        self, user: str, status: int, code: str, claims: dict[str, Any] | None = None, message: str | None = None,
+        shows: dict[str, str] | None = None,
     ) -> None:
         """Tries to connect, and is refused."""
-        refusal = http.get(self._gateway.edge, self._target(user, None, claims), http.upgrade_headers(self._gateway.edge))
+        target = self._target(user, None, claims, shows=shows)
+        refusal = http.get(self._gateway.edge, target, http.upgrade_headers(self._gateway.edge))
         assert refusal.status == status, f"the answer is {refusal.status}"
         self._compare({"code": code} if message is None else {"code": code, "message": message}, refusal.error)
 
@@ -136,8 +144,11 @@ class Play:
         """Closes its page."""
         self._browsers[name].leave()
 
-    def _target(self, user: str, streams: list[str] | None, claims: dict[str, Any] | None, path: str = "/ws") -> str:
-        text = token(user, **(claims or {})) if user else None
+    def _target(
+        self, user: str, streams: list[str] | None, claims: dict[str, Any] | None, path: str = "/ws",
+        shows: dict[str, str] | None = None,
+    ) -> str:
+        text = token(user, **(claims or {})) if user else (shows or {}).get("token")
         return with_query(path, token=text, streams=",".join(streams) if streams else None)
 
     # --- Calls ---
@@ -171,6 +182,10 @@ class Play:
     def _play_unwatch(self, name: str) -> None:
         """Leaves, without having dealt with the last event."""
         self._judge(self._speaker.ask(do="unwatch", name=name), {}, None)
+
+    def _play_backend(self, answers: list[dict[str, Any]], key: str = BACKEND_KEY) -> None:
+        """Begins to answer what the gateway asks."""
+        self._judge(self._speaker.ask(do="answer", listen=self._backend, key=key, answers=answers), {}, None)
 
     def _ask(self, do: str, key: str, app: str, **what: Any) -> dict[str, Any]:
         return self._speaker.ask(do=do, address=self._gateway.control, key=self._keys[key], app=app, **what)

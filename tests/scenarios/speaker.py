@@ -9,6 +9,8 @@ It reads one line of JSON on standard input for each thing to do, and answers wi
     {"do": "watch", "address": …, "key": …, "app": …, "name": "w", "with": {"group": "g", …}}   answers when it has begun
     {"do": "event", "name": "w"}     the next event; who asks has dealt with the one before
     {"do": "unwatch", "name": "w"}   leaves; the last event is not dealt with
+    {"do": "answer", "listen": "unix:/…", "key": "…", "answers": [{"asks": "OnClientEvent", "of": {…}, "answer": {…}}, …]}
+                                     is a backend that the gateway asks: answers when it listens
     {"do": "reset"}                  forgets everything: the gateway is gone
 
 Names of calls and of their arguments are the fields of the protocol; times to wait are seconds; results are flat, null where

@@ -7,11 +7,14 @@ import dataclasses
 import json
 import sys
 from collections.abc import Callable, Mapping
+from concurrent import futures
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
+import grpc
 from carillon_client import CarillonError, Client, Event, EventKind, Json, Options, Pages, Position, Selector, Watch
+from carillon_client.hooks import Accept, Answer, Hooks, Refuse, User
 
 _PUBLISH = {"broadcast_to_user", "broadcast_to_users", "broadcast_stream", "broadcast_all", "send_to_session"}
 
@@ -26,6 +29,7 @@ class Speaker:
     def __init__(self) -> None:
         self._clients: dict[tuple[str, str, str], Client] = {}
         self._watches: dict[str, Watch] = {}
+        self._backend: Any = None
 
     def do(self, order: Mapping[str, Any]) -> Any:
         if order["do"] == "call":
@@ -38,7 +42,12 @@ class Speaker:
             return _plain(next(self._watches[order["name"]]))
         elif order["do"] == "unwatch":
             self._watches.pop(order["name"]).close()
+        elif order["do"] == "answer":
+            self._backend = _serve(order["listen"], order["key"], order["answers"])
         elif order["do"] == "reset":
+            if self._backend is not None:
+                self._backend.stop(None).wait()
+                self._backend = None
             for client in self._clients.values():
                 client.close()
             self._clients.clear()
@@ -88,6 +97,45 @@ def _watch_arguments(said: dict[str, Any]) -> dict[str, Any]:
     if "resume" in said:
         said["resume"] = Position(**said["resume"])
     return said
+
+
+def _serve(listen: str, key: str, answers: list[Mapping[str, Any]]) -> grpc.Server:
+    """A backend that answers as the table says."""
+    hooks = Hooks(key)
+
+    def answers_to(method: str) -> Callable[[Any], Any]:
+        def answer(asked: Any) -> Any:
+            for row in answers:
+                if row["asks"] == method and ("of" not in row or _fits(row["of"], dataclasses.asdict(asked))):
+                    return _answer(**row["answer"])
+            raise LookupError("the scenario has no answer")
+
+        return answer
+
+    hooks.authenticate(answers_to("Authenticate"))
+    hooks.authorize_subscribe(answers_to("AuthorizeSubscribe"))
+    hooks.authorize_publish(answers_to("AuthorizePublish"))
+    hooks.on_client_event(answers_to("OnClientEvent"))
+    server = grpc.server(futures.ThreadPoolExecutor(4))
+    hooks.add_to(server)
+    server.add_insecure_port(listen)
+    server.start()
+    return server
+
+
+def _fits(pattern: Any, asked: Any) -> bool:
+    """Of objects only the keys of the pattern count, unless it has none."""
+    if isinstance(pattern, Mapping) and isinstance(asked, Mapping) and pattern:
+        return all(key in asked and _fits(value, asked[key]) for key, value in pattern.items())
+    return bool(pattern == (list(asked) if isinstance(asked, tuple) else asked))
+
+
+def _answer(**what: Any) -> Any:
+    ((kind, said),) = what.items()
+    if kind == "allow":
+        return said
+    return {"user": lambda: User(**said), "accept": lambda: Accept(**said), "answer": lambda: Answer(said),
+            "refuse": lambda: Refuse(said)}[kind]()
 
 
 def _plain(value: Any) -> Any:

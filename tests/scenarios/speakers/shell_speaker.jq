@@ -102,3 +102,23 @@ def feed:
     if .opened then {opened} elif .closed then {closed} elif .member then {member}
     elif .client then {client: (.client | payload)} else {} end
   ));
+
+# --- What the gateway asks, and what a scenario's table answers. ---
+
+# Of objects only the keys of the pattern count, unless it has none.
+def fits($pattern):
+  . as $asked |
+  if ($pattern | type) == "object" and ($asked | type) == "object" and $pattern != {} then
+    all($pattern | to_entries[]; . as {$key, $value} | ($asked | has($key)) and ($asked[$key] | fits($value)))
+  else $asked == $pattern end;
+
+def hook_answer($table):
+  (if has("json") then .data = (.json | fromjson) else . end) as $asked |
+  first($table[] | . as $row | select(.asks == $ENV.CARILLON_HOOK and (has("of") | not or ($asked | fits($row.of))))) //
+    error("the scenario has no answer") |
+  .asks as $method | .answer |
+  if has("user") then .user |= if has("info") then .info_json = (.info | tojson) | del(.info) else . end
+  elif has("refuse") then if $method == "AuthorizeSubscribe" then {message: .refuse} else {refusal: {message: .refuse}} end
+  elif has("allow") then {allowed: .allow}
+  elif has("accept") then .accept |= if has("data") then .json = (.data | tojson) | del(.data) else . end
+  else {answer: {json: (.answer | tojson)}} end;

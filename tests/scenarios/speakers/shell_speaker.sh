@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The speaker (see ../speaker.py) that is a shell, with grpcurl ($GRPCURL) and jq. Where $CARILLON names a carillon, its
-# command line makes the calls that it has words for.
+# command line makes the calls that it has words for. The backend that gateways ask is `$BACKEND hooks`, and jq.
 set -euo pipefail
 here=$(dirname "$(readlink -f "$0")")
 proto=$here/../../../proto
@@ -124,6 +124,24 @@ shut() {
   unset "to[$name]" "from[$name]" "pid[$name]" "held[$name]"
 }
 
+backend=""
+
+# answer ORDER: begins to answer what the gateway asks.
+answer() {
+  local listen line
+  { read -r listen; read -r line; } < <(jq -r '.listen, .key' <<<"$1")
+  echo "$line" >"$folder/backend-key"
+  jq -c .answers <<<"$1" >"$folder/answers"
+  rm -f "$folder/backend"
+  mkfifo "$folder/backend"
+  without_pipes exec "$BACKEND" hooks --listen "$listen" --key-file "$folder/backend-key" -- \
+    jq -L "$here" -c --slurpfile table "$folder/answers" 'include "shell_speaker"; hook_answer($table[0])' \
+    </dev/null >"$folder/backend" 2>"$folder/backend-error" &
+  backend=$!
+  read -r line <"$folder/backend" || { cat "$folder/backend-error" >&2; exit 1; }
+  echo '{"ok":{}}'
+}
+
 while IFS= read -r order; do
   { read -r what; read -r name; } < <(jq -r '.do, .name' <<<"$order")
   case $what in
@@ -131,7 +149,9 @@ while IFS= read -r order; do
     watch) watch "$order" ;;
     event) event "$name" ;;
     unwatch) unwatch "$name" && echo '{"ok":{}}' ;;
+    answer) answer "$order" ;;
     reset)
+      [ -z "$backend" ] || { kill "$backend" && wait "$backend" && backend=""; }
       for name in "${!pid[@]}"; do unwatch "$name"; done
       echo '{"ok":{}}'
       ;;

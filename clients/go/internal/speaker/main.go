@@ -13,6 +13,7 @@ import (
 	"regexp"
 	"strings"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 
 	carillon "carillon.dev/clients/go"
@@ -27,6 +28,8 @@ type order struct {
 	Call    string
 	Name    string // of a watch
 	With    arguments
+	Listen  string // of a backend
+	Answers []row
 }
 
 // place is where a client is connected, and as whom.
@@ -36,6 +39,7 @@ type place struct{ address, key, app string }
 type speaker struct {
 	clients map[place]*carillon.Client
 	watches map[string]*watch
+	backend *grpc.Server // nil: it is not asked
 }
 
 func main() {
@@ -94,7 +98,17 @@ func (s *speaker) do(ctx context.Context, o order) (any, error) {
 	case "unwatch":
 		s.watches[o.Name].leave()
 		delete(s.watches, o.Name)
+	case "answer":
+		var err error
+		s.backend, err = serve(o.Listen, o.Key, o.Answers)
+		if err != nil {
+			return nil, err
+		}
 	case "reset":
+		if s.backend != nil {
+			s.backend.Stop()
+			s.backend = nil
+		}
 		for name, open := range s.watches {
 			open.leave()
 			delete(s.watches, name)
