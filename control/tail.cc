@@ -76,6 +76,7 @@ void Fill(const wire::Frame& message, const Show& show, v1::TailFrame* frame) {
   for (const wire::JsonMember& member : wire::MembersOf(meta, kMostMembers)) {
     (*frame->mutable_meta())[member.name] = wire::Unquoted(member.value);
   }
+  if (hub::IsSecretEvent(envelope.event())) return frame->set_secret(true);
   std::string json;
   wire::AppendPayloadJson(json, envelope);
   FillPayload(json, show, frame);
@@ -105,7 +106,11 @@ void Fill(std::string_view bytes, const Show& show, v1::TailFrame* frame) {
   for (const wire::JsonMember& member : wire::MembersOf(text, kMostMembers)) {
     if (member.name == "stream") frame->set_stream(wire::Unquoted(member.value));
     if (member.name == "event") frame->set_event(wire::Unquoted(member.value));
-    if (member.name == "data") FillPayload(member.value, show, frame);
+    if (member.name == "data" && hub::IsSecretEvent(frame->event())) {
+      frame->set_secret(true);
+    } else if (member.name == "data") {
+      FillPayload(member.value, show, frame);
+    }
     if (member.name != "meta") continue;
     for (const wire::JsonMember& each : wire::MembersOf(member.value, kMostMembers)) {
       (*frame->mutable_meta())[each.name] = wire::Unquoted(each.value);

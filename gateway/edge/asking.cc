@@ -4,48 +4,60 @@
 #include <boost/asio/post.hpp>
 
 namespace carillon::edge {
+namespace {
+
+// Of one session.
+constexpr size_t kAtOnce = 8;
+
+}  // namespace
 // --- Inquiry ---------------------------------------------------------------------------------------------------------
 
 std::shared_ptr<Inquiry> Inquiry::Begin(hub::Shard& shard, const hooks::Backends& backends,
-                                        const std::vector<Question>& questions, Done done) {
-  std::shared_ptr<Inquiry> inquiry(new Inquiry(std::move(done)));
-  inquiry->left_ = questions.size();
-  for (const Question& question : questions) inquiry->Ask(shard, backends, question);
+                                        std::vector<Question> questions, Done done) {
+  std::shared_ptr<Inquiry> inquiry(new Inquiry(shard, backends, std::move(questions), std::move(done)));
+  inquiry->AskMore();
   return inquiry;
 }
 
-void Inquiry::Ask(hub::Shard& shard, const hooks::Backends& backends, const Question& question) {
-  hooks::BackendPtr backend = backends.Find(question.backend);
+void Inquiry::AskMore() {
+  while (next_ < questions_.size() && next_ < kept_ + kAtOnce) Ask(questions_[next_++]);
+}
+
+void Inquiry::Ask(const Question& question) {
+  hooks::BackendPtr backend = backends_.Find(question.backend);
   size_t most = backend == nullptr ? 0 : backend->rules().max_payload_bytes;
   switch (question.method) {
     case hooks::Method::kAuthenticate:
       return Ask<hooks::Authenticated>(
-          shard, backend, question,
+          backend, question,
           [rules = question.rules](const std::string& bytes) {
             return hooks::ReadAuthenticated(bytes, rules, std::chrono::system_clock::now());
           },
           nullptr);
     case hooks::Method::kAuthorizeSubscribe:
-      return Ask<hooks::SubscribeVerdict>(shard, backend, question, hooks::ReadSubscribeVerdict, std::monostate());
+      return Ask<hooks::SubscribeVerdict>(backend, question, hooks::ReadSubscribeVerdict, std::monostate());
     case hooks::Method::kAuthorizePublish:
       return Ask<hooks::PublishVerdict>(
-          shard, backend, question, [most](const std::string& bytes) { return hooks::ReadPublishVerdict(bytes, most); },
+          backend, question, [most](const std::string& bytes) { return hooks::ReadPublishVerdict(bytes, most); },
           hooks::Accept());
     case hooks::Method::kOnClientEvent:
       return Ask<hooks::EventVerdict>(
-          shard, backend, question, [most](const std::string& bytes) { return hooks::ReadEventVerdict(bytes, most); },
+          backend, question, [most](const std::string& bytes) { return hooks::ReadEventVerdict(bytes, most); },
           hooks::Accept());
   }
 }
 
-// `allowed`: the answer that stands for none where the backend's rules let everything through then; null: there is
-// none.
+// `allowed`: the answer that stands for none where the backend's rules let everything through then; null: there is none.
 template <class Answer, class Allowed>
-void Inquiry::Ask(hub::Shard& shard, const hooks::BackendPtr& backend, const Question& question,
+void Inquiry::Ask(const hooks::BackendPtr& backend, const Question& question,
                   std::function<StatusOr<Answer>(const std::string&)> read, const Allowed& allowed) {
-  auto tell = [&shard, weak = weak_from_this(), stream = question.stream](StatusOr<Answer> answer) {
-    boost::asio::post(shard.io(), [weak, stream, answer = std::move(answer)]() mutable {
-      if (auto self = weak.lock()) self->Take(stream, std::move(answer));
+  // The question lives as long as this.
+  auto tell = [&shard = shard_, weak = weak_from_this(), &question](StatusOr<Answer> answer) {
+    boost::asio::post(shard.io(), [weak, &question, answer = std::move(answer)]() mutable {
+      auto self = weak.lock();
+      if (self == nullptr) return;
+      self->Keep(question, std::move(answer));
+      self->OnKept();
     });
   };
   if (backend == nullptr) {
@@ -55,34 +67,39 @@ void Inquiry::Ask(hub::Shard& shard, const hooks::BackendPtr& backend, const Que
   asked_.push_back(backend->Ask<Answer>(
       question.method, question.request, std::move(read),
       [tell = std::move(tell), lets_through, allowed, name = question.backend](StatusOr<Answer> answer) {
-        if (!answer.ok() && !absl::IsUnavailable(answer.status())) {
+        bool shed = absl::IsResourceExhausted(answer.status());  // clients can bring that about
+        if (!answer.ok() && !shed && !absl::IsUnavailable(answer.status())) {
           answer = absl::UnavailableError(fmt::format("the backend {} does not answer", name));
         }
         if constexpr (!std::is_null_pointer_v<Allowed>) {
-          if (!answer.ok() && lets_through) answer = Answer(allowed);
+          if (!answer.ok() && !shed && lets_through) answer = Answer(allowed);
         }
+        if (shed) answer = absl::UnavailableError(MessageOf(answer.status()));
         tell(std::move(answer));
       }));
 }
 
-void Inquiry::Take(const std::string&, StatusOr<hooks::Authenticated> answer) {
+void Inquiry::Keep(const Question&, StatusOr<hooks::Authenticated> answer) {
   answers_.identity = std::move(answer);
-  if (--left_ == 0) done_(std::move(answers_));
 }
 
-void Inquiry::Take(const std::string& stream, StatusOr<hooks::SubscribeVerdict> answer) {
-  answers_.streams.insert_or_assign(stream, std::move(answer));
-  if (--left_ == 0) done_(std::move(answers_));
+void Inquiry::Keep(const Question& question, StatusOr<hooks::SubscribeVerdict> answer) {
+  answers_.streams.insert_or_assign(question.stream, Answers::OfStream{question.backend, std::move(answer)});
 }
 
-void Inquiry::Take(const std::string&, StatusOr<hooks::PublishVerdict> answer) {
+void Inquiry::Keep(const Question& question, StatusOr<hooks::PublishVerdict> answer) {
+  answers_.backend = question.backend;
   answers_.publish = std::move(answer);
-  if (--left_ == 0) done_(std::move(answers_));
 }
 
-void Inquiry::Take(const std::string&, StatusOr<hooks::EventVerdict> answer) {
+void Inquiry::Keep(const Question& question, StatusOr<hooks::EventVerdict> answer) {
+  answers_.backend = question.backend;
   answers_.event = std::move(answer);
-  if (--left_ == 0) done_(std::move(answers_));
+}
+
+void Inquiry::OnKept() {
+  if (++kept_ == questions_.size()) return done_(std::move(answers_));
+  AskMore();
 }
 
 // --- Asking ----------------------------------------------------------------------------------------------------------
@@ -117,9 +134,12 @@ void Asking::AskNext() {
 void Asking::Withdraw(const std::vector<std::string>& streams) {
   for (Waiting& waiting : waiting_) {
     auto* subscribe = std::get_if<dialect::Subscribe>(&waiting.command);
-    if (subscribe == nullptr) continue;
+    const auto* event = std::get_if<dialect::Publish>(&waiting.command);
+    bool may_become_one = event != nullptr && event->stream.empty();
     for (const std::string& stream : streams) {
-      if (std::erase(subscribe->streams, stream) > 0) waiting.withdrawn.push_back(stream);
+      bool taken = subscribe != nullptr && std::erase(subscribe->streams, stream) > 0;
+      bool kept = may_become_one && waiting.withdrawn.size() < kMostQuestions;
+      if (taken || kept) waiting.withdrawn.push_back(stream);
     }
   }
 }

@@ -17,7 +17,8 @@ namespace carillon::edge {
 inline constexpr size_t kMostQuestions = 100;
 inline constexpr size_t kMostQuestionBytes = 256 << 10;
 
-// Some questions that are asked together, of a session. Let go of, they are withdrawn, and nobody hears of them again.
+// Some questions that are asked together, of a session; a few at once, so that one client does not keep a backend from the
+// others. Let go of, they are withdrawn, and nobody hears of them again.
 // Thread: the session's shard's.
 class Inquiry : public std::enable_shared_from_this<Inquiry> {
  public:
@@ -25,23 +26,30 @@ class Inquiry : public std::enable_shared_from_this<Inquiry> {
 
   // `done` is called once, on the shard's thread, after this has returned, with all answers.
   static std::shared_ptr<Inquiry> Begin(hub::Shard& shard, const hooks::Backends& backends,
-                                        const std::vector<Question>& questions, Done done);
+                                        std::vector<Question> questions, Done done);
 
  private:
-  explicit Inquiry(Done done) : done_(std::move(done)) {}
+  Inquiry(hub::Shard& shard, const hooks::Backends& backends, std::vector<Question> questions, Done done)
+      : shard_(shard), backends_(backends), questions_(std::move(questions)), done_(std::move(done)) {}
 
-  void Ask(hub::Shard& shard, const hooks::Backends& backends, const Question& question);
+  void AskMore();
+  void Ask(const Question& question);
   template <class Answer, class Allowed>
-  void Ask(hub::Shard& shard, const hooks::BackendPtr& backend, const Question& question,
+  void Ask(const hooks::BackendPtr& backend, const Question& question,
            std::function<StatusOr<Answer>(const std::string&)> read, const Allowed& allowed);
-  void Take(const std::string& stream, StatusOr<hooks::Authenticated> answer);
-  void Take(const std::string& stream, StatusOr<hooks::SubscribeVerdict> answer);
-  void Take(const std::string& stream, StatusOr<hooks::PublishVerdict> answer);
-  void Take(const std::string& stream, StatusOr<hooks::EventVerdict> answer);
+  void Keep(const Question& question, StatusOr<hooks::Authenticated> answer);
+  void Keep(const Question& question, StatusOr<hooks::SubscribeVerdict> answer);
+  void Keep(const Question& question, StatusOr<hooks::PublishVerdict> answer);
+  void Keep(const Question& question, StatusOr<hooks::EventVerdict> answer);
+  void OnKept();
 
+  hub::Shard& shard_;
+  const hooks::Backends& backends_;
+  const std::vector<Question> questions_;
   Done done_;
   Answers answers_;
-  size_t left_ = 0;
+  size_t next_ = 0;  // of the questions
+  size_t kept_ = 0;  // answers
   std::vector<hooks::Asked> asked_;
 };
 

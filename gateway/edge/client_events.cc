@@ -78,8 +78,8 @@ std::variant<dialect::Command, dialect::Refusal> SyncOf(const json::object& data
 }
 
 // What a backend makes of an event: changes it, or answers the client, who then gets nothing else; false then.
-bool TakeVerdict(hub::Session& session, const Answers& known, dialect::Publish* event) {
-  if (!known.event.has_value()) {
+bool TakeVerdict(hub::Session& session, const Answers& known, const std::string& backend, dialect::Publish* event) {
+  if (!known.event.has_value() || known.backend != backend) {
     Refuse(session, event->id, RulesHaveChanged());
   } else if (!known.event->ok()) {
     Refuse(session, event->id, Unanswered(known.event->status()));
@@ -166,7 +166,7 @@ std::optional<dialect::Command> AnswerEvent(hub::Session& session, SessionState&
     }
   }
   dialect::Publish said = event;
-  if (!rule.hook.empty() && !TakeVerdict(session, *state.known, &said)) return std::nullopt;
+  if (!rule.hook.empty() && !TakeVerdict(session, *state.known, rule.hook, &said)) return std::nullopt;
   Meaning meaning = MeaningOf(rule, app, session.identity().get(), said);
   if (auto* refusal = std::get_if<dialect::Refusal>(&meaning)) return refuse(std::move(*refusal));
   if (auto* command = std::get_if<dialect::Command>(&meaning)) return std::move(*command);

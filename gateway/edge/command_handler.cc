@@ -1,5 +1,6 @@
 #include "gateway/edge/command_handler.h"
 
+#include <algorithm>
 #include <type_traits>
 
 #include "gateway/base/log.h"
@@ -35,6 +36,18 @@ constexpr size_t kMaxFilterBytes = 64 << 10;
 constexpr std::chrono::seconds kTellEvery{1};
 constexpr std::chrono::seconds kTooFastFor{10};
 constexpr std::chrono::seconds kLull{1};
+
+constexpr char kWithdrawn[] = "the client unsubscribed before it was let in";
+
+// True where an event stood for a subscription that the client does not want any more: it is told so.
+bool AnswerWithdrawn(hub::Session& session, const Answers& known, const dialect::Command& meant) {
+  const auto* subscribe = std::get_if<dialect::Subscribe>(&meant);
+  if (subscribe == nullptr || subscribe->streams.size() != 1) return false;
+  const std::string& stream = subscribe->streams.front();
+  if (std::find(known.withdrawn.begin(), known.withdrawn.end(), stream) == known.withdrawn.end()) return false;
+  session.Reply(dialect::Subscribed{subscribe->id, {}, {{stream, {"withdrawn", kWithdrawn}}}, {}});
+  return true;
+}
 
 dialect::UserInfo InfoOf(const auth::Identity& identity) {
   return {identity.user_id, identity.name, identity.roles};
@@ -243,12 +256,13 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
   if (state.known == nullptr) {
     auto questions = QuestionsOf(session, app, session.identity().get(),
                                  {command.streams, command.wanted, nullptr, &command.tokens});
+    if (questions.size() > kMostQuestions) questions.resize(kMostQuestions);  // the others are for another time
     if (!questions.empty()) return Ask(session, state, command, std::move(questions));
   }
   dialect::Subscribed reply{command.id, {}, {}, {}};
   if (state.known != nullptr) {
     for (const std::string& stream : state.known->withdrawn) {
-      reply.refused.push_back({stream, {"withdrawn", "the client unsubscribed before it was let in"}});
+      reply.refused.push_back({stream, {"withdrawn", kWithdrawn}});
     }
   }
   if (!command.filter.empty() && session.filter_bytes() + command.filter.bytes() > kMaxFilterBytes) {
@@ -360,7 +374,8 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
   auto meant = AnswerEvent(session, state, app, warnings(), command, &forbidden, &question);
   if (question.has_value()) return Ask(session, state, command, {*std::move(question)});
   if (forbidden) CountForbidden(session, state);
-  state.known = nullptr;  // of the event, not of what it stands for
+  const Answers* known = std::exchange(state.known, nullptr);  // of the event, not of what it stands for
+  if (known != nullptr && meant.has_value() && AnswerWithdrawn(session, *known, *meant)) return;
   if (meant.has_value()) std::visit([&](const auto& kind) { On(session, state, app, kind); }, *meant);
 }
 

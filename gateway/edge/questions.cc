@@ -4,6 +4,7 @@
 
 #include "carillon/v1/hooks.pb.h"
 #include "gateway/auth/jws.h"
+#include "gateway/base/utf8.h"
 #include "gateway/edge/credentials.h"
 
 namespace carillon::edge {
@@ -40,7 +41,7 @@ bool IsToken(std::string_view name) {
 }  // namespace
 
 bool IsForBackend(const auth::App& app, std::string_view token) {
-  if (app.hook.backend.empty() || token.empty()) return false;
+  if (app.hook.backend.empty() || token.empty() || !IsUtf8(token)) return false;  // a proto's texts are UTF-8
   return !app.tokens->TakesTokens() || !auth::LooksLikeJws(token);
 }
 
@@ -54,12 +55,12 @@ std::optional<Question> WhoIs(const auth::App& app, const HttpRequest& request, 
   if (app.hook.backend.empty() || (!token.empty() && !IsForBackend(app, token))) return std::nullopt;
   v1::AuthenticateRequest asked;
   for (const std::string& name : app.hook.cookies) {
-    if (std::string_view value = CookieNamed(request, name); !value.empty()) {
+    if (std::string_view value = CookieNamed(request, name); !value.empty() && IsUtf8(value)) {
       (*asked.mutable_cookies())[name] = std::string(value);
     }
   }
   for (const std::string& name : app.hook.headers) {
-    if (std::string_view value = request.Header(name); !value.empty()) {
+    if (std::string_view value = request.Header(name); !value.empty() && IsUtf8(value)) {
       (*asked.mutable_headers())[name] = std::string(value);
     }
   }
@@ -70,7 +71,7 @@ std::optional<Question> WhoIs(const auth::App& app, const HttpRequest& request, 
   asked.set_origin(std::string(request.Header("origin")));
   asked.set_token(std::string(token));
   for (const auto& [name, value] : request.query) {
-    if (!IsToken(name)) asked.mutable_query()->insert({name, value});
+    if (!IsToken(name) && IsUtf8(name) && IsUtf8(value)) asked.mutable_query()->insert({name, value});
   }
   return WhoIsQuestion(app, asked);
 }

@@ -29,8 +29,13 @@ struct Question {
 
 // What became of the questions that a command had; UNAVAILABLE where a backend has not answered.
 struct Answers {
+  std::string backend;  // that was asked; of streams, each says its own
   std::optional<StatusOr<hooks::Authenticated>> identity;
-  StringMap<StatusOr<hooks::SubscribeVerdict>> streams;
+  struct OfStream {
+    std::string backend;
+    StatusOr<hooks::SubscribeVerdict> verdict;
+  };
+  StringMap<OfStream> streams;
   std::optional<StatusOr<hooks::PublishVerdict>> publish;
   std::optional<StatusOr<hooks::EventVerdict>> event;
   std::vector<std::string> withdrawn;  // streams that the client does not want any more

@@ -63,11 +63,13 @@ std::optional<dialect::Refusal> JudgeSubscribe(const auth::App& app, const auth:
 }
 
 // The same of a backend that is asked as well.
-std::optional<dialect::Refusal> JudgeAnswer(const Answers* answers, const std::string& stream) {
+std::optional<dialect::Refusal> JudgeAnswer(const Answers* answers, const std::string& stream,
+                                            const std::string& backend) {
   if (answers == nullptr || !answers->streams.contains(stream)) {
     return dialect::Refusal{"overloaded", "too many backends would be asked at once", true, kOverloadedWaitMs};
   }
-  const auto& answer = answers->streams.find(stream)->second;
+  const auto& [asked, answer] = answers->streams.find(stream)->second;
+  if (asked != backend) return RulesHaveChanged();
   if (!answer.ok()) return Unanswered(answer.status());
   if (const auto* refusal = std::get_if<hooks::Refusal>(&*answer)) {
     return dialect::Refusal{"forbidden", refusal->message.empty() ? "this session may not" : refusal->message};
@@ -194,8 +196,9 @@ bool SubscribeAll(hub::Session& session, SessionState& state, const auth::App& a
     } else {
       refusal = JudgeSubscribe(app, session.identity().get(), stream, listens, asked.tokens, &imposed);
     }
-    if (!refusal.has_value() && !listens && !app.catalogue.Find(stream).subscribe_hook.empty()) {
-      refusal = JudgeAnswer(asked.answers, stream);
+    if (const std::string& hook = app.catalogue.Find(stream).subscribe_hook;
+        !refusal.has_value() && !listens && !hook.empty()) {
+      refusal = JudgeAnswer(asked.answers, stream, hook);
     }
     if (!refusal.has_value() && !listens && limits != nullptr) {
       if (auto full = limits->StreamsAreFull(app, stream)) refusal = dialect::Refusal{"limit", *full, true};

@@ -8,9 +8,6 @@
 namespace carillon::edge {
 namespace {
 
-// Events of this name are taken for what they are called.
-constexpr std::string_view kAuth = "auth";
-
 // {"streams":["a","b"]}
 std::string StreamsJson(const std::vector<std::string>& streams) {
   std::string json = R"({"streams":[)";
@@ -32,10 +29,10 @@ hub::Said SaidOf(const dialect::Ping& command) {
   return {.action = "ping", .json = command.echo};
 }
 hub::Said SaidOf(const dialect::Auth&) {
-  return {.action = std::string(kAuth), .secret = true};
+  return {.action = "auth", .secret = true};
 }
 hub::Said SaidOf(const dialect::Publish& command) {
-  bool secret = command.event == kAuth;
+  bool secret = hub::IsSecretEvent(command.event);
   return {.action = "publish",
           .stream = command.stream,
           .event = command.event,

@@ -15,6 +15,7 @@ constexpr std::string_view kNames[kMethods] = {"authenticate", "authorize_subscr
 
 // gRPC's words for it.
 constexpr int kDeadlineExceeded = 4;
+constexpr int kUnavailable = 14;
 
 void LogUnanswered(const BackendRules& rules, std::string_view why) {
   static log::SamplerByReason sampler;
@@ -34,7 +35,7 @@ Backend::Backend(BackendRules rules)
 Status Backend::Refusal(bool* probe) {
   if (stopped_) return absl::UnavailableError("the gateway is shutting down");
   if (questions_.size() >= rules_.max_pending) {
-    return absl::UnavailableError(fmt::format("{} questions wait for the backend {}", questions_.size(), rules_.name));
+    return absl::ResourceExhaustedError(fmt::format("too many questions wait for the backend {}", rules_.name));
   }
   if (!breaker_.Allows(Breaker::Clock::now(), probe)) {
     return absl::UnavailableError(fmt::format("the backend {} does not answer", rules_.name));
@@ -62,12 +63,13 @@ Asked Backend::Ask(Method method, const std::string& request, Reader reader) {
     return nullptr;
   }
   channel_.Start(call, kPaths[static_cast<size_t>(method)], request, rules_.deadline);
+  if (IsWithdrawn(call)) channel_.Cancel(call);  // by Stop, before there was something to cancel
   return {nullptr, [weak = weak_from_this(), call](void*) {
             if (auto self = weak.lock()) self->Withdraw(call);
           }};
 }
 
-void Backend::OnEnd(uint64_t call, int code, std::string message, std::string response) {
+void Backend::OnEnd(uint64_t call, int code, std::string response) {
   Reader reader;
   bool probe = false;
   {
@@ -83,10 +85,11 @@ void Backend::OnEnd(uint64_t call, int code, std::string message, std::string re
       answered = reader(std::move(response));
     } else {
       why = code == kDeadlineExceeded ? fmt::format("nothing came in {} ms", rules_.deadline.count())
-                                      : fmt::format("status {}: {}", code, message.substr(0, 200));
+                                      : fmt::format("status {}", code);  // its words may hold what clients showed
       reader(absl::UnavailableError(fmt::format("the backend {} does not answer", rules_.name)));
     }
-    Count(answered, probe, why);
+    bool alive = code != kDeadlineExceeded && code != kUnavailable;
+    Count(answered, alive, probe, why);
   }
   std::shared_ptr<Backend> self;  // goes after the lock
   std::lock_guard lock(mutex_);
@@ -97,14 +100,14 @@ void Backend::OnEnd(uint64_t call, int code, std::string message, std::string re
   if (questions_.empty()) idle_.notify_all();
 }
 
-void Backend::Count(bool answered, bool probe, std::string_view why) {
+void Backend::Count(bool answered, bool alive, bool probe, std::string_view why) {
   bool opened = false;
   bool closed = false;
   {
     std::lock_guard lock(mutex_);
     ++(answered ? answered_ : unanswered_);
-    closed = answered && breaker_.state() != Breaker::State::kClosed;
-    if (answered) {
+    closed = alive && breaker_.state() != Breaker::State::kClosed;
+    if (alive) {
       breaker_.OnAnswer();
     } else {
       opened = breaker_.OnFailure(probe, Breaker::Clock::now());
@@ -122,6 +125,12 @@ void Backend::Count(bool answered, bool probe, std::string_view why) {
                 {"why", why}});
   }
   if (closed) log::Info("hooks", "a backend answers again", {{"backend", rules_.name}, {"address", rules_.address}});
+}
+
+bool Backend::IsWithdrawn(uint64_t call) const {
+  std::lock_guard lock(mutex_);
+  auto it = questions_.find(call);
+  return it != questions_.end() && it->second.withdrawn;
 }
 
 void Backend::Withdraw(uint64_t call) {

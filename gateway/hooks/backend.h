@@ -58,7 +58,7 @@ struct BackendState {
 // Thread: any.
 class Backend : public std::enable_shared_from_this<Backend>, private Channel::Owner {
  public:
-  // Takes the answer's bytes, or UNAVAILABLE with why there are none; returns whether they are an answer. Called once,
+  // Takes the answer's bytes, or UNAVAILABLE with why there are none, or RESOURCE_EXHAUSTED where too many wait; returns whether they are an answer. Called once,
   // on any thread, before Ask returns as well, unless the question is withdrawn first; not to be called for long.
   using Reader = std::function<bool(StatusOr<std::string> response)>;
 
@@ -95,10 +95,12 @@ class Backend : public std::enable_shared_from_this<Backend>, private Channel::O
     std::shared_ptr<Backend> self;  // lives while something is on its way
   };
 
-  void OnEnd(uint64_t call, int code, std::string message, std::string response) override;
+  void OnEnd(uint64_t call, int code, std::string response) override;
+  bool IsWithdrawn(uint64_t call) const;
   void Withdraw(uint64_t call);
   Status Refusal(bool* probe);  // why nothing is asked now, or OK; with the lock
-  void Count(bool answered, bool probe, std::string_view why);
+  // `alive`: the backend has said something, be it nonsense, and is no reason for leaving it alone.
+  void Count(bool answered, bool alive, bool probe, std::string_view why);
 
   const BackendRules rules_;
   mutable std::mutex mutex_;

@@ -60,7 +60,6 @@ Channel::Channel(Owner& owner, const std::string& address, const ChannelTls* tls
         // Each backend has its own connections, also where two have one address.
         arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
         arguments.SetMaxReceiveMessageSize(kMaxResponseBytes);
-        arguments.SetLoadBalancingPolicyName("round_robin");
         auto credentials = tls == nullptr ? grpc::InsecureChannelCredentials()
                                           : grpc::SslCredentials({tls->authorities, tls->key, tls->certificate});
         return std::make_shared<Calls>(owner, grpc::CreateCustomChannel(address, credentials, arguments),
@@ -87,8 +86,7 @@ void Channel::Start(uint64_t number, const char* method, const std::string& requ
                              std::lock_guard lock(calls->mutex);
                              calls->running.erase(number);
                            }
-                           calls->owner.OnEnd(number, status.error_code(), status.error_message(),
-                                              status.ok() ? BytesOf(call->response) : std::string());
+                           calls->owner.OnEnd(number, status.error_code(), status.ok() ? BytesOf(call->response) : std::string());
                          });
 }
 

@@ -23,12 +23,12 @@ struct ChannelTls {
 // given and gives back are plain bytes and numbers.
 class Channel {
  public:
-  // How a call ended: gRPC's status code and message, and the answer's bytes where the code is 0.
+  // How a call ended: gRPC's status code, and the answer's bytes where that is 0.
   class Owner {
    public:
     virtual ~Owner() = default;
     // Thread: any; also the one of Start or Cancel, before they return. Nothing of the call is touched after it.
-    virtual void OnEnd(uint64_t call, int code, std::string message, std::string response) = 0;
+    virtual void OnEnd(uint64_t call, int code, std::string response) = 0;
   };
 
   // `tls` null: none. `key` empty: none is sent. The owner must outlive every call.

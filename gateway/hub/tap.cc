@@ -15,6 +15,12 @@ size_t SizeOf(const Tapped& tapped) {
 
 }  // namespace
 
+bool IsSecretEvent(std::string_view event) {
+  constexpr std::string_view kAuth = "auth";
+  return std::equal(event.begin(), event.end(), kAuth.begin(), kAuth.end(),
+                    [](char c, char lower) { return (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c) == lower; });
+}
+
 bool Tap::Takes(const Session& session) const {
   if (session.app() != topic_.app) return false;
   if (topic_.kind == wire::TopicKind::kSession) return session.id() == session_;

@@ -16,6 +16,9 @@ namespace carillon::hub {
 class Session;
 class Shard;
 
+// Whether an event is taken for what it is called, "auth" in any case: of its payload nothing is shown.
+bool IsSecretEvent(std::string_view event);
+
 // What a client said, as far as somebody else may see it: what a dialect made of it, without tokens.
 struct Said {
   std::string action;  // "publish"

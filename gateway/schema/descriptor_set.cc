@@ -23,6 +23,7 @@ namespace protobuf = google::protobuf;
 namespace {
 
 constexpr int kMaxFiles = 1000;
+constexpr size_t kMaxTypes = 2000;  // protobuf walks along their fields on the stack
 constexpr int kMaxFields = 1000;  // of a message: an empty one in memory takes some bytes for each
 constexpr size_t kMaxNameBytes = 64;
 constexpr size_t kMaxProblems = 5;
@@ -89,6 +90,9 @@ class DescriptorSet::Linker {
     for (const protobuf::FileDescriptorProto& file : files.file()) Add(file.name());
     RETURN_IF_ERROR(problems_.ToStatus());
     if (set_.types_.empty()) return InvalidArgument("no message type is in it");
+    if (set_.types_.size() > kMaxTypes) {
+      return InvalidArgument("{} message types, and at most {}", set_.types_.size(), kMaxTypes);
+    }
     std::sort(set_.types_.begin(), set_.types_.end());
     return absl::OkStatus();
   }

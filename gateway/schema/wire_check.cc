@@ -157,7 +157,7 @@ class Checker {
   // --- Fields ---
 
   void CheckFields(const Descriptor& type, std::string_view bytes, const Place& place, int depth) {
-    absl::flat_hash_map<int, int> counts;  // of repeated and required fields, by number
+    absl::flat_hash_map<int, int> counts;  // of repeated, required and message fields, by number
     CodedInputStream in = Reader(bytes);
     while (!Enough()) {
       uint32_t tag = in.ReadTag();
@@ -173,7 +173,10 @@ class Checker {
         continue;
       }
       Place at{&place, field};
-      if (!field->is_optional()) at.index = counts[field->number()]++;
+      bool message = field->type() == FieldDescriptor::TYPE_MESSAGE;
+      if (!field->is_optional() || message) at.index = counts[field->number()]++;
+      // Readers merge the two: what comes of that is nothing that was looked at here.
+      if (message && !field->is_repeated() && at.index > 0) Add(at, "stands twice");
       if (!CheckField(*field, tag, bytes, in, at, depth)) return;
     }
   }

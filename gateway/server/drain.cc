@@ -18,12 +18,14 @@ Drain::~Drain() {
 }
 
 void Drain::Begin(std::chrono::milliseconds window) {
+  ++course_;
   deadline_ = Clock::now() + window + options_.timeout;
   WaitForClients();
 }
 
 bool Drain::Cancel() {
   if (ending_calls_) return false;
+  ++course_;  // the timer may have run out already
   timer_.cancel();
   return true;
 }
@@ -34,8 +36,8 @@ void Drain::WaitForClients() {
   if (open > 0 && Clock::now() < deadline_) {
     if (++polls_ % kPollsPerLine == 0) log::Info("server", "draining", {{"sessions", open}});
     timer_.expires_after(kPoll);
-    return timer_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) WaitForClients();
+    return timer_.async_wait([this, course = course_](const boost::system::error_code& error) {
+      if (!error && course == course_) WaitForClients();
     });
   }
   if (open > 0) log::Warn("server", "closing by force", {{"sessions", open}});

@@ -72,6 +72,7 @@ class Drain {
   boost::asio::steady_timer timer_{io_};
   Clock::time_point deadline_;
   int polls_ = 0;
+  uint64_t course_ = 0;  // a look that was begun in another one is too late
   bool keep_away_ = false;
   bool ending_calls_ = false;
   std::atomic<bool> kept_logs_{true};

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -41,7 +43,7 @@ def settings(backend: HookServer, **more: Any) -> dict[str, Any]:
     return {
         "edge": {"endpoints": [{"path": "/ws", "anonymous": True, "messages_per_second": 0}]},
         "hooks": [main],
-        "auth": {"hook": {"backend": "main", "cookies": ["sid"]}},
+        "auth": {"hook": {"backend": "main", "cookies": ["sid"], "headers": ["x-tenant"]}},
         "streams": [{"pattern": "asked-*", "subscribe": {"hook": "main"}, "publish": {"hook": "main"}}],
         "client_events": [{"event": "ask", "hook": "main", "action": "none", "anonymous": True}],
     }
@@ -166,7 +168,7 @@ def test_only_an_answer_is_an_answer(
 def test_after_so_many_failures_the_backend_is_left_alone(
     begin: Callable[..., Gateway], backend: HookServer, keep: Keep
 ) -> None:
-    backend.answers["AuthorizeSubscribe"] = lambda _, context: context.abort(grpc.StatusCode.INTERNAL, "broken")
+    backend.answers["AuthorizeSubscribe"] = lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
     gateway = begin(breaker_pause="10m")
     browser = keep(Browser(gateway.edge))
     for i in range(3):
@@ -184,13 +186,29 @@ def test_after_so_many_failures_the_backend_is_left_alone(
     assert len(backend.requests) == 3
     assert gateway.metrics().value("carillon_hook_ends_total", backend="main", result="shed") == 10
     log = gateway.wait_for_log("a backend does not answer, and is left alone")
-    assert "broken" in log
+    assert "status 14" in log and "broken" not in log  # it may hold what clients showed
+
+
+def test_what_only_one_client_can_cause_does_not_close_the_door_to_all(
+    begin: Callable[..., Gateway], backend: HookServer, keep: Keep
+) -> None:
+    """A backend that fails at what somebody says is there all the same."""
+    gateway = begin(breaker_failures=2)
+    browser = keep(Browser(gateway.edge))
+    for code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.INVALID_ARGUMENT):
+        backend.answers["AuthorizeSubscribe"] = lambda _, context, code=code: context.abort(code, "no")
+        assert_unavailable(subscribe(browser, "asked-1") or {})
+    assert breaker(gateway) == CLOSED
+    backend.answers["Authenticate"] = lambda *_: user("ann")
+    for target, headers in (("/ws?token=%FF", {}), ("/ws?token=x&y=%FF", {"X-Tenant": "\xff"}), ("/ws?token=x", {"Cookie": "sid=\xff"})):
+        assert handshake(gateway, target, **headers).status == (401 if "=%FF" in target[:14] else 101)
+    assert [request.token for request in backend.asked("Authenticate")] == ["x", "x"]
 
 
 def test_one_question_finds_out_whether_it_is_back(
     begin: Callable[..., Gateway], backend: HookServer, keep: Keep
 ) -> None:
-    backend.answers["AuthorizeSubscribe"] = lambda _, context: context.abort(grpc.StatusCode.INTERNAL, "broken")
+    backend.answers["AuthorizeSubscribe"] = lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
     gateway = begin()
     browser, other = keep(Browser(gateway.edge)), keep(Browser(gateway.edge))
     for i in range(3):
@@ -211,12 +229,14 @@ def test_one_question_finds_out_whether_it_is_back(
     assert breaker(gateway) == CLOSED
 
 
+@pytest.mark.parametrize("on_failure", ["refuse", "allow"])
 def test_too_many_questions_at_once_are_not_asked(
-    begin: Callable[..., Gateway], backend: HookServer, keep: Keep
+    begin: Callable[..., Gateway], backend: HookServer, keep: Keep, on_failure: str
 ) -> None:
+    """And are never let through: clients can bring that about."""
     gate = Gate(allow())
     backend.answers["AuthorizeSubscribe"] = gate
-    gateway = begin(max_pending=5, deadline="20s")
+    gateway = begin(max_pending=5, deadline="20s", on_failure=on_failure)
     first, second = keep(Browser(gateway.edge)), keep(Browser(gateway.edge))
     first.send_json({"action": "subscribe", "streams": [f"asked-{i}" for i in range(5)]})
     gate.wait_for(5)
@@ -279,6 +299,34 @@ def test_the_gateway_ends_while_backends_are_asked(
     gate.wait_for(3)
     gateway.stop()
     gate.wait_for_cancelled(3)
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_what_does_not_speak_grpc_at_all(start_gateway: StartGateway, keep: Keep, stays: bool) -> None:
+    listener = keep(socket.create_server(("127.0.0.1", 0)))
+
+    def babble() -> None:
+        kept = []
+        while True:
+            try:
+                connection, _ = listener.accept()
+                connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nhello" * 100)
+            except OSError:
+                return
+            if stays:
+                kept.append(connection)
+            else:
+                connection.close()
+
+    threading.Thread(target=babble, daemon=True).start()
+    config = settings(keep(HookServer()))
+    config["hooks"][0]["address"] = f"127.0.0.1:{listener.getsockname()[1]}"
+    gateway = start_gateway(config)
+    browser = keep(Browser(gateway.edge))
+    for i in range(3):
+        assert_unavailable(subscribe(browser, f"asked-{i}") or {})
+        assert handshake(gateway, "/ws", Cookie="sid=x").status == 503
+    assert browser.ask("ping")["event"] == "pong"
 
 
 def test_tls_with_certificates_of_both_sides(start_gateway: StartGateway, tmp_path: Path, keep: Keep) -> None:

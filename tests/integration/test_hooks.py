@@ -62,6 +62,7 @@ def config(backend: HookServer) -> dict[str, Any]:
             {"event": "say", "hook": "main", "action": "publish", "stream": "free-{data.room}", "anonymous": True},
             {"event": "deep", "hook": "main", "action": "publish", "stream": "asked-{data.room}", "anonymous": True},
             {"event": "tell", "hook": "main", "anonymous": True},
+            {"event": "join", "hook": "main", "action": "subscribe", "stream": "free-{data.room}", "anonymous": True},
         ],
     }
 
@@ -333,6 +334,24 @@ def test_who_unsubscribes_meanwhile_is_told_withdrawn(
     assert browser.receive()["event"] == "heard"
 
 
+def test_an_event_that_stood_for_a_subscription_is_withdrawn_as_well(
+    backend: HookServer, connect: Connect, control: Control, fresh: Fresh
+) -> None:
+    room = fresh("r")
+    gate = Gate(hooks_pb.OnClientEventResponse(accept=accept()))
+    backend.answers["OnClientEvent"] = gate
+    browser = connect("/ws")
+    browser.send_json({"action": "publish", "event": "join", "data": {"room": room}, "id": "j"})
+    gate.wait_for()
+    assert browser.ask("unsubscribe", streams=[f"free-{room}"])["event"] == "unsubscribed"
+    gate.open()
+    reply = browser.receive()
+    assert reply["id"] == "j" and reply["data"]["streams"] == []
+    assert [(each["stream"], each["code"]) for each in reply["data"]["refused"]] == [(f"free-{room}", "withdrawn")]
+    assert control.count(stream=f"free-{room}") == 0
+    assert browser.ask("publish", event="join", data={"room": room})["data"]["streams"] == [f"free-{room}"]
+
+
 def test_calls_of_clients_who_go_are_cancelled(
     backend: HookServer, gateway: Gateway, connect: Connect, fresh: Fresh
 ) -> None:
@@ -356,6 +375,7 @@ def test_what_one_session_can_ask_at_once_is_bounded(backend: HookServer, connec
     browser = connect("/ws")
     for i in range(4):
         browser.send_json({"action": "subscribe", "streams": [f"asked-{i}-{n}" for n in range(30)], "id": i})
+    gate.wait_for(8)
     error = browser.receive()
     assert (error["id"], error["data"]["code"], error["data"]["temporary"]) == (3, "overloaded", True)
     gate.open()
@@ -364,6 +384,17 @@ def test_what_one_session_can_ask_at_once_is_bounded(backend: HookServer, connec
         (1, 30),
         (2, 30),
     ]
+    assert gate.waiting == 90
+
+
+def test_a_command_with_too_many_questions_gets_some_of_them(backend: HookServer, connect: Connect) -> None:
+    backend.answers["AuthorizeSubscribe"] = allow
+    browser = connect("/ws")
+    streams = [f"asked-many-{i}" for i in range(150)]
+    reply = browser.ask("subscribe", streams=streams)["data"]
+    assert reply["streams"] == streams[:100]
+    assert {(each["code"], each["temporary"]) for each in reply["refused"]} == {("overloaded", True)}
+    assert browser.ask("subscribe", streams=streams)["data"]["streams"] == streams
 
 
 def test_how_much_of_one_session_waits_is_bounded(backend: HookServer, connect: Connect, fresh: Fresh) -> None:
