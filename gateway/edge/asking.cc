@@ -47,7 +47,8 @@ void Inquiry::Ask(const Question& question) {
   }
 }
 
-// `allowed`: the answer that stands for none where the backend's rules let everything through then; null: there is none.
+// `allowed`: the answer that stands for none where the backend's rules let everything through then; null: there is
+// none.
 template <class Answer, class Allowed>
 void Inquiry::Ask(const hooks::BackendPtr& backend, const Question& question,
                   std::function<StatusOr<Answer>(const std::string&)> read, const Allowed& allowed) {

@@ -17,9 +17,8 @@ namespace carillon::edge {
 inline constexpr size_t kMostQuestions = 100;
 inline constexpr size_t kMostQuestionBytes = 256 << 10;
 
-// Some questions that are asked together, of a session; a few at once, so that one client does not keep a backend from the
-// others. Let go of, they are withdrawn, and nobody hears of them again.
-// Thread: the session's shard's.
+// Some questions that are asked together, of a session; a few at once, so that one client does not keep a backend from
+// the others. Let go of, they are withdrawn, and nobody hears of them again. Thread: the session's shard's.
 class Inquiry : public std::enable_shared_from_this<Inquiry> {
  public:
   using Done = std::function<void(Answers answers)>;

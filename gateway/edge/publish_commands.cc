@@ -94,7 +94,8 @@ bool AnswerPublish(hub::Session& session, SessionState& state, const auth::App& 
               "streams[].publish.events[].rate"};
     if (auto refusal = TakeTurn(session, state, app, warnings, turn)) return refuse(*std::move(refusal));
   } else if (!rule.publish_hook.empty()) {
-    if (!state.known->publish.has_value() || state.known->backend != rule.publish_hook) return refuse(RulesHaveChanged());
+    if (!state.known->publish.has_value() || state.known->backend != rule.publish_hook)
+      return refuse(RulesHaveChanged());
     const auto& verdict = *state.known->publish;
     if (!verdict.ok()) return refuse(Unanswered(verdict.status()));
     if (const auto* refusal = std::get_if<hooks::Refusal>(&*verdict)) return refuse(Rejected(*refusal));

@@ -58,8 +58,9 @@ struct BackendState {
 // Thread: any.
 class Backend : public std::enable_shared_from_this<Backend>, private Channel::Owner {
  public:
-  // Takes the answer's bytes, or UNAVAILABLE with why there are none, or RESOURCE_EXHAUSTED where too many wait; returns whether they are an answer. Called once,
-  // on any thread, before Ask returns as well, unless the question is withdrawn first; not to be called for long.
+  // Takes the answer's bytes, or UNAVAILABLE with why there are none, or RESOURCE_EXHAUSTED where too many wait;
+  // returns whether they are an answer. Called once, on any thread, before Ask returns as well, unless the question is
+  // withdrawn first; not to be called for long.
   using Reader = std::function<bool(StatusOr<std::string> response)>;
 
   explicit Backend(BackendRules rules);

@@ -86,7 +86,8 @@ void Channel::Start(uint64_t number, const char* method, const std::string& requ
                              std::lock_guard lock(calls->mutex);
                              calls->running.erase(number);
                            }
-                           calls->owner.OnEnd(number, status.error_code(), status.ok() ? BytesOf(call->response) : std::string());
+                           calls->owner.OnEnd(number, status.error_code(),
+                                              status.ok() ? BytesOf(call->response) : std::string());
                          });
 }
 

@@ -24,7 +24,7 @@ namespace {
 
 constexpr int kMaxFiles = 1000;
 constexpr size_t kMaxTypes = 2000;  // protobuf walks along their fields on the stack
-constexpr int kMaxFields = 1000;  // of a message: an empty one in memory takes some bytes for each
+constexpr int kMaxFields = 1000;    // of a message: an empty one in memory takes some bytes for each
 constexpr size_t kMaxNameBytes = 64;
 constexpr size_t kMaxProblems = 5;
 constexpr size_t kMaxProblemBytes = 300;

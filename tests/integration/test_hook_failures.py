@@ -209,7 +209,7 @@ def test_one_question_finds_out_whether_it_is_back(
     begin: Callable[..., Gateway], backend: HookServer, keep: Keep
 ) -> None:
     backend.answers["AuthorizeSubscribe"] = lambda _, context: context.abort(grpc.StatusCode.UNAVAILABLE, "broken")
-    gateway = begin()
+    gateway = begin(deadline="20s")
     browser, other = keep(Browser(gateway.edge)), keep(Browser(gateway.edge))
     for i in range(3):
         subscribe(browser, f"asked-{i}")

@@ -125,6 +125,31 @@ TEST(DescriptorSetTest, Bounds) {
   EXPECT_THAT(Why(many), HasSubstr("1001 files"));
 }
 
+// Each has the next as a field: protobuf makes all of them to make one.
+TEST(DescriptorSetTest, ALongChainOfTypes) {
+  auto chain = [](int length) {
+    FileDescriptorSet files;
+    auto* file = files.add_file();
+    file->set_name("chain.proto");
+    file->set_package("chain");
+    for (int i = 0; i < length; ++i) {
+      auto* type = file->add_message_type();
+      type->set_name("T" + std::to_string(i));
+      if (i + 1 == length) continue;
+      auto* field = type->add_field();
+      field->set_name("next");
+      field->set_number(1);
+      field->set_label(google::protobuf::FieldDescriptorProto::LABEL_OPTIONAL);
+      field->set_type(google::protobuf::FieldDescriptorProto::TYPE_MESSAGE);
+      field->set_type_name(".chain.T" + std::to_string(i + 1));
+    }
+    return files;
+  };
+  DescriptorSetPtr set = test::SetOf(chain(2000));
+  EXPECT_NE(set->NewMessage(set->Find("chain.T0")), nullptr);
+  EXPECT_THAT(Why(chain(2001)), HasSubstr("2001 message types, and at most 2000"));
+}
+
 TEST(DescriptorSetTest, ProblemsAreBounded) {
   FileDescriptorSet files;
   for (int i = 0; i < 100; ++i) {

@@ -137,6 +137,19 @@ TEST_F(WireCheckTest, WhatAnAnyHolds) {
   EXPECT_THAT(Fields(all), ElementsAre("any", "anys[0]", "anys[1].items[0]"));
 }
 
+// Readers merge them: two halves of an Any would be one that nobody has looked at.
+TEST_F(WireCheckTest, AMessageThatStandsTwice) {
+  shop::v1::Order first;
+  first.mutable_time()->set_seconds(1);
+  shop::v1::Order second;
+  second.mutable_time()->set_nanos(1);
+  EXPECT_THAT(Fields(first.SerializeAsString() + second.SerializeAsString()), ElementsAre("time"));
+  shop::v1::Order repeated;
+  repeated.add_items();
+  repeated.add_items();
+  EXPECT_THAT(Fields(repeated), IsEmpty());
+}
+
 TEST_F(WireCheckTest, Nesting) {
   shop::v1::Everything all;
   shop::v1::Everything* innermost = &all;
