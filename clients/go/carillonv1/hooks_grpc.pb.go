@@ -35,9 +35,10 @@ const (
 //
 // Implemented by a backend. Each call has the deadline of hooks[].deadline, and is cancelled when its client goes, so
 // answers should come at once: look something up, and decide. A call that fails (any status but OK), is late, or brings an
-// answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", nothing is let
-// through, and after so many in a row the backend is left alone for a while (hooks[].breaker). Calls carry "authorization:
-// Bearer KEY" where hooks[].key is set: check it. They may come more than once for one question, and from several nodes.
+// answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", and nothing is let
+// through. After so many in a row that were late or UNAVAILABLE the backend is left alone for a while
+// (hooks[].breaker_failures). Calls carry "authorization: Bearer KEY" where hooks[].key is set: check it. They may come more
+// than once for one question, and from several nodes.
 type HooksServiceClient interface {
 	// Who a client is, by what it shows when it connects: for opaque session cookies and tokens that only a database knows.
 	// Asked where auth.hook is set, of clients that show a token that is no JWT of auth.keys, or one of auth.hook's cookies or
@@ -108,9 +109,10 @@ func (c *hooksServiceClient) OnClientEvent(ctx context.Context, in *OnClientEven
 //
 // Implemented by a backend. Each call has the deadline of hooks[].deadline, and is cancelled when its client goes, so
 // answers should come at once: look something up, and decide. A call that fails (any status but OK), is late, or brings an
-// answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", nothing is let
-// through, and after so many in a row the backend is left alone for a while (hooks[].breaker). Calls carry "authorization:
-// Bearer KEY" where hooks[].key is set: check it. They may come more than once for one question, and from several nodes.
+// answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", and nothing is let
+// through. After so many in a row that were late or UNAVAILABLE the backend is left alone for a while
+// (hooks[].breaker_failures). Calls carry "authorization: Bearer KEY" where hooks[].key is set: check it. They may come more
+// than once for one question, and from several nodes.
 type HooksServiceServer interface {
 	// Who a client is, by what it shows when it connects: for opaque session cookies and tokens that only a database knows.
 	// Asked where auth.hook is set, of clients that show a token that is no JWT of auth.keys, or one of auth.hook's cookies or

@@ -8,9 +8,10 @@ from . import hooks_pb2 as carillon_dot_v1_dot_hooks__pb2
 class HooksServiceStub(object):
     """Implemented by a backend. Each call has the deadline of hooks[].deadline, and is cancelled when its client goes, so
     answers should come at once: look something up, and decide. A call that fails (any status but OK), is late, or brings an
-    answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", nothing is let
-    through, and after so many in a row the backend is left alone for a while (hooks[].breaker). Calls carry "authorization:
-    Bearer KEY" where hooks[].key is set: check it. They may come more than once for one question, and from several nodes.
+    answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", and nothing is let
+    through. After so many in a row that were late or UNAVAILABLE the backend is left alone for a while
+    (hooks[].breaker_failures). Calls carry "authorization: Bearer KEY" where hooks[].key is set: check it. They may come more
+    than once for one question, and from several nodes.
     """
 
     def __init__(self, channel):
@@ -44,9 +45,10 @@ class HooksServiceStub(object):
 class HooksServiceServicer(object):
     """Implemented by a backend. Each call has the deadline of hooks[].deadline, and is cancelled when its client goes, so
     answers should come at once: look something up, and decide. A call that fails (any status but OK), is late, or brings an
-    answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", nothing is let
-    through, and after so many in a row the backend is left alone for a while (hooks[].breaker). Calls carry "authorization:
-    Bearer KEY" where hooks[].key is set: check it. They may come more than once for one question, and from several nodes.
+    answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", and nothing is let
+    through. After so many in a row that were late or UNAVAILABLE the backend is left alone for a while
+    (hooks[].breaker_failures). Calls carry "authorization: Bearer KEY" where hooks[].key is set: check it. They may come more
+    than once for one question, and from several nodes.
     """
 
     def Authenticate(self, request, context):
@@ -115,9 +117,10 @@ def add_HooksServiceServicer_to_server(servicer, server):
 class HooksService(object):
     """Implemented by a backend. Each call has the deadline of hooks[].deadline, and is cancelled when its client goes, so
     answers should come at once: look something up, and decide. A call that fails (any status but OK), is late, or brings an
-    answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", nothing is let
-    through, and after so many in a row the backend is left alone for a while (hooks[].breaker). Calls carry "authorization:
-    Bearer KEY" where hooks[].key is set: check it. They may come more than once for one question, and from several nodes.
+    answer in which the outcome is missing or wrong counts as no answer: the client is told "unavailable", and nothing is let
+    through. After so many in a row that were late or UNAVAILABLE the backend is left alone for a while
+    (hooks[].breaker_failures). Calls carry "authorization: Bearer KEY" where hooks[].key is set: check it. They may come more
+    than once for one question, and from several nodes.
     """
 
     @staticmethod
