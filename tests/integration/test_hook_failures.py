@@ -282,6 +282,26 @@ def test_another_backend_is_asked_after_a_reload(
     assert (subscribe(browser, "asked-2") or {})["message"] == "the other one"
 
 
+def test_an_answer_counts_only_for_the_rule_that_asked(
+    begin: Callable[..., Gateway], backend: HookServer, keep: Keep
+) -> None:
+    gate = Gate(allow())
+    backend.answers["AuthorizeSubscribe"] = gate
+    gateway = begin(deadline="20s")
+    browser = keep(Browser(gateway.edge))
+    browser.send_json({"action": "subscribe", "streams": ["asked-1"]})
+    gate.wait_for()
+    other = keep(HookServer())
+    other.answers["AuthorizeSubscribe"] = lambda *_: hooks_pb.AuthorizeSubscribeResponse(message="no")
+    second = {"name": "second", "address": f"127.0.0.1:{other.port}"}
+    streams = [{"pattern": "asked-*", "subscribe": {"hook": "second"}}]
+    gateway.reload({"hooks": [*settings(backend, deadline="20s")["hooks"], second], "streams": streams})
+    gate.open()
+    (refused,) = browser.receive()["data"]["refused"]
+    assert (refused["code"], refused["temporary"]) == ("unavailable", True)
+    assert (subscribe(browser, "asked-1") or {})["message"] == "no"
+
+
 def test_the_gateway_ends_while_backends_are_asked(
     begin: Callable[..., Gateway], backend: HookServer, keep: Keep
 ) -> None:
