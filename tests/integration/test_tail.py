@@ -192,6 +192,18 @@ def test_tokens_never(tail: Any, connect: Connect, fresh: Fresh) -> None:
     assert said[1].payload == '{"streams":["a"]}'
 
 
+def test_what_is_called_auth_is_not_shown_on_its_way_out(
+    tail: Any, connect: Connect, control: Control, fresh: Fresh
+) -> None:
+    stream = fresh("chat")
+    browser = connect(with_query("/ws", streams=stream))
+    tails = [tail(stream=stream, payloads=True), tail(session_id=browser.session, payloads=True)]
+    control.to_stream(stream, event("Auth", json='{"x":"SECRET"}'))
+    for seen in tails:
+        (frame,) = seen.frames(1)
+        assert (frame.event, frame.secret, frame.payload) == ("Auth", True, "") and "SECRET" not in str(frame)
+
+
 def test_a_user(tail: Any, connect: Connect, control: Control, fresh: Fresh) -> None:
     """All sessions, also one that comes, and one that becomes the user's; and no other user's."""
     user = fresh("user")
