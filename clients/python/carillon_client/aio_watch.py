@@ -91,6 +91,7 @@ class AsyncWatch(AsyncIterator[Event]):
         if call is None or call.done():
             return
         if self._course.in_group:
+            self._send_acks(now=True)  # what was held back
             self._requests.put_nowait(None)
             try:
                 await asyncio.wait_for(self._over(call), _GOODBYE)

@@ -87,6 +87,7 @@ class Watch(Iterator[Event]):
         with self._lock:
             line = self._line
         if line is not None:
+            self._send_acks(now=True)  # what was held back
             line.close(_GOODBYE if self._course.in_group else 0.0)
 
     def _receive(self) -> bool:

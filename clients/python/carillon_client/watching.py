@@ -200,7 +200,7 @@ class Course:
             return []
         self._unacked = 0
         requests = []
-        for number, part in self._parts.items():
+        for number, part in list(self._parts.items()):  # close() may be another thread's
             if part.done > part.acked:
                 part.acked = part.done
                 ack = events_pb2.WatchAck(partition=number, offset=part.done, epoch=self._epoch)
