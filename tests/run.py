@@ -23,13 +23,15 @@ SKIP = 77  # the exit code of a script that lacks its tool
 
 
 class Counts:
-    def __init__(self, passed=0, failed=0, skipped=0):
+    def __init__(self, passed=0, failed=0, skipped=0, names=()):
         self.passed, self.failed, self.skipped = passed, failed, skipped
+        self.names = list(names)  # of the tests that failed or were skipped, as far as they are known
 
     def add(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.names += other.names
 
     def __str__(self):
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
@@ -77,9 +79,10 @@ class Run:
 
     def unit(self):
         report = self.reports / "unit.xml"
-        code = self.call(["ctest", "--test-dir", str(self.build), "--output-on-failure", "--no-tests=error", "-j", "2",
-                          "--progress", "--timeout", "300", "--output-junit", str(report)])
-        return self.from_junit(report, code)
+        report.unlink(missing_ok=True)
+        code = self.call(["ctest", "--test-dir", str(self.build), "--quiet", "--no-tests=error", "-j", "2",
+                          "--timeout", "300", "--output-junit", str(report)])
+        return self.from_junit(report, code, show=True)
 
     def integration(self):
         return self.pytest("integration", ROOT, "tests/integration")
@@ -98,6 +101,7 @@ class Run:
         run = subprocess.run(["go", "test", "-count=1", "-v", "./..."], cwd=ROOT / "clients" / "go", env=self.environment,
                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900)
         counts = Counts(*(len(re.findall(rf"^\s*--- {word}: ", run.stdout, re.M)) for word in ("PASS", "FAIL", "SKIP")))
+        counts.names = re.findall(r"^\s*--- (?:FAIL|SKIP): (\S+)", run.stdout, re.M)
         if run.returncode != 0:
             print(run.stdout)
             counts.failed = max(counts.failed, 1)
@@ -121,7 +125,8 @@ class Run:
                           "-p", "no:cacheprovider", f"--junitxml={report}", folder], cwd=cwd)
         return self.from_junit(report, code)
 
-    def from_junit(self, report, code):
+    def from_junit(self, report, code, show=False):
+        """The report's counts and the names of what failed or was skipped; `show` prints what the failed ones wrote."""
         counts = Counts()
         if report.exists():
             for suite in xml.etree.ElementTree.parse(report).getroot().iter("testsuite"):
@@ -129,6 +134,13 @@ class Run:
                 bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
                 skipped = int(suite.get("skipped", 0)) + int(suite.get("disabled", 0))
                 counts.add(Counts(total - bad - skipped, bad, skipped))
+                for case in suite.iter("testcase"):
+                    if all(case.find(word) is None for word in ("failure", "error", "skipped")):
+                        continue
+                    room, name = case.get("classname"), case.get("name")
+                    counts.names.append(name if room == name else f"{room}.{name}")
+                    if show:
+                        print(f"--- {name}\n{case.findtext('system-out', '')}")
         if code != 0 and counts.failed == 0 or counts.passed + counts.failed + counts.skipped == 0:
             counts.failed += 1
         return counts
@@ -153,9 +165,13 @@ def main():
         print(f"--- {name}", flush=True)
         began = time.monotonic()
         counts = getattr(run, name)()
+        if counts.failed and not counts.names:
+            counts.names.append(name)
         summary.append(f"{name:14} {counts}  ({time.monotonic() - began:.0f} s)")
         total.add(counts)
     print("\n" + "\n".join(summary))
+    for name in total.names:
+        print(f"failed or skipped: {name}")
     print(total, flush=True)
     if total.failed or (total.skipped and os.environ.get("CI")):
         if total.skipped and os.environ.get("CI"):
