@@ -26,11 +26,12 @@ void Fill(const Operations::SettingChange& change, v1::SettingChange* to) {
 class TailCall final : public grpc::ServerWriteReactor<v1::TailResponse>, public Tail::Call {
  public:
   TailCall(ControlContext& context, const CallbackServerContext* call, const v1::TailRequest& request)
-      : tail_(Tail::Begin(context, *call, request, *this)) {}
+      : call_(*call), tail_(Tail::Begin(context, *call, request, *this)) {}
 
   // Tail::Call
   void Write(const v1::TailResponse* response) override { StartWrite(response); }
   void Finish(const Status& status) override { ServerWriteReactor::Finish(ToGrpc(status)); }
+  void Cut() override { call_.TryCancel(); }
 
   void OnWriteDone(bool ok) override { tail_->OnWritten(ok); }
   void OnCancel() override { tail_->OnCancel(); }
@@ -40,6 +41,7 @@ class TailCall final : public grpc::ServerWriteReactor<v1::TailResponse>, public
   }
 
  private:
+  const CallbackServerContext& call_;
   Tail* const tail_;
 };
 

@@ -93,7 +93,10 @@ Status Caller::CheckStreams(const std::string& stream) const {
 
 Status Caller::CheckEverything() const {
   RETURN_IF_ERROR(CheckAllStreams());
-  for (const auth::App& app : apps_->all()) RETURN_IF_ERROR(AppOf(app.name).status());
+  for (const auth::App& app : apps_->all()) {
+    if (IsFor(app.name)) continue;
+    return absl::PermissionDeniedError("this needs a key for all apps (config: control.keys[].apps: [\"*\"])");
+  }
   return absl::OkStatus();
 }
 

@@ -10,6 +10,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <algorithm>
+#include <future>
 #include <thread>
 
 #include "control/admin_service.h"
@@ -35,6 +36,10 @@ constexpr int kKeepaliveTimeoutMs = 20'000;
 // nothing is being worked on any more. Backends with an idle connection, which gRPC's shutdown waits for too, may not
 // notice in time; what reaches gRPC after that is CANCELLED without a reason.
 constexpr std::chrono::milliseconds kGoodbye{200};
+
+// How long gRPC may take to end when all calls have: it writes out what connections take, and one that takes nothing
+// keeps it for as long as keepalive does.
+constexpr std::chrono::seconds kLastWords{2};
 
 // How often the files of TLS are looked at, in seconds.
 constexpr unsigned kLookAtFiles = 10;
@@ -91,6 +96,7 @@ struct ControlServer::Impl {
   ControlContext context;
   std::vector<std::unique_ptr<grpc::Service>> services;
   std::unique_ptr<grpc::Server> server;
+  std::future<void> closing;  // the server; destroyed first, which waits
 };
 
 ControlServer::ControlServer(ControlOptions options, hub::Node& node, const auth::LiveApps& apps,
@@ -170,15 +176,21 @@ void ControlServer::Stop() {
   SetServing(false);
 }
 
-void ControlServer::Shutdown(std::chrono::milliseconds patience) {
+bool ControlServer::Shutdown(std::chrono::milliseconds patience) {
   Stop();
-  if (impl_->server == nullptr) return;
+  if (impl_->server == nullptr) return true;
+  if (impl_->closing.valid()) return false;
   auto now = std::chrono::steady_clock::now();
   std::this_thread::sleep_for(std::min(patience, kGoodbye));
   impl_->context.running.WaitForNone(now + patience);
-  impl_->server->Shutdown(std::chrono::system_clock::now() + std::min(patience, kGoodbye));
-  impl_->server->Wait();
+  impl_->closing =
+      std::async(std::launch::async, [server = impl_->server.get(), goodbye = std::min(patience, kGoodbye)] {
+        server->Shutdown(std::chrono::system_clock::now() + goodbye);
+        server->Wait();
+      });
+  if (impl_->closing.wait_for(kLastWords) != std::future_status::ready) return false;
   impl_->server.reset();
+  return true;
 }
 
 std::vector<engine::GroupPlace> ControlServer::Places() const {

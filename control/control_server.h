@@ -45,8 +45,9 @@ class ControlServer {
   void SetServing(bool serving);
   // New calls and items get UNAVAILABLE from here on.
   void Stop();
-  // Stops, and ends. Running calls get that long.
-  void Shutdown(std::chrono::milliseconds patience);
+  // Stops, and ends. Running calls get that long, and are cut then. False where gRPC cannot end, because somebody's
+  // connection takes nothing any more; nothing is answered then either, but the destructor waits until it breaks.
+  bool Shutdown(std::chrono::milliseconds patience);
 
   // How far groups of consumers have come; after Shutdown.
   std::vector<engine::GroupPlace> Places() const;

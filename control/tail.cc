@@ -31,6 +31,9 @@ constexpr milliseconds kMostAge = std::chrono::hours(1);
 // How long something may lie in a tap before somebody looks.
 constexpr milliseconds kLook{50};
 
+// How long a call that is to end waits for a caller that does not read.
+constexpr milliseconds kPatience{1000};
+
 // Of one response.
 constexpr size_t kMostFrames = 64;
 constexpr size_t kMostBytes = 1 << 20;
@@ -49,6 +52,13 @@ struct Show {
   bool payloads;
   size_t max_bytes;
 };
+
+// Annotations, by the JSON object that has them.
+void FillMeta(std::string_view json, v1::TailFrame* frame) {
+  for (const wire::JsonMember& member : wire::MembersOf(json, kMostMembers)) {
+    (*frame->mutable_meta())[member.name] = wire::Unquoted(member.value);
+  }
+}
 
 // A payload that is checked JSON.
 void FillPayload(std::string_view json, const Show& show, v1::TailFrame* frame) {
@@ -71,12 +81,10 @@ void Fill(const wire::Frame& message, const Show& show, v1::TailFrame* frame) {
   frame->set_stream(envelope.stream());
   frame->set_event(envelope.event());
   frame->set_bytes(message.bytes());
+  if (hub::IsSecretEvent(envelope.event())) return frame->set_secret(true);
   std::string meta;
   wire::AppendMetaJson(meta, envelope);
-  for (const wire::JsonMember& member : wire::MembersOf(meta, kMostMembers)) {
-    (*frame->mutable_meta())[member.name] = wire::Unquoted(member.value);
-  }
-  if (hub::IsSecretEvent(envelope.event())) return frame->set_secret(true);
+  FillMeta(meta, frame);
   std::string json;
   wire::AppendPayloadJson(json, envelope);
   FillPayload(json, show, frame);
@@ -97,25 +105,32 @@ std::string_view TextOf(std::string_view bytes) {
   return bytes.substr(header, length);
 }
 
+// A backend's answer to an event names the event.
+bool AnswersSecret(const v1::TailFrame& frame, std::string_view data) {
+  if (frame.stream() != wire::kSystemStream || frame.event() != "answer") return false;
+  for (const wire::JsonMember& member : wire::MembersOf(data, kMostMembers)) {
+    if (member.name == "event") return hub::IsSecretEvent(wire::Unquoted(member.value));
+  }
+  return false;
+}
+
 // What a session is given to read is an envelope of the native dialect, or, of another dialect, opaque.
 void Fill(std::string_view bytes, const Show& show, v1::TailFrame* frame) {
   frame->set_direction(v1::TAIL_DIRECTION_OUT);
   frame->set_bytes(bytes.size());
   std::string_view text = TextOf(bytes);
   if (!wire::CheckJson(text).ok()) return;
+  std::string_view data;
+  std::string_view meta;
   for (const wire::JsonMember& member : wire::MembersOf(text, kMostMembers)) {
     if (member.name == "stream") frame->set_stream(wire::Unquoted(member.value));
     if (member.name == "event") frame->set_event(wire::Unquoted(member.value));
-    if (member.name == "data" && hub::IsSecretEvent(frame->event())) {
-      frame->set_secret(true);
-    } else if (member.name == "data") {
-      FillPayload(member.value, show, frame);
-    }
-    if (member.name != "meta") continue;
-    for (const wire::JsonMember& each : wire::MembersOf(member.value, kMostMembers)) {
-      (*frame->mutable_meta())[each.name] = wire::Unquoted(each.value);
-    }
+    if (member.name == "data") data = member.value;
+    if (member.name == "meta") meta = member.value;
   }
+  if (hub::IsSecretEvent(frame->event()) || AnswersSecret(*frame, data)) return frame->set_secret(true);
+  if (!meta.empty()) FillMeta(meta, frame);
+  if (!data.empty()) FillPayload(data, show, frame);
 }
 
 void Fill(const hub::Said& said, const Show& show, v1::TailFrame* frame) {
@@ -149,7 +164,8 @@ StatusOr<wire::Topic> ReadTarget(const v1::TailRequest& request, const Caller& c
 StatusOr<milliseconds> ReadAge(const v1::TailRequest& request) {
   if (!request.has_max_age()) return kUsualAge;
   const auto& age = request.max_age();
-  bool sound = age.seconds() >= 0 && age.seconds() <= kMostAge.count() / 1000 && age.nanos() >= 0;
+  bool sound =
+      age.seconds() >= 0 && age.seconds() <= kMostAge.count() / 1000 && age.nanos() >= 0 && age.nanos() < 1'000'000'000;
   milliseconds value(sound ? TimeUtil::DurationToMilliseconds(age) : 0);
   if (value < kLeastAge || value > kMostAge) return FieldError("max_age", "1 s to 1 h");
   return value;
@@ -161,13 +177,22 @@ std::string_view WordOf(wire::TopicKind kind) {
 
 }  // namespace
 
-StatusOr<std::shared_ptr<void>> Tails::Enter() {
-  if (open_->fetch_add(1) >= kMost) {
-    open_->fetch_sub(1);
+StatusOr<std::shared_ptr<void>> Tails::Enter(const std::string& key) {
+  std::lock_guard lock(open_->mutex);
+  if (open_->keys.size() >= kMost) {
     return WithReason(ResourceExhausted("there are {} tails on this gateway already: as many as there may be", kMost),
                       "LIMIT_REACHED");
   }
-  return std::shared_ptr<void>(nullptr, [open = open_](void*) { open->fetch_sub(1); });
+  if (open_->keys.count(key) >= kMostOfKey) {
+    return WithReason(
+        ResourceExhausted("the key {} has {} tails on this gateway already: as many as one may have", key, kMostOfKey),
+        "LIMIT_REACHED");
+  }
+  open_->keys.insert(key);
+  return std::shared_ptr<void>(nullptr, [open = open_, key](void*) {
+    std::lock_guard lock(open->mutex);
+    open->keys.erase(open->keys.find(key));
+  });
 }
 
 void Tails::Count(uint64_t frames, uint64_t lost) {
@@ -176,7 +201,10 @@ void Tails::Count(uint64_t frames, uint64_t lost) {
 }
 
 void Tails::Collect(MetricsWriter& writer) const {
-  writer.Gauge("carillon_tails", "Calls of Tail that run now.", static_cast<double>(open_->load()));
+  std::unique_lock lock(open_->mutex);
+  size_t open = open_->keys.size();
+  lock.unlock();
+  writer.Gauge("carillon_tails", "Calls of Tail that run now.", static_cast<double>(open));
   writer.Counter("carillon_tail_frames_total", "Frames that were shown to tails.", frames_.value());
   writer.Counter("carillon_tail_lost_total", "Frames that tails did not read in time.", lost_.value());
 }
@@ -225,7 +253,7 @@ Status Tail::Prepare() {
   }
   if (request_.sample_every() > kMostEvery) return FieldError("sample_every", fmt::format("at most {}", kMostEvery));
   std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(place_, context_.tails.Enter());
+  ASSIGN_OR_RETURN(place_, context_.tails.Enter((*caller)->name()));
   max_payload_bytes_ = request_.max_payload_bytes() == 0 ? kUsualPayloadBytes : request_.max_payload_bytes();
   deadline_ = Clock::now() + age;
   app_ = (*(*caller)->AppOf(request_.app()))->name;
@@ -283,7 +311,8 @@ Status Tail::CheckStill() {
 void Tail::OnWritten(bool ok) {
   std::unique_lock lock(mutex_);
   busy_ = false;
-  if (!ok) end_ = absl::CancelledError("the caller is gone");
+  waits_since_ = std::nullopt;
+  if (!ok && (!end_.has_value() || end_->ok())) end_ = absl::CancelledError("the caller is gone");
   lock.unlock();
   Advance();
 }
@@ -330,6 +359,7 @@ void Tail::End(const Status& status) {
 // False where there is nothing to say. The lock is held.
 bool Tail::FillResponse() {
   bool over = Clock::now() >= deadline_;
+  if (over) tap_->End();  // what waits is still told
   hub::Tap::Taken taken = tap_->Take(kMostFrames, kMostBytes);
   response_.Clear();
   for (const hub::Tapped& tapped : taken.frames) {
@@ -345,16 +375,30 @@ bool Tail::FillResponse() {
     auto left = std::chrono::duration_cast<milliseconds>(deadline_ - Clock::now());
     *response_.mutable_begun()->mutable_end_time() = TimestampOf(wire::WallClock::now() + left);
   }
-  if (over || (taken.ended && !taken.more)) {
+  if (taken.ended && !taken.more) {
     response_.set_end(over ? v1::TAIL_END_MAX_AGE : v1::TAIL_END_SESSION_GONE);
     end_ = absl::OkStatus();
   }
   return response_.ByteSizeLong() > 0;
 }
 
+// Whether the call is to end, and whoever is to read what is written has not for long. Once. The lock is held.
+bool Tail::IsStuck() {
+  if (!busy_ || cut_) return false;
+  if (!end_.has_value() && Clock::now() < deadline_ && CheckStill().ok()) return false;
+  if (!waits_since_.has_value()) waits_since_ = Clock::now();
+  cut_ = Clock::now() - *waits_since_ >= kPatience;
+  if (cut_) end_ = absl::CancelledError("the caller does not read");
+  return cut_;
+}
+
 // Writes what comes next or ends the call, as far as nobody else is at it. gRPC is called without the lock.
 void Tail::Advance() {
   std::unique_lock lock(mutex_);
+  if (IsStuck()) {
+    lock.unlock();
+    return call_.Cut();
+  }
   if (busy_ || finished_) return;
   bool write = false;
   if (!end_.has_value() && sessions_.has_value()) {

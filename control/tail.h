@@ -1,10 +1,10 @@
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "carillon/v1/admin.pb.h"
@@ -20,16 +20,22 @@ struct ControlContext;
 // What may be looked at, at once and so far. Any thread.
 class Tails {
  public:
-  static constexpr int kMost = 16;
+  static constexpr size_t kMost = 16;
+  static constexpr size_t kMostOfKey = 8;  // so that one does not keep the others out
 
-  // A place among them, until the last copy is gone. RESOURCE_EXHAUSTED: there are as many as there may be.
-  StatusOr<std::shared_ptr<void>> Enter();
+  // A place among them for who has this key, until the last copy is gone. RESOURCE_EXHAUSTED: there are as many as
+  // there may be.
+  StatusOr<std::shared_ptr<void>> Enter(const std::string& key);
 
   void Count(uint64_t frames, uint64_t lost);
   void Collect(MetricsWriter& writer) const;
 
  private:
-  std::shared_ptr<std::atomic<int>> open_ = std::make_shared<std::atomic<int>>(0);
+  struct Open {
+    std::mutex mutex;
+    std::multiset<std::string> keys;  // one for each
+  };
+  std::shared_ptr<Open> open_ = std::make_shared<Open>();
   SharedCounter frames_;
   SharedCounter lost_;
 };
@@ -47,6 +53,8 @@ class Tail final : public OpenCalls::Call, public std::enable_shared_from_this<T
     virtual ~Call() = default;
     virtual void Write(const v1::TailResponse* response) = 0;
     virtual void Finish(const Status& status) = 0;
+    // Without a word: for a caller that does not read. What completes then is OnWritten, with false.
+    virtual void Cut() = 0;
   };
 
   // `metadata` is the call's, and lives as long as the call does, as the request does.
@@ -69,6 +77,7 @@ class Tail final : public OpenCalls::Call, public std::enable_shared_from_this<T
 
   Status Prepare();
   void Attach();
+  bool IsStuck();
   void OnAttached(size_t sessions, bool partial);
   Status CheckStill();
   void LookSoon();
@@ -95,8 +104,10 @@ class Tail final : public OpenCalls::Call, public std::enable_shared_from_this<T
   uint64_t shown_ = 0;
   uint64_t lost_ = 0;
   std::optional<Status> end_;
-  bool begun_ = false;  // and that was said
-  bool busy_ = false;   // a response is being written
+  bool begun_ = false;                            // and that was said
+  bool busy_ = false;                             // a response is being written
+  bool cut_ = false;                              // and is not waited for
+  std::optional<Clock::time_point> waits_since_;  // to end, for that
   bool finished_ = false;
 };
 

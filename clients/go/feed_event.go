@@ -49,6 +49,9 @@ type FeedEvent struct {
 
 	// Client is what a client said: ClientEvent.
 	Client *carillonv1.ClientSaid
+
+	// Drain says what is drained, or is not any more: Drain.
+	Drain *carillonv1.DrainNotice
 }
 
 // EventKind is what may happen.
@@ -89,7 +92,7 @@ const (
 	// SlowConsumer: a session reads too slowly and has begun to lose messages, or is closed for it.
 	SlowConsumer EventKind = "slow_consumer"
 
-	// Drain: the gateway is ending. After it every session of this gateway is gone, whether its end is told or not.
+	// Drain: sessions will be sent away, or that was taken back.
 	Drain EventKind = "drain"
 
 	// ClientEvent: a client published an event to no stream, which the configuration leaves to backends.
@@ -135,6 +138,7 @@ func feedEvent(e *carillonv1.FeedEvent, epoch string, partition uint32) FeedEven
 		Limit:     e.GetLimit(),
 		Slow:      e.GetSlow(),
 		Client:    e.GetClient(),
+		Drain:     e.GetDrain(),
 	}
 }
 

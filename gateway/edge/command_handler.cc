@@ -37,15 +37,13 @@ constexpr std::chrono::seconds kTellEvery{1};
 constexpr std::chrono::seconds kTooFastFor{10};
 constexpr std::chrono::seconds kLull{1};
 
-constexpr char kWithdrawn[] = "the client unsubscribed before it was let in";
-
 // True where an event stood for a subscription that the client does not want any more: it is told so.
 bool AnswerWithdrawn(hub::Session& session, const Answers& known, const dialect::Command& meant) {
   const auto* subscribe = std::get_if<dialect::Subscribe>(&meant);
   if (subscribe == nullptr || subscribe->streams.size() != 1) return false;
   const std::string& stream = subscribe->streams.front();
-  if (std::find(known.withdrawn.begin(), known.withdrawn.end(), stream) == known.withdrawn.end()) return false;
-  session.Reply(dialect::Subscribed{subscribe->id, {}, {{stream, {"withdrawn", kWithdrawn}}}, {}});
+  if (!known.HasWithdrawn(stream)) return false;
+  session.Reply(dialect::Subscribed{subscribe->id, {}, {{stream, Withdrawn()}}, {}});
   return true;
 }
 
@@ -142,7 +140,7 @@ void CommandHandler::Resume(hub::Session& session, SessionState& state, const di
   try {
     std::visit([&](const auto& kind) { On(session, state, *app, kind); }, command);
   } catch (const std::exception& error) {
-    log::Error("edge", "a client's message could not be handled",
+    log::Error("edge", "what a client said could not be handled",
                {{"session", session.id().ToString()}, {"why", error.what()}});
     session.Close(wire::CloseCode::kInternal, wire::InfoOf(wire::CloseCode::kInternal).reason);
   }
@@ -262,7 +260,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
   dialect::Subscribed reply{command.id, {}, {}, {}};
   if (state.known != nullptr) {
     for (const std::string& stream : state.known->withdrawn) {
-      reply.refused.push_back({stream, {"withdrawn", kWithdrawn}});
+      reply.refused.push_back({stream, Withdrawn()});
     }
   }
   if (!command.filter.empty() && session.filter_bytes() + command.filter.bytes() > kMaxFilterBytes) {

@@ -143,6 +143,10 @@ dialect::Refusal RulesHaveChanged() {
   return {"unavailable", "the rules have changed meanwhile: say it again", true, kUnansweredWaitMs};
 }
 
+dialect::Refusal Withdrawn() {
+  return {"withdrawn", "this was unsubscribed before it was let in"};
+}
+
 dialect::Refusal Rejected(const hooks::Refusal& refusal) {
   return {"rejected", refusal.message.empty() ? "the backend has refused it" : refusal.message};
 }

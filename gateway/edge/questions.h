@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,7 +39,11 @@ struct Answers {
   StringMap<OfStream> streams;
   std::optional<StatusOr<hooks::PublishVerdict>> publish;
   std::optional<StatusOr<hooks::EventVerdict>> event;
-  std::vector<std::string> withdrawn;  // streams that the client does not want any more
+  std::vector<std::string> withdrawn;  // streams that were unsubscribed meanwhile
+
+  bool HasWithdrawn(const std::string& stream) const {
+    return std::find(withdrawn.begin(), withdrawn.end(), stream) != withdrawn.end();
+  }
 };
 
 // Whether a token is one for the app's backend, not for its keys.
@@ -74,6 +79,9 @@ dialect::Refusal Unanswered(const Status& status);
 
 // A question is not answered because it was another one when it was asked.
 dialect::Refusal RulesHaveChanged();
+
+// The stream was unsubscribed before it was let in: by the client, or by a backend (UnsubscribeUser).
+dialect::Refusal Withdrawn();
 
 // What a backend says no with, where it says nothing else.
 dialect::Refusal Rejected(const hooks::Refusal& refusal);

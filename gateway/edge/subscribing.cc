@@ -65,6 +65,7 @@ std::optional<dialect::Refusal> JudgeSubscribe(const auth::App& app, const auth:
 // The same of a backend that is asked as well.
 std::optional<dialect::Refusal> JudgeAnswer(const Answers* answers, const std::string& stream,
                                             const std::string& backend) {
+  if (answers != nullptr && answers->HasWithdrawn(stream)) return Withdrawn();
   if (answers == nullptr || !answers->streams.contains(stream)) {
     return dialect::Refusal{"overloaded", "too many backends would be asked at once", true, kOverloadedWaitMs};
   }

@@ -105,6 +105,7 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
     carillon::Prefetch(&ws_.next_layer(), sizeof(FrameLayer));
   }
   void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) override;
+  void Withdraw(std::string_view stream) override;
   Peer peer() const override { return {address_.to_string(), endpoint_.path}; }
 
   // hub::TimerWheel::Timer
@@ -133,6 +134,9 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void OnAccepted(error_code error);
   void Read();
   void OnRead(error_code error, size_t size);
+  template <class Work>
+  void Guard(const Work& work);
+  void Begin();
   void HandleMessage();
   void Handle(std::string_view payload);
   void Await();
@@ -243,8 +247,7 @@ void WsSession::OnAccepted(error_code error) {
   } else if (state_.owes_auth) {
     deadline_ = shard_.now() + settings.auth_timeout;
   } else {
-    handler_.Begin(session_, state_);
-    FollowToken();
+    Begin();
   }
   hub::Farewell::Meet(session_);
   if (phase_ == State::kDone) return;
@@ -323,8 +326,7 @@ void WsSession::Again() {
   state_.again = true;
   if (begun_) return HandleMessage();
   if (phase_ == State::kOpen) {
-    handler_.Begin(session_, state_);
-    FollowToken();
+    Begin();
     if (phase_ == State::kDone) return;
     if (state_.wait != nullptr) return Await();
   }
@@ -340,20 +342,32 @@ void WsSession::ForgetWait() {
   state_.inquiry = nullptr;
 }
 
-// A fault of ours in one session's message ends that session, not the process.
+// A fault of ours in what one session says ends that session, not the process.
+template <class Work>
+void WsSession::Guard(const Work& work) {
+  try {
+    work();
+  } catch (const std::exception& error) {
+    log::Error("edge", "what a client said could not be handled",
+               {{"session", session_.id().ToString()}, {"why", error.what()}});
+    session_.Close(wire::CloseCode::kInternal, wire::InfoOf(wire::CloseCode::kInternal).reason);
+  }
+}
+
+void WsSession::Begin() {
+  Guard([this] { handler_.Begin(session_, state_); });
+  FollowToken();
+}
+
 void WsSession::Handle(std::string_view payload) {
   // Beast 1.81 does not look at the end of a text whose last fragment is empty.
   if (ws_.got_text() && !message_.empty() && !IsUtf8(payload)) {
     session_.Close(wire::CloseCode::kInvalidText, wire::InfoOf(wire::CloseCode::kInvalidText).reason);
     return Drain();  // as Beast does where it finds the error itself: nothing more is read
   }
-  try {
+  Guard([&] {
     handler_.Handle(session_, state_, ws_.got_text() ? wire::Opcode::kText : wire::Opcode::kBinary, payload);
-  } catch (const std::exception& error) {
-    log::Error("edge", "a client's message could not be handled",
-               {{"session", session_.id().ToString()}, {"why", error.what()}});
-    session_.Close(wire::CloseCode::kInternal, wire::InfoOf(wire::CloseCode::kInternal).reason);
-  }
+  });
 }
 
 void WsSession::OnReadEnd(error_code error) {
@@ -391,6 +405,13 @@ void WsSession::Close(wire::CloseCode code, std::string_view reason, wire::Close
   Flush();
   state_.asking = nullptr;
   if (Ptr self = std::move(awaiting_)) Again();  // reads on, for the client's goodbye
+}
+
+void WsSession::Withdraw(std::string_view stream) {
+  if (state_.asking != nullptr) state_.asking->Withdraw({std::string(stream)});
+  std::vector<std::string>& withdrawn = state_.answers.withdrawn;
+  bool told = std::find(withdrawn.begin(), withdrawn.end(), stream) != withdrawn.end();
+  if (awaiting_ != nullptr && !told) withdrawn.emplace_back(stream);
 }
 
 void WsSession::OnBeastClose(uint16_t code) {

@@ -11,10 +11,12 @@ void Feed::Add(wire::AppId app, const v1::FeedEvent& event) {
   events_.Add();
 }
 
-void Feed::RecordInAll(v1::EventKind kind) {
-  for (size_t app = 0; app < recorded_.size(); ++app) {
-    Record(static_cast<wire::AppId>(app), kind, [](v1::FeedEvent&) {});
-  }
+void Feed::RecordDrain(const v1::DrainNotice& notice) {
+  for (size_t app = 0; app < recorded_.size(); ++app) RecordDrain(static_cast<wire::AppId>(app), notice);
+}
+
+void Feed::RecordDrain(wire::AppId app, const v1::DrainNotice& notice) {
+  Record(app, v1::EVENT_KIND_DRAIN, [&](v1::FeedEvent& event) { *event.mutable_drain() = notice; });
 }
 
 void Feed::Collect(MetricsWriter& writer) const {

@@ -54,7 +54,8 @@ class Feed {
   }
 
   // In the feeds of all apps.
-  void RecordInAll(v1::EventKind kind);
+  void RecordDrain(const v1::DrainNotice& notice);
+  void RecordDrain(wire::AppId app, const v1::DrainNotice& notice);
 
   // Places that outlive the process, as the logs do: given before a snapshot is written, and there to be taken once one
   // was loaded. Not while somebody watches.

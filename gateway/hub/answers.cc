@@ -118,6 +118,7 @@ uint32_t UnsubscribeUser(Shard& shard, const wire::TopicView& user, const std::o
                          std::string_view stream) {
   uint32_t left = 0;
   for (Session* session : MembersOf(shard, user, only)) {
+    session->Withdraw(stream);  // a backend may just be saying yes to what it did not know yet
     if (!shard.Unsubscribe(*session, session->StreamTopic(stream))) continue;
     session->Reply(dialect::Unsubscribed{{}, {std::string(stream)}});
     ++left;

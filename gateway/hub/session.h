@@ -53,6 +53,9 @@ class Transport {
   // Says goodbye and ends the connection soon after; the books say `cause`. Only the first call counts.
   virtual void Close(wire::CloseCode code, std::string_view reason, wire::CloseCode cause) = 0;
 
+  // The client is not to be let into a stream by what it has said so far, where that is still waited for.
+  virtual void Withdraw(std::string_view stream) = 0;
+
   // Where the client is, and the path of the endpoint that it is connected to; for people.
   struct Peer {
     std::string address;
@@ -130,6 +133,8 @@ class Session {
 
   // What the filters of its streams hold; one that several share counts once.
   size_t filter_bytes() const;
+
+  void Withdraw(std::string_view stream) { transport_.Withdraw(stream); }
 
   Transport::Peer peer() const { return transport_.peer(); }
 

@@ -148,10 +148,13 @@ class DescriptorSet::Linker {
     if (type.field_count() > kMaxFields) {
       problems_.Add(fmt::format("{}: {} fields, and at most {}", type.full_name(), type.field_count(), kMaxFields));
     }
-    std::set<std::string> names;
+    // JSON takes both names of a field.
+    StringMap<const protobuf::FieldDescriptor*> names;
     for (int i = 0; i < type.field_count(); ++i) {
-      if (names.insert(type.field(i)->json_name()).second) continue;
-      problems_.Add(fmt::format("{}: two fields are {} in JSON", type.full_name(), type.field(i)->json_name()));
+      for (const std::string& name : {type.field(i)->json_name(), type.field(i)->name()}) {
+        if (names.emplace(name, type.field(i)).first->second == type.field(i)) continue;
+        problems_.Add(fmt::format("{}: two fields are {} in JSON", type.full_name(), name));
+      }
     }
     for (int i = 0; i < type.nested_type_count(); ++i) AddType(*type.nested_type(i));
   }

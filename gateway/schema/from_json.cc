@@ -91,6 +91,11 @@ std::optional<Integer> Parse(std::string_view text) {
   return number;
 }
 
+// Of a number that is written out.
+bool HasLeadingZero(std::string_view text) {
+  return text == "-0" || (text.size() > 1 && text[0] == '0') || (text.size() > 2 && text[0] == '-' && text[1] == '0');
+}
+
 template <class Number>
 std::optional<Number> NumberOf(const JsonNode& node) {
   constexpr Number kInfinity = std::numeric_limits<Number>::infinity();
@@ -254,6 +259,9 @@ class Reader {
       if (key.type() == FieldDescriptor::TYPE_BOOL && (name.text == "true" || name.text == "false")) {
         name.kind = Kind::kBool;
         name.truth = name.text == "true";
+      }
+      if (key.type() != FieldDescriptor::TYPE_STRING && HasLeadingZero(name.text)) {
+        return Add(at, "is a number with a zero before it, and may be another key's number");
       }
       ReadOne(name, entry, key, at, false);
       ReadOne(node.entries[i], entry, *field.message_type()->map_value(), at, false);

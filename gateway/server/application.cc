@@ -72,16 +72,9 @@ Application::Application(const LoadedConfig& loaded, Load load)
             loaded.tls),
       control_(ControlOptionsOf(config_), node_, apps_, *this),
       admin_(io_, node_, metrics_),
-      drain_(io_, DrainOptionsOf(config_), edge_, control_, node_, engine_,
-             [this] {
-               log::Info("server", "stopped");
-               admin_.Stop();
-               io_.stop();
-             }),
-      drains_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_, drain_),
-      memory_guard_(memory_limit_, edge_, node_) {
-  signals_.add(SIGHUP);
-}
+      ending_(io_, DrainOptionsOf(config_), edge_, control_, node_, engine_, [this](bool clean) { Stop(clean); }),
+      drains_(io_, DrainOptionsOf(config_), admin_, edge_, control_, node_, engine_, ending_),
+      memory_guard_(memory_limit_, edge_, node_) {}
 
 // Those who wait for keys, or for backends, hold on to what stands below.
 Application::~Application() {
@@ -147,23 +140,24 @@ Status Application::Start() {
 }
 
 bool Application::Run() {
-  WaitForSignal();
+  signals_.Start();
   auto work = boost::asio::make_work_guard(io_);
   io_.run();
   node_.Stop();
-  return drain_.kept_logs();
+  return ending_.kept_logs();
 }
 
-void Application::WaitForSignal() {
-  signals_.async_wait([this](const boost::system::error_code& error, int number) {
-    if (error) return;
-    WaitForSignal();
-    if (number == SIGHUP) {
-      LoadAgain("SIGHUP").status().IgnoreError();
-    } else {
-      OnSignal(number);
-    }
-  });
+// Everything that was to be kept is.
+void Application::Stop(bool clean) {
+  if (!clean) {
+    log::Warn("server", "a caller's connection takes nothing, not even the end: it is cut");
+    log::Info("server", "stopped");
+    log::Stop();
+    std::_Exit(ending_.kept_logs() ? 0 : 1);
+  }
+  log::Info("server", "stopped");
+  admin_.Stop();
+  io_.stop();
 }
 
 // All or nothing. Files of keys are read again even where no setting has changed.
@@ -244,6 +238,8 @@ void Application::LoadForCalls() {
 
 void Application::Drain(DrainOrder order, absl::AnyInvocable<void(StatusOr<DrainStanding>)> done) {
   boost::asio::post(io_, [this, order = std::move(order), done = std::move(done)]() mutable {
+    bool app_is_gone = order.place.kind == DrainPlace::Kind::kApp && apps_.Get()->Find(order.place.app) == nullptr;
+    if (app_is_gone) return done(absl::NotFoundError("app_name: this app is gone"));
     drains_.Handle(std::move(order), std::move(done));
   });
 }
@@ -278,6 +274,7 @@ size_t Application::TokenKeys() const {
 
 // A hook may send SIGUSR1 and the service manager SIGTERM after it: together they are one request to drain.
 void Application::OnSignal(int number) {
+  if (number == SIGHUP) return LoadAgain("SIGHUP").status().IgnoreError();
   bool asked_before = number == SIGUSR1 ? false : std::exchange(told_to_end_, true);
   if (asked_before) {
     log::Warn("server", "a second signal: ending at once");
@@ -312,7 +309,7 @@ Status Application::LoadSnapshot() {
     return absl::OkStatus();
   }
   bool ours = loaded.status().code() == absl::StatusCode::kDataLoss;
-  if (!ours) drain_.KeepSnapshotAway();
+  if (!ours) ending_.KeepSnapshotAway();
   log::Error("server", "the snapshot is refused: logs begin anew, and clients will be told that they missed something",
              {{"file", file},
               {"why", fmt::format("it {}", MessageOf(loaded.status()))},

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
@@ -20,9 +19,10 @@
 #include "gateway/hub/node.h"
 #include "gateway/server/app_registry.h"
 #include "gateway/server/config_loader.h"
-#include "gateway/server/drain.h"
 #include "gateway/server/drains.h"
+#include "gateway/server/ending.h"
 #include "gateway/server/memory_guard.h"
+#include "gateway/server/signals.h"
 
 namespace carillon::server {
 
@@ -54,7 +54,7 @@ class Application : private control::Operations {
   bool Run();
 
  private:
-  void WaitForSignal();
+  void Stop(bool clean);
   void OnSignal(int number);
   // `why`: SIGHUP, or whose call it was.
   StatusOr<control::Operations::Reloaded> LoadAgain(std::string_view why);
@@ -80,7 +80,7 @@ class Application : private control::Operations {
   const size_t max_connections_;
   const uint64_t memory_limit_;  // 0: none
   boost::asio::io_context io_{1};
-  boost::asio::signal_set signals_{io_, SIGTERM, SIGINT, SIGUSR1};
+  Signals signals_{io_, [this](int number) { OnSignal(number); }};
   boost::asio::steady_timer every_second_{io_};
   boost::asio::steady_timer sweep_{io_};
   std::chrono::nanoseconds wall_ahead_{};  // of the steady clock, when last looked at
@@ -93,7 +93,7 @@ class Application : private control::Operations {
   edge::EdgeServer edge_;
   control::ControlServer control_;
   edge::AdminServer admin_;
-  server::Drain drain_;
+  Ending ending_;
   Drains drains_;
   MemoryGuard memory_guard_;
   bool signalled_ = false;

@@ -6,7 +6,7 @@
 #include "gateway/edge/edge_server.h"
 #include "gateway/engine/memory_engine.h"
 #include "gateway/hub/node.h"
-#include "gateway/server/drain.h"
+#include "gateway/server/ending.h"
 
 // From the checked configuration to each room's own options: the rooms do not know the schema.
 namespace carillon::server {

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 
 #include "gateway/base/log.h"
+#include "gateway/base/utf8.h"
 
 namespace carillon::server {
 namespace {
@@ -13,6 +14,9 @@ using std::chrono::milliseconds;
 
 // However long the window: a few clients are not kept waiting for it.
 constexpr size_t kLeastClosesPerSecond = 100;
+
+// Of a name that somebody made up, in an error.
+constexpr size_t kMaxShownBytes = 100;
 
 constexpr std::string_view WordOf(Kind kind) {
   switch (kind) {
@@ -52,7 +56,7 @@ void Drains::Handle(Order order, Done done) {
   if (place.kind == Kind::kEndpoint && edge_.FindEndpoint(place.name) == nullptr) {
     return done(WithReason(absl::NotFoundError(fmt::format("endpoint: there is no endpoint at \"{}\" (config: "
                                                            "edge.endpoints[].path)",
-                                                           place.name)),
+                                                           Utf8Front(place.name, kMaxShownBytes))),
                            "ENDPOINT_UNKNOWN"));
   }
   if (!order.undo) {
@@ -72,6 +76,7 @@ bool Drains::Begin(Order order) {
     // It goes on with its own times where the order has none.
     if (!order.window.has_value()) order.window = course->order.window;
     course->order = std::move(order);
+    Record(course->order);
     Tell();
     if (course->refuses) {
       SendHome(course, node_.Sessions());
@@ -95,14 +100,13 @@ bool Drains::Begin(Order order) {
                {"delay_ms", delay.count()},
                {"exit", course->order.exit ? "yes" : "no"},
                {"by", course->order.by}});
-    engine_.feed().RecordInAll(v1::EVENT_KIND_DRAIN);
     admin_.SetReady(false);
     control_.SetServing(false);
   } else {
     log::Info("server", fmt::format("draining an {}", WordOf(place.kind)),
               {{"name", place.name}, {"delay_ms", delay.count()}, {"by", course->order.by}});
   }
-  if (place.kind == Kind::kApp) engine_.feed().Record(place.app, v1::EVENT_KIND_DRAIN, [](v1::FeedEvent&) {});
+  Record(course->order);
   if (delay.count() == 0) {
     Refuse(course);
     return true;
@@ -164,6 +168,8 @@ void Drains::TakeBack(const CoursePtr& course, std::string_view by, Done done) {
   if (is_node && (final_ || !end_.Cancel())) return done(IsFinal());
   log::Info("server", "not draining any more", {{"what", WordOf(place.kind)}, {"name", place.name}, {"by", by}});
   course->timer.cancel();
+  course->order.undo = true;
+  Record(course->order);
   std::erase(courses_, course);
   node_.Ask(
       node_.all_shards(),
@@ -213,6 +219,24 @@ void Drains::Forget(wire::AppId app) {
     return course->order.place.kind == Kind::kApp && course->order.place.app == app;
   });
   for (const CoursePtr& course : gone) TakeBack(course, "a reload", [](const StatusOr<Standing>&) {});
+}
+
+// In the feed: of what concerns all apps, in theirs.
+void Drains::Record(const Order& order) {
+  v1::DrainNotice notice;
+  notice.set_exit(order.exit);
+  notice.set_undone(order.undo);
+  switch (order.place.kind) {
+    case Kind::kNode:
+      notice.set_node(true);
+      return engine_.feed().RecordDrain(notice);
+    case Kind::kEndpoint:
+      notice.set_endpoint(order.place.name);
+      return engine_.feed().RecordDrain(notice);
+    case Kind::kApp:
+      notice.set_app_name(order.place.name);
+      return engine_.feed().RecordDrain(order.place.app, notice);
+  }
 }
 
 // Those who let clients in, and those who ask.

@@ -14,7 +14,7 @@
 #include "gateway/engine/memory_engine.h"
 #include "gateway/hub/farewell.h"
 #include "gateway/hub/node.h"
-#include "gateway/server/drain.h"
+#include "gateway/server/ending.h"
 
 namespace carillon::server {
 
@@ -33,7 +33,7 @@ class Drains {
   using Done = absl::AnyInvocable<void(StatusOr<Standing>)>;
 
   Drains(boost::asio::io_context& io, const DrainOptions& options, edge::AdminServer& admin, edge::EdgeServer& edge,
-         control::ControlServer& control, hub::Node& node, engine::MemoryEngine& engine, Drain& end)
+         control::ControlServer& control, hub::Node& node, engine::MemoryEngine& engine, Ending& end)
       : io_(io),
         options_(options),
         admin_(admin),
@@ -91,6 +91,7 @@ class Drains {
   void SendHome(const CoursePtr& course, size_t sessions);
   CoursePtr Find(const Place& place) const;
   bool GoesOn(const CoursePtr& course) const;
+  void Record(const Order& order);
   void Tell();
   void Answer(const Place& place, bool changed, Done done) const;
 
@@ -101,7 +102,7 @@ class Drains {
   control::ControlServer& control_;
   hub::Node& node_;
   engine::MemoryEngine& engine_;
-  Drain& end_;
+  Ending& end_;
   std::vector<CoursePtr> courses_;  // the gateway's first
   bool final_ = false;              // by a signal
   Live<std::vector<Known>> known_{{}};

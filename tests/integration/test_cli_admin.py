@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support import http
 from support.command_line import Shell
+from support.control import Control, event
 from support.gateway import Gateway
 from support.patience import eventually
 from support.ws import Browser
@@ -56,6 +57,8 @@ def test_of_an_app_or_an_endpoint(begin: Any) -> None:
     assert shell.run("context", "add", "here", "--address", gateway.control, "--app", "shop").code == 0
     assert shell.run("context", "select", "here").code == 0
     assert json.loads(shell.run("drain", "--undo", "-o", "json").out)["status"]["node"] is True
+    for name in ("--endpoint", "--app"):  # of a script whose variable is not set: not the gateway
+        assert f"{name}: is empty" in shell.refused("drain", name, "", "--exit", code=2)
     assert "one at a time" in shell.refused("drain", "--app", "shop", "--endpoint", "/ws", code=2)
     assert "exit: goes with node only" in shell.refused("drain", "--endpoint", "/ws", "--exit", code=2)
     assert "ENDPOINT_UNKNOWN" in shell.refused("drain", "--endpoint", "/nope", code=1)
@@ -67,8 +70,29 @@ def test_until_the_process_is_gone(begin: Any, keep: Keep) -> None:
     keep(Browser(gateway.edge)).end_sending()
     gateway._stopping = True
     done = shell.run("drain", "--exit", "--wait")
-    assert done.code == 0 and "the gateway has gone" in done.err, done
+    assert done.code == 0 and "the gateway has ended its calls" in done.err, done
     assert gateway.wait() == 0
+
+
+def test_who_looks_and_is_stopped_does_not_hold_the_end(begin: Any, keep: Keep, tmp_path: Path) -> None:
+    """A terminal's Ctrl-Z: the connection takes nothing, not even the end. The logs are written first."""
+    snapshot = tmp_path / "logs"
+    gateway, shell = begin(engine={"memory": {"snapshot": str(snapshot)}})
+    control = keep(Control(gateway.control))
+    looker = shell.start("tail", "stream", "chat", "--payloads", "--max-payload-bytes", "65536", "-o", "jsonl")
+    gateway.wait_for_log("a tail begins")
+    looker.process.send_signal(signal.SIGSTOP)
+    try:
+        message = event("n", json=json.dumps("x" * 60_000))
+        for _ in range(2000):
+            control.to_stream("chat", message)
+        gateway.begin_stop()
+        assert gateway.wait() == 0
+    finally:
+        looker.process.send_signal(signal.SIGCONT)
+        looker.process.kill()
+    log = gateway.log_text()
+    assert snapshot.exists() and log.index("wrote the snapshot") < log.index("a caller's connection takes nothing")
 
 
 def test_taken_back_while_somebody_waits(begin: Any) -> None:

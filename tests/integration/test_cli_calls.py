@@ -7,9 +7,11 @@ import json
 import re
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support import shop
 from support.command_line import Shell
 from support.control import Control
 from support.gateway import Gateway, token
@@ -128,10 +130,46 @@ def test_nodes_and_health(shell: Shell) -> None:
     (node,) = shell.run("nodes", "-o", "json").json
     assert node["shards"] == 2 and node["draining"] is False
     assert shell.run("nodes").table[0][0] == node["node_id"]
+    assert shell.run("nodes").out.splitlines()[1].endswith("-") and node["drains"] == node["hooks"] == []
+    assert shell.run("drain", "--endpoint", "/ws", "--delay", "1m").code == 0
+    assert "endpoint /ws draining (0 left)" in shell.run("nodes").out
+    assert shell.run("drain", "--endpoint", "/ws", "--undo").code == 0
     assert shell.run("health").record == {"status": "SERVING"}
     nobody = {"CARILLON_TOKEN": None}
     assert shell.run("health", "--service", "carillon.v1.ControlService", "-o", "json", environment=nobody).json == {"status": "SERVING"}
     shell.refused("health", "--service", "no.such.Service", code=1)
+
+
+def test_message_types(shell: Shell, tmp_path: Path, fresh: Fresh) -> None:
+    """Of protoc's file, from the first word to the last."""
+    file = tmp_path / "shop.binpb"
+    file.write_bytes(shop.descriptors())
+    name, stream = fresh("shop"), fresh("orders")
+    registered = shell.run("register", name, str(file), "-o", "json").json
+    assert registered["types"] > 0 and registered["replaced"] is False
+    assert [row[0] for row in shell.run("schemas").table] == [name]
+    assert shell.run("bind", stream, "order.*", "shop.v1.Order").record == {"replaced": "false"}
+    assert [row[:3] for row in shell.run("bindings").table] == [[stream, "order.*", "shop.v1.Order"]]
+    assert 'price' in shell.refused("publish", stream, "order.placed", '{"items":[{"price":"x"}]}', code=2)
+    assert "is bound to it" in shell.refused("unregister", name, code=1)
+    assert shell.run("unbind", stream, "order.*").record == {"was bound": "true"}
+    assert shell.run("unregister", name).record == {"was there": "true"}
+    assert shell.run("schemas", "-o", "json").json == shell.run("bindings", "-o", "json").json == []
+    (tmp_path / "empty").touch()
+    for wrong, why in (("empty", "is empty"), ("missing", "No such file"), (".", "Is a directory")):
+        assert why in shell.refused("register", name, str(tmp_path / wrong), code=2)
+
+
+def test_what_a_command_does_not_take(shell: Shell) -> None:
+    """What stands behind an unknown flag may be a key."""
+    for words, shown in (
+        (("nodes", "--kee", "s3cret"), "nodes does not take --kee"),
+        (("nodes", "--kee=s3cret"), "nodes does not take --kee"),
+        (("stream", "a", "b"), "stream does not take b"),
+        (("--key", "s3cret", "nodes"), "behind the command"),
+    ):
+        said = shell.refused(*words, code=2)
+        assert shown in said and "s3cret" not in said, said
 
 
 def test_a_gateway_that_ends_is_not_healthy(binary: str, start_gateway: Callable[..., Gateway], shell: Shell) -> None:
@@ -202,7 +240,7 @@ def test_apps_are_apart(shell: Shell, fresh: Fresh) -> None:
         (["kick", "a", "--session", "b"], "another target was given"),
         (["kick", "a", "--code", "abc"], '--code: "abc" is not a whole number'),
         (["kick", "a", "--code", "17"], "code"),
-        (["kick", "a", "b"], "not expected"),
+        (["kick", "a", "b"], "kick does not take b"),
         (["subs"], "give one of stream, --user"),
         (["subs", "a", "--limit", "x"], "--limit"),
         (["subs", "a b"], "stream"),
@@ -223,6 +261,7 @@ def test_apps_are_apart(shell: Shell, fresh: Fresh) -> None:
         (["nodes", "--key", "a", "--key-file", "b"], "not both"),
         (["nodes", "--key-file", "no-such-file"], "no-such-file"),
         (["nodes", "--ca", "no-such-file"], "--ca"),
+        (["nodes", "--ca", "."], "--ca"),
         (["nodes", "--cert", "a"], "--cert and --cert-key go together"),
         (["nodes", "--context", "nowhere"], 'no context "nowhere"'),
         (["top", "--interval", "0"], "--interval"),

@@ -289,7 +289,7 @@ def test_the_scripts_are_sound(shell: Shell) -> None:
 def test_help_of_every_command(shell: Shell) -> None:
     """And the remote ones have the same flags."""
     remote = set("publish send watch streams stream subs sessions session presence history nodes blocked top kick subscribe unsubscribe "
-                 "block unblock revoke health doctor tail drain reload config".split())  # fmt: skip
+                 "block unblock revoke health doctor tail drain reload config schemas bindings register unregister bind unbind".split())  # fmt: skip
     for command in complete(shell, "carillon", ""):
         if command.startswith("-"):
             continue

@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,6 +96,12 @@ def is_here(browser: Browser) -> bool:
 
 def ready(gateway: Gateway) -> int:
     return http.get(gateway.admin, "/readyz").status
+
+
+def listens(address: str) -> bool:
+    host, port = address.rsplit(":", 1)
+    with socket.socket() as knocking:
+        return knocking.connect_ex((host, int(port))) == 0
 
 
 def lines(gateway: Gateway, message: str) -> list[dict[str, Any]]:
@@ -277,6 +285,20 @@ def test_a_signal_does_not_wait_for_what_a_call_would_have(
     assert gateway.wait() == 0
 
 
+def test_a_signal_while_the_calls_end_changes_nothing(start: Start, operator: Any, tmp_path: Path) -> None:
+    """Clients that left before their turn: the window is not over yet, and there is nobody to be told again."""
+    snapshot = tmp_path / "logs"
+    gateway = start({"engine": {"memory": {"snapshot": str(snapshot)}}})
+    with operator(gateway) as control:
+        browsers = [Browser(gateway.edge) for _ in range(100)]
+        drain(control, node=True, exit=True, window=3600)
+        for browser in browsers:
+            browser.close()
+    eventually(lambda: listens(gateway.edge), lambda there: not there, "the end of the port")
+    gateway.begin_stop()
+    assert gateway.wait() == 0 and snapshot.exists()
+
+
 def test_what_makes_no_sense_is_refused(start: Start, operator: Any) -> None:
     control = operator(start())
     assert (refused(control).code.name, refused(control).fields) == ("INVALID_ARGUMENT", ["target"])
@@ -331,9 +353,19 @@ def test_the_feed_says_so(start: Start, operator: Any) -> None:
     blog = feed.Watch(control, app="blog", filter=feed.pb.EventFilter(kinds=feed.kinds("drain")))
     shop.begun(), blog.begun()
     drain(control, app_name="shop")
-    assert feed.kind(shop.take(1)[0]) == "drain"
-    drain(control, node=True)
-    assert feed.kind(shop.take(1)[0]) == feed.kind(blog.take(1)[0]) == "drain"
+    (said,) = shop.take(1)
+    assert feed.kind(said) == "drain" and said.drain == feed.pb.DrainNotice(app_name="shop")
+    for target in ({"node": True}, {"endpoint": "/ws"}):
+        drain(control, **target)
+        drain(control, **target, undo=True)
+        for each in (shop, blog):
+            assert [said.drain for said in each.take(2)] == [
+                feed.pb.DrainNotice(**target),
+                feed.pb.DrainNotice(**target, undone=True),
+            ]
+    drain(control, node=True, delay=60)
+    drain(control, node=True, exit=True)
+    assert [said.drain.exit for said in blog.take(2)] == [False, True]
 
 
 def test_an_app_that_goes_takes_its_drain_along(start: Start, operator: Any, keep: Keep) -> None:

@@ -334,6 +334,45 @@ def test_who_unsubscribes_meanwhile_is_told_withdrawn(
     assert browser.receive()["event"] == "heard"
 
 
+def test_a_backend_that_unsubscribes_a_user_is_heard_before_its_own_answer(
+    backend: HookServer, connect: Connect, control: Control, fresh: Fresh
+) -> None:
+    """It may have said yes before it knew."""
+    name, stream, other = fresh("ann"), fresh("asked"), fresh("asked")
+    backend.answers["Authenticate"] = lambda *_: user(name)
+    browser = connect(with_query("/private", token="x"))
+    gate = Gate(allow())
+    backend.answers["AuthorizeSubscribe"] = gate
+    browser.send_json({"action": "subscribe", "streams": [stream, other], "id": "a"})
+    gate.wait_for(2)
+    left = control.call("UnsubscribeUser", pb.UnsubscribeUserRequest(user_id=name, stream=stream))
+    assert left.sessions == 0
+    gate.open()
+    reply = browser.receive()
+    assert reply["id"] == "a" and reply["data"]["streams"] == [other]
+    assert [(each["stream"], each["code"]) for each in reply["data"]["refused"]] == [(stream, "withdrawn")]
+    assert control.count(stream=stream) == 0 and control.count(stream=other) == 1
+    browser.subscribe(stream)  # it may ask again
+
+
+def test_what_a_new_token_brings_can_be_unsubscribed_before_it_is_let_in(
+    backend: HookServer, connect: Connect, control: Control, fresh: Fresh
+) -> None:
+    name, stream = fresh("ann"), fresh("asked")
+    backend.answers["Authenticate"] = lambda request, _: user(name, streams=[stream] if request.token == "more" else [])
+    browser = connect(with_query("/private", token="x"))
+    gate = Gate(allow())
+    backend.answers["AuthorizeSubscribe"] = gate
+    browser.send_json({"action": "auth", "token": "more", "id": "a"})
+    gate.wait_for()
+    control.call("UnsubscribeUser", pb.UnsubscribeUserRequest(user_id=name, stream=stream))
+    gate.open()
+    reply = browser.receive()
+    assert (reply["id"], reply["event"]) == ("a", "authenticated")
+    assert [(each["stream"], each["code"]) for each in reply["data"]["refused"]] == [(stream, "withdrawn")]
+    assert control.count(stream=stream) == 0
+
+
 def test_an_event_that_stood_for_a_subscription_is_withdrawn_as_well(
     backend: HookServer, connect: Connect, control: Control, fresh: Fresh
 ) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -301,14 +302,57 @@ def test_who_reads_slowly_loses_and_nobody_waits(
     assert shown + seen.lost == count and seen.lost > 0
 
 
-def test_there_are_sixteen_at_most(gateway: Gateway, keep: Keep, fresh: Fresh) -> None:
-    gateway.wait_for_metric("carillon_tails", 0)
-    tails = [keep(Tail(gateway, stream=fresh("chat"))) for _ in range(16)]
-    one_more = keep(Tail(gateway, reads=False, stream=fresh("chat")))
+def flood(control: Control, chat: str, count: int) -> None:
+    """More than a call holds on its way to one who does not read."""
+    publisher = control.publisher()
+    message = event("n", json=json.dumps("x" * 20_000))
+    for _ in range(0, count, 10):
+        publisher.send([stream_item(chat, message) for _ in range(10)])
+    assert publisher.finish() == []
+
+
+def test_what_waits_at_the_end_of_its_time_is_shown_or_counted(
+    gateway: Gateway, control: Control, keep: Keep, fresh: Fresh
+) -> None:
+    chat = fresh("chat")
+    seen = keep(Tail(gateway, reads=False, stream=chat, payloads=True, max_payload_bytes=65536, max_age=2))
+    seen.take_first()
+    flood(control, chat, 1000)
+    eventually(time.time, lambda now: now > seen.begun.end_time.seconds + 1, "the end of its time")
+    shown = 0
+    for response in seen.call:
+        seen.take(response)
+        shown += len(response.frames)
+    assert shown + seen.lost == 1000 and seen.lost > 0
+    assert seen.end == apb.TAIL_END_MAX_AGE
+
+
+def test_who_does_not_read_gives_its_place_back(gateway: Gateway, control: Control, keep: Keep, fresh: Fresh) -> None:
+    """When its time is over, it is cut."""
+    chat = fresh("chat")
+    gateway.wait_for_metric("carillon_tails", lambda count: count <= 1)
+    before = gateway.metrics().value("carillon_tails")
+    seen = keep(Tail(gateway, reads=False, stream=chat, payloads=True, max_payload_bytes=65536, max_age=1))
+    seen.take_first()
+    flood(control, chat, 2000)
+    gateway.wait_for_metric("carillon_tails", before)
     with pytest.raises(grpc.RpcError) as caught:
-        next(one_more.call)
-    refusal = Refusal(caught.value)
+        for response in seen.call:
+            seen.take(response)
+    assert caught.value.code().name == "CANCELLED" and seen.end == apb.TAIL_END_UNSPECIFIED
+    assert lines(gateway, "a tail ends", chat)[0]["why"] == "the caller does not read"
+
+
+def test_there_are_sixteen_at_most_and_eight_of_a_key(gateway: Gateway, keep: Keep, fresh: Fresh) -> None:
+    gateway.wait_for_metric("carillon_tails", 0)
+    tails = [keep(Tail(gateway, stream=fresh("chat"))) for _ in range(8)]
+    refusal = refused(gateway, keep, stream=fresh("chat"))
     assert (refusal.code.name, refusal.reason, refusal.retry_after_ms) == ("RESOURCE_EXHAUSTED", "LIMIT_REACHED", None)
+    assert "the key operator has 8" in refusal.message
+    tails += [keep(Tail(gateway, key=SHOP_KEY, stream=fresh("chat"))) for _ in range(8)]
+    refusal = refused(gateway, keep, key=CHAT_KEY, stream=fresh("chat-"))
+    assert (refusal.code.name, refusal.reason) == ("RESOURCE_EXHAUSTED", "LIMIT_REACHED")
+    assert "16 tails on this gateway" in refusal.message
     tails[0].close()
     gateway.wait_for_metric("carillon_tails", 15)
     assert keep(Tail(gateway, stream=fresh("chat"))).begun is not None

@@ -58,6 +58,7 @@ class FakeSession : public hub::Transport {
 
   // hub::Transport
   void Flush() override;
+  void Withdraw(std::string_view) override {}
   void Prefetch() const override {}
   Peer peer() const override {
     ++asked_for_peer_;

@@ -24,6 +24,7 @@ class LooseSession : public hub::Transport {
   std::vector<hub::Subscription>& subscriptions() { return session_.subscriptions(); }
 
   void Flush() override {}
+  void Withdraw(std::string_view) override {}
   void Prefetch() const override {}
   Peer peer() const override { return {"203.0.113.7", "/ws"}; }
   void Close(wire::CloseCode, std::string_view, wire::CloseCode) override {}

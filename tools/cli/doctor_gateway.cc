@@ -188,9 +188,12 @@ Checks CheckGateway(const Remote& remote) {
   checks.push_back(CheckPort(remote, reached));
   if (checks.back().result == Result::kBad) return checks;
   bool serves = reached.ok() && health.status() == grpc::health::v1::HealthCheckResponse::SERVING;
-  checks.push_back(serves ? Check{"health", Result::kGood, "it serves", ""}
-                          : Check{"health", Result::kBad, reached.ok() ? "it does not serve" : MessageOf(reached),
-                                  "it may be ending: its log says why"});
+  checks.push_back(
+      serves
+          ? Check{"health", Result::kGood, "it serves", ""}
+          : Check{
+                "health", Result::kBad, reached.ok() ? "it does not serve" : MessageOf(reached),
+                "it is drained, or ending: \"carillon nodes\" says by whom, \"carillon drain --undo\" opens it again"});
   bool with_key = !remote.connection().key.empty();
   auto verbs = VerbsOf(remote);
   if (!verbs.ok()) {

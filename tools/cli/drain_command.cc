@@ -14,10 +14,10 @@ namespace {
 // How often it is looked how many are left.
 constexpr std::chrono::milliseconds kLook{200};
 
-const std::vector<Column> kColumns = {{"app", "status.app_name"},          {"endpoint", "status.endpoint"},
-                                      {"state", "status.state", ShowWord}, {"sessions left", "status.sessions"},
-                                      {"since", "status.begin_time"},      {"asked by", "status.asked_by"},
-                                      {"ends the process", "status.exit"}, {"changed", "changed"}};
+const std::vector<Column> kColumns = {
+    {"gateway", "status.node"},          {"app", "status.app_name"},           {"endpoint", "status.endpoint"},
+    {"state", "status.state", ShowWord}, {"sessions left", "status.sessions"}, {"since", "status.begin_time"},
+    {"asked by", "status.asked_by"},     {"ends the process", "status.exit"},  {"changed", "changed"}};
 
 bool IsSame(const v1::DrainStatus& a, const v1::DrainStatus& b) {
   return a.target_case() == b.target_case() && a.app_name() == b.app_name() && a.endpoint() == b.endpoint();
@@ -41,11 +41,11 @@ Status Wait(const Remote& remote, const Interrupt& interrupt, v1::DrainStatus* s
     Status listed = remote.Call(v1::ListNodesRequest(), &nodes);
     bool ends = status->exit() && (absl::IsUnavailable(listed) || absl::IsCancelled(listed));
     if (ends && absl::IsUnavailable(listed) && ReasonOf(listed).empty()) {
-      Say("the gateway has gone");
+      Say("the gateway has ended its calls, and ends when its logs are written");
       return absl::OkStatus();
     }
     if (ends) continue;  // it still writes its logs
-    RETURN_IF_ERROR(listed);
+    if (!listed.ok()) return WithAdvice(listed, "the drain goes on; \"carillon drain --undo\" takes it back");
     const auto& drains = nodes.nodes(0).drains();
     auto it = std::find_if(drains.begin(), drains.end(), [&](const auto& each) { return IsSame(each, *status); });
     if (it == drains.end()) {
@@ -66,7 +66,7 @@ void AddDrain(CLI::App& app, int* exit_code) {
              "line) or of an endpoint; or take that back")
           ->group(kAct);
   auto endpoint = std::make_shared<std::string>();
-  command->add_option("--endpoint", *endpoint, "Only the endpoint at this path");
+  CLI::Option* has_endpoint = command->add_option("--endpoint", *endpoint, "Only the endpoint at this path");
   auto fields = std::make_shared<FieldFlags>(
       *command, *v1::DrainRequest::descriptor(),
       std::vector<Field>{
@@ -83,8 +83,10 @@ void AddDrain(CLI::App& app, int* exit_code) {
     *exit_code = remote_command->Run([&](const Remote& remote) {
       v1::DrainRequest request;
       bool named_app = command->get_option("--app")->count() > 0;  // a context's app is not what is to go
-      if (named_app && !endpoint->empty()) return InvalidArgument("--endpoint: --app was given: one at a time");
-      if (!endpoint->empty()) {
+      bool named_endpoint = has_endpoint->count() > 0;
+      if (named_endpoint && endpoint->empty()) return InvalidArgument("--endpoint: is empty");
+      if (named_app && named_endpoint) return InvalidArgument("--endpoint: --app was given: one at a time");
+      if (named_endpoint) {
         request.set_endpoint(*endpoint);
       } else if (named_app) {
         request.set_app_name(remote.connection().app);

@@ -9,6 +9,7 @@
 #include "carillon/v1/envelope.pb.h"
 #include "gateway/base/utf8.h"
 #include "gateway/server/config_values.h"
+#include "tools/cli/read_file.h"
 
 namespace carillon::cli {
 namespace {
@@ -48,6 +49,13 @@ Status SetPosition(v1::Position* position, const std::string& text) {
   return InvalidArgument("\"{}\" is no position such as 5d1c9a02:17", text);
 }
 
+Status SetFromFile(Message& message, const FieldDescriptor& field, const std::string& path) {
+  ASSIGN_OR_RETURN(std::string bytes, ReadFile(path));
+  if (bytes.empty()) return InvalidArgument("\"{}\" is empty", path);
+  message.GetReflection()->SetString(&message, &field, std::move(bytes));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Status SetField(Message& request, const std::string& path, const std::string& text) {
@@ -56,6 +64,7 @@ Status SetField(Message& request, const std::string& path, const std::string& te
   const FieldDescriptor& field = *request.GetDescriptor()->FindFieldByName(path.substr(0, dot));
   if (dot != std::string::npos)
     return SetField(*reflection.MutableMessage(&request, &field), path.substr(dot + 1), text);
+  if (field.type() == FieldDescriptor::TYPE_BYTES) return SetFromFile(request, field, text);
   if (!IsUtf8(text)) return InvalidArgument("is not UTF-8");
   if (field.is_map()) return SetPair(request, field, text);
   if (server::IsScalar(field)) return server::SetScalar(request, field, text);

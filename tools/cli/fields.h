@@ -20,7 +20,7 @@ struct Field {
 };
 
 // Sets the field, or adds to it where it is repeated: also maps (key=value), times (RFC 3339) and positions
-// (EPOCH:OFFSET). The error says what would have been right.
+// (EPOCH:OFFSET); of bytes, the text is the name of a file that holds them. The error says what would have been right.
 Status SetField(google::protobuf::Message& request, const std::string& path, const std::string& text);
 
 // The options of one command that fill its request.

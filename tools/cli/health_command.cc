@@ -23,7 +23,9 @@ void AddHealth(CLI::App& app, int* exit_code) {
       RETURN_IF_ERROR(remote.Call(request, &response));
       RETURN_IF_ERROR(PrintRecord(remote_command->format(), RowOf(response), {{"status", "status"}}));
       if (response.status() == HealthCheckResponse::SERVING) return absl::OkStatus();
-      return Failed("the gateway does not serve", "it may be ending: its log says why");
+      return Failed(
+          "the gateway does not serve",
+          "it is drained, or ending: \"carillon nodes\" says by whom, \"carillon drain --undo\" opens it again");
     });
   });
 }

@@ -25,6 +25,22 @@ int SayUnknown(const CLI::App& app, const std::string& word) {
   return kWrongUsage;
 }
 
+// What a command does not take. What stands behind an unknown flag may be a key, and is not said.
+int SayExtras(const CLI::App& app) {
+  std::vector<std::string> extras;
+  bool after_flag = false;
+  for (const std::string& word : app.remaining(true)) {
+    bool flag = word.starts_with('-');
+    if (flag || !after_flag) extras.push_back(word.substr(0, flag ? word.find('=') : word.size()));
+    after_flag = flag;
+  }
+  std::string command;
+  for (const CLI::App* each : app.get_subcommands()) command = each->get_name();
+  Say(fmt::format("{} does not take {}", command, fmt::join(extras, ", ")));
+  Say(fmt::format("try: carillon {} --help", command));
+  return kWrongUsage;
+}
+
 }  // namespace
 }  // namespace carillon::cli
 
@@ -43,8 +59,14 @@ int main(int argc, char** argv) {
                std::any_of(commands.begin(), commands.end(),
                            [&](const CLI::App* command) { return command->get_name() == argv[1]; });
   if (!known) return SayUnknown(app, argv[1]);
+  if (argc > 2 && argv[1][0] == '-') {
+    Say("flags come behind the command: carillon COMMAND --flag; try: carillon --help");
+    return kWrongUsage;
+  }
   try {
     app.parse(argc, argv);
+  } catch (const CLI::ExtrasError&) {
+    return SayExtras(app);
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kOk : kWrongUsage;
   }

@@ -39,6 +39,20 @@ constexpr Row kRows[] = {
     {absl::StatusCode::kUnimplemented, kFailed, "\"carillon doctor\" compares the gateway's version with this one"},
     {absl::StatusCode::kCancelled, kOk, ""},
 };
+// Of reasons that say more than their code.
+struct Advice {
+  std::string_view reason;
+  std::string_view advice;
+};
+
+constexpr Advice kAdvice[] = {
+    {"LIMIT_REACHED", "the limit stays: free a place, or see docs/codes.md"},
+    {"DRAIN_IS_FINAL", "start it again when it has ended"},
+    {"ENDPOINT_UNKNOWN", "\"carillon config\" lists the endpoints"},
+    {"TYPE_UNKNOWN", "\"carillon schemas\" lists what is registered, \"carillon register\" adds to it"},
+    {"SCHEMA_IN_USE", "\"carillon bindings\" lists what is bound, \"carillon unbind\" ends that"},
+};
+
 constexpr Row kOther = {absl::StatusCode::kUnknown, kFailed, "\"carillon doctor\" and the gateway's log may say more"};
 
 const Row& RowOf(const Status& status) {
@@ -62,7 +76,12 @@ Status Failed(std::string_view what, std::string_view advice) {
 
 std::string AdviceOf(const Status& status) {
   auto own = status.GetPayload(kAdviceUrl);
-  return own.has_value() ? std::string(*own) : std::string(RowOf(status).advice);
+  if (own.has_value()) return std::string(*own);
+  std::string reason = ReasonOf(status);
+  for (const Advice& each : kAdvice) {
+    if (each.reason == reason) return std::string(each.advice);
+  }
+  return std::string(RowOf(status).advice);
 }
 
 int ExitCodeOf(const Status& status) {

@@ -81,7 +81,7 @@ std::string ShowDuration(const json::value& value) {
 
 std::string ShowWord(const json::value& value) {
   std::string text = ShowPlain(value);
-  for (std::string_view prefix : {"PRESENCE_STATUS_", "EVENT_KIND_"}) {
+  for (std::string_view prefix : {"PRESENCE_STATUS_", "EVENT_KIND_", "DRAIN_STATE_", "HOOK_BREAKER_"}) {
     if (text.starts_with(prefix)) text.erase(0, prefix.size());
   }
   std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });

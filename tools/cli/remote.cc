@@ -8,11 +8,11 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
 
 #include "gateway/base/check.h"
 #include "tools/cli/grpcurl.h"
 #include "tools/cli/outcome.h"
+#include "tools/cli/read_file.h"
 
 namespace carillon::cli {
 namespace {
@@ -21,8 +21,7 @@ using google::protobuf::Message;
 
 StatusOr<std::string> ReadPem(const char* flag, const std::string& name) {
   if (name.empty()) return std::string();
-  std::ifstream file(name);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::string text = ReadFile(name).value_or("");
   if (text.find("-----BEGIN") != std::string::npos) return text;
   return WithAdvice(InvalidArgument("{}: {} is no PEM file that can be read", flag, name),
                     "see its name, its mode and what it holds");

@@ -7,6 +7,7 @@
 #include "gateway/server/application.h"
 #include "gateway/server/build_options.h"
 #include "gateway/server/config_values.h"
+#include "gateway/server/signals.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/config_flags.h"
 
@@ -58,6 +59,8 @@ int Serve(const ConfigFlags& flags) {
   auto loaded = flags.Load();
   if (!loaded.has_value()) return 2;
   const v1::Config& config = loaded->config;
+  server::Signals::Hold();  // before there are threads
+  std::signal(SIGHUP, SIG_DFL);
   log::Start(server::LogLevelOf(config), server::LogFormatOf(config, ::isatty(STDERR_FILENO) == 1));
   Advise(*loaded);
   int exit_code = 0;

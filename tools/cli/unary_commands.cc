@@ -2,6 +2,7 @@
 
 #include "carillon/v1/admin.pb.h"
 #include "carillon/v1/control.pb.h"
+#include "carillon/v1/schema.pb.h"
 #include "tools/cli/commands.h"
 #include "tools/cli/fields.h"
 #include "tools/cli/outcome.h"
@@ -26,6 +27,35 @@ struct UnaryCommand {
   std::vector<Column> columns;
   const char* rows = nullptr;  // the answer's field that is listed, page by page; null: the answer is one thing
 };
+
+// "gateway draining (12 left), endpoint /ws drained"
+std::string ShowDrains(const json::value& drains) {
+  std::string text;
+  for (const json::value& each : drains.as_array()) {
+    const json::object& drain = each.as_object();
+    const json::value* app = drain.if_contains("app_name");
+    const json::value* endpoint = drain.if_contains("endpoint");
+    text += fmt::format("{}{}{} {} ({} left)", text.empty() ? "" : ", ",
+                        app != nullptr        ? "app "
+                        : endpoint != nullptr ? "endpoint "
+                                              : "gateway",
+                        app != nullptr        ? ShowPlain(*app)
+                        : endpoint != nullptr ? ShowPlain(*endpoint)
+                                              : "",
+                        ShowWord(drain.at("state")), ShowPlain(drain.at("sessions")));
+  }
+  return text;
+}
+
+// "main closed, other open"
+std::string ShowBackends(const json::value& hooks) {
+  std::string text;
+  for (const json::value& each : hooks.as_array()) {
+    const json::object& hook = each.as_object();
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", ShowPlain(hook.at("name")), ShowWord(hook.at("breaker")));
+  }
+  return text;
+}
 
 const std::vector<Column> kCount = {{"sessions", "sessions"}};
 
@@ -141,8 +171,32 @@ std::vector<UnaryCommand> UnaryCommands() {
         {"STARTED", "started_time"},
         {"SESSIONS", "sessions"},
         {"SHARDS", "shards"},
-        {"DRAINING", "draining"}},
+        {"DRAINING", "draining"},
+        {"DRAINS", "drains", ShowDrains},
+        {"BACKENDS", "hooks", ShowBackends}},
        "nodes"},
+      {"schemas",
+       kLook,
+       "List the sets of message types that payloads are checked against",
+       &v1::ListSchemasRequest::default_instance(),
+       {},
+       {{"SET", "name"},
+        {"TYPES", "types"},
+        {"BYTES", "bytes"},
+        {"CONFIGURED", "configured"},
+        {"REGISTERED", "register_time"}},
+       "sets"},
+      {"bindings",
+       kLook,
+       "List which streams and events are bound to a message type",
+       &v1::ListSchemasRequest::default_instance(),
+       {},
+       {{"STREAM", "stream"},
+        {"EVENT", "event"},
+        {"TYPE", "type"},
+        {"CONFIGURED", "configured"},
+        {"TYPE MISSING", "type_missing"}},
+       "bindings"},
       {"blocked",
        kLook,
        "List the users that are blocked",
@@ -190,6 +244,34 @@ std::vector<UnaryCommand> UnaryCommands() {
        &v1::UnblockUserRequest::default_instance(),
        {{"user", "user_id", "The user's id", true}},
        {{"was blocked", "was_blocked"}}},
+      {"register",
+       kAct,
+       "Register a set of message types: what protoc --include_imports --descriptor_set_out has written",
+       &v1::RegisterDescriptorsRequest::default_instance(),
+       {{"name", "name", "The set's name; one that is there already is replaced", true},
+        {"file", "descriptor_set", "The file", true}},
+       {{"types", "types"}, {"replaced", "replaced"}}},
+      {"unregister",
+       kAct,
+       "Remove a registered set of message types",
+       &v1::RegisterDescriptorsRequest::default_instance(),
+       {{"name", "name", "The set's name", true}},
+       {{"was there", "replaced"}}},
+      {"bind",
+       kAct,
+       "Check the payloads of a stream's events against a message type",
+       &v1::BindStreamRequest::default_instance(),
+       {{"stream", "stream", "The stream, or a pattern such as orders-*", true},
+        {"event", "event", "The event, or a pattern", true},
+        {"type", "type", "The message type, such as shop.v1.Order", true}},
+       {{"replaced", "replaced"}}},
+      {"unbind",
+       kAct,
+       "Check the payloads of a stream's events no longer",
+       &v1::BindStreamRequest::default_instance(),
+       {{"stream", "stream", "The stream or pattern, as it was bound", true},
+        {"event", "event", "The event or pattern, as it was bound", true}},
+       {{"was bound", "replaced"}}},
       {"revoke",
        kAct,
        "Revoke tokens: those that a user has now, or one by its id",

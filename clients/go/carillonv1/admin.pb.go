@@ -2286,7 +2286,7 @@ func (*GetConfigRequest) Descriptor() ([]byte, []int) {
 // The settings.
 type GetConfigResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// As YAML that the gateway would read, with defaults, and "***" for each secret.
+	// As YAML, with defaults, and "***" for each secret: to be read, not to be loaded.
 	Yaml          string `protobuf:"bytes,1,opt,name=yaml,proto3" json:"yaml,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -2654,7 +2654,7 @@ type TailFrame struct {
 	Payload string `protobuf:"bytes,12,opt,name=payload,proto3" json:"payload,omitempty"`
 	// True where that is not all of it.
 	PayloadCut bool `protobuf:"varint,13,opt,name=payload_cut,json=payloadCut,proto3" json:"payload_cut,omitempty"`
-	// True where nothing of it is ever shown: it may hold a token.
+	// True where nothing of it is ever shown, annotations included: it may hold a token.
 	Secret        bool `protobuf:"varint,14,opt,name=secret,proto3" json:"secret,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -69,11 +69,13 @@ type AdminServiceClient interface {
 	Drain(ctx context.Context, in *DrainRequest, opts ...grpc.CallOption) (*DrainResponse, error)
 	// Shows what goes by, as it goes by: what a session, or each of a user's sessions, is given to read and says, or what is
 	// published to a stream. Payloads are described, not shown, unless `payloads` is set; tokens never are. What this call does
-	// not read in time is lost and counted: nobody else waits for it. The gateway's log says who looks at what.
+	// not read in time is lost and counted: nobody else waits for it. Of a session that reads too slowly itself, what is
+	// queued for it is shown, and some of that may be dropped later (Backlog). The gateway's log says who looks at what.
 	//
 	// The first response comes when it has begun. It ends with OK, and a last response that says why, after max_age or when
 	// the session is gone; with NOT_FOUND where there is no such session; with RESOURCE_EXHAUSTED, and the reason
-	// LIMIT_REACHED, where there are 16 of these already. Verb: admin; of a key for some streams, only those streams.
+	// LIMIT_REACHED, where there are 16 of these already, or 8 of the same key. A caller that does not read what there is when
+	// the time is over is cut a second later: CANCELLED. Verb: admin; of a key for some streams, only those streams.
 	Tail(ctx context.Context, in *TailRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TailResponse], error)
 }
 
@@ -230,11 +232,13 @@ type AdminServiceServer interface {
 	Drain(context.Context, *DrainRequest) (*DrainResponse, error)
 	// Shows what goes by, as it goes by: what a session, or each of a user's sessions, is given to read and says, or what is
 	// published to a stream. Payloads are described, not shown, unless `payloads` is set; tokens never are. What this call does
-	// not read in time is lost and counted: nobody else waits for it. The gateway's log says who looks at what.
+	// not read in time is lost and counted: nobody else waits for it. Of a session that reads too slowly itself, what is
+	// queued for it is shown, and some of that may be dropped later (Backlog). The gateway's log says who looks at what.
 	//
 	// The first response comes when it has begun. It ends with OK, and a last response that says why, after max_age or when
 	// the session is gone; with NOT_FOUND where there is no such session; with RESOURCE_EXHAUSTED, and the reason
-	// LIMIT_REACHED, where there are 16 of these already. Verb: admin; of a key for some streams, only those streams.
+	// LIMIT_REACHED, where there are 16 of these already, or 8 of the same key. A caller that does not read what there is when
+	// the time is over is cut a second later: CANCELLED. Verb: admin; of a key for some streams, only those streams.
 	Tail(*TailRequest, grpc.ServerStreamingServer[TailResponse]) error
 	mustEmbedUnimplementedAdminServiceServer()
 }

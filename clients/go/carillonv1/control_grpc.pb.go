@@ -78,14 +78,17 @@ type ControlServiceClient interface {
 	// acknowledge cumulatively. One bad item is reported and does not end the call. When the gateway is behind it stops
 	// reading, so that gRPC's flow control slows the sender: nothing is refused and nothing is lost. Verb: publish.
 	PublishStream(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[PublishStreamRequest, PublishStreamResponse], error)
-	// Closes sessions: one, all of a user's, or all that subscribe to a stream. Verb: admin.
+	// Closes sessions: one, all of a user's, or all that subscribe to a stream. One that is still connecting is no session
+	// yet, and whoever was closed may connect again: BlockUser keeps a user out. Verb: admin.
 	Kick(ctx context.Context, in *KickRequest, opts ...grpc.CallOption) (*KickResponse, error)
 	// Subscribes a user's sessions to a stream, or one of them: those that there are, not those that come later; with a
 	// session it ends. Whether the stream's rule lets them is not asked, but what the rule imposes (subscribe.filter, a
 	// reserved name, presence) holds. Clients are told, as if they had subscribed. Verb: admin.
 	SubscribeUser(ctx context.Context, in *SubscribeUserRequest, opts ...grpc.CallOption) (*SubscribeUserResponse, error)
 	// The counterpart: takes a stream from a user's sessions, or from one of them, however they came to it. Clients are told.
-	// They may subscribe again where the stream's rule lets them. Verb: admin.
+	// They may subscribe again where the stream's rule lets them. Where one waits to be let in by a backend just then, it
+	// is not let in. One that is still connecting is no session yet, and asks for its streams afterwards: write down that
+	// the user may not first, and call then. Verb: admin.
 	UnsubscribeUser(ctx context.Context, in *UnsubscribeUserRequest, opts ...grpc.CallOption) (*UnsubscribeUserResponse, error)
 	// Lists the sessions that subscribe to a stream or belong to a user, in a stable order, a page at a time. Sessions
 	// that come or go between two pages may be missed; none is listed twice. Verb: read.
@@ -345,14 +348,17 @@ type ControlServiceServer interface {
 	// acknowledge cumulatively. One bad item is reported and does not end the call. When the gateway is behind it stops
 	// reading, so that gRPC's flow control slows the sender: nothing is refused and nothing is lost. Verb: publish.
 	PublishStream(grpc.BidiStreamingServer[PublishStreamRequest, PublishStreamResponse]) error
-	// Closes sessions: one, all of a user's, or all that subscribe to a stream. Verb: admin.
+	// Closes sessions: one, all of a user's, or all that subscribe to a stream. One that is still connecting is no session
+	// yet, and whoever was closed may connect again: BlockUser keeps a user out. Verb: admin.
 	Kick(context.Context, *KickRequest) (*KickResponse, error)
 	// Subscribes a user's sessions to a stream, or one of them: those that there are, not those that come later; with a
 	// session it ends. Whether the stream's rule lets them is not asked, but what the rule imposes (subscribe.filter, a
 	// reserved name, presence) holds. Clients are told, as if they had subscribed. Verb: admin.
 	SubscribeUser(context.Context, *SubscribeUserRequest) (*SubscribeUserResponse, error)
 	// The counterpart: takes a stream from a user's sessions, or from one of them, however they came to it. Clients are told.
-	// They may subscribe again where the stream's rule lets them. Verb: admin.
+	// They may subscribe again where the stream's rule lets them. Where one waits to be let in by a backend just then, it
+	// is not let in. One that is still connecting is no session yet, and asks for its streams afterwards: write down that
+	// the user may not first, and call then. Verb: admin.
 	UnsubscribeUser(context.Context, *UnsubscribeUserRequest) (*UnsubscribeUserResponse, error)
 	// Lists the sessions that subscribe to a stream or belong to a user, in a stable order, a page at a time. Sessions
 	// that come or go between two pages may be missed; none is listed twice. Verb: read.

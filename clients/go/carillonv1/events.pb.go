@@ -54,8 +54,8 @@ const (
 	// A session reads too slowly and has begun to lose messages, or is closed for it. At most one in ten seconds for each.
 	// See FeedEvent.slow.
 	EventKind_EVENT_KIND_SLOW_CONSUMER EventKind = 11
-	// The gateway is drained, perhaps to end: sessions will be sent away. In the feeds of all apps; where one app is drained
-	// (AdminService.Drain), in its own.
+	// Sessions will be sent away: the gateway is drained, perhaps to end, or an endpoint is, and all apps' feeds say so; or
+	// an app is, and its own does. Or that was taken back. See FeedEvent.drain.
 	EventKind_EVENT_KIND_DRAIN EventKind = 12
 	// A client published an event to no stream, and config.client_events leaves it to backends. See FeedEvent.client.
 	EventKind_EVENT_KIND_CLIENT_EVENT EventKind = 13
@@ -663,6 +663,7 @@ type FeedEvent struct {
 	//	*FeedEvent_Limit
 	//	*FeedEvent_Slow
 	//	*FeedEvent_Client
+	//	*FeedEvent_Drain
 	Details       isFeedEvent_Details `protobuf_oneof:"details"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -801,6 +802,15 @@ func (x *FeedEvent) GetClient() *ClientSaid {
 	return nil
 }
 
+func (x *FeedEvent) GetDrain() *DrainNotice {
+	if x != nil {
+		if x, ok := x.Details.(*FeedEvent_Drain); ok {
+			return x.Drain
+		}
+	}
+	return nil
+}
+
 type isFeedEvent_Details interface {
 	isFeedEvent_Details()
 }
@@ -835,6 +845,11 @@ type FeedEvent_Client struct {
 	Client *ClientSaid `protobuf:"bytes,12,opt,name=client,proto3,oneof"`
 }
 
+type FeedEvent_Drain struct {
+	// Of DRAIN.
+	Drain *DrainNotice `protobuf:"bytes,13,opt,name=drain,proto3,oneof"`
+}
+
 func (*FeedEvent_Opened) isFeedEvent_Details() {}
 
 func (*FeedEvent_Closed) isFeedEvent_Details() {}
@@ -846,6 +861,8 @@ func (*FeedEvent_Limit) isFeedEvent_Details() {}
 func (*FeedEvent_Slow) isFeedEvent_Details() {}
 
 func (*FeedEvent_Client) isFeedEvent_Details() {}
+
+func (*FeedEvent_Drain) isFeedEvent_Details() {}
 
 // Who a session is.
 type SessionOpened struct {
@@ -1185,6 +1202,128 @@ func (x *SlowConsumer) GetMessagesLost() uint64 {
 	return 0
 }
 
+// What is drained.
+type DrainNotice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What.
+	//
+	// Types that are valid to be assigned to Target:
+	//
+	//	*DrainNotice_Node
+	//	*DrainNotice_AppName
+	//	*DrainNotice_Endpoint
+	Target isDrainNotice_Target `protobuf_oneof:"target"`
+	// True where the process ends afterwards: of its sessions none is left then.
+	Exit bool `protobuf:"varint,4,opt,name=exit,proto3" json:"exit,omitempty"`
+	// True where it was taken back: sessions that had not been told to go stay, and others are let in again.
+	Undone        bool `protobuf:"varint,5,opt,name=undone,proto3" json:"undone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainNotice) Reset() {
+	*x = DrainNotice{}
+	mi := &file_carillon_v1_events_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainNotice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainNotice) ProtoMessage() {}
+
+func (x *DrainNotice) ProtoReflect() protoreflect.Message {
+	mi := &file_carillon_v1_events_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainNotice.ProtoReflect.Descriptor instead.
+func (*DrainNotice) Descriptor() ([]byte, []int) {
+	return file_carillon_v1_events_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *DrainNotice) GetTarget() isDrainNotice_Target {
+	if x != nil {
+		return x.Target
+	}
+	return nil
+}
+
+func (x *DrainNotice) GetNode() bool {
+	if x != nil {
+		if x, ok := x.Target.(*DrainNotice_Node); ok {
+			return x.Node
+		}
+	}
+	return false
+}
+
+func (x *DrainNotice) GetAppName() string {
+	if x != nil {
+		if x, ok := x.Target.(*DrainNotice_AppName); ok {
+			return x.AppName
+		}
+	}
+	return ""
+}
+
+func (x *DrainNotice) GetEndpoint() string {
+	if x != nil {
+		if x, ok := x.Target.(*DrainNotice_Endpoint); ok {
+			return x.Endpoint
+		}
+	}
+	return ""
+}
+
+func (x *DrainNotice) GetExit() bool {
+	if x != nil {
+		return x.Exit
+	}
+	return false
+}
+
+func (x *DrainNotice) GetUndone() bool {
+	if x != nil {
+		return x.Undone
+	}
+	return false
+}
+
+type isDrainNotice_Target interface {
+	isDrainNotice_Target()
+}
+
+type DrainNotice_Node struct {
+	// The gateway itself: true.
+	Node bool `protobuf:"varint,1,opt,name=node,proto3,oneof"`
+}
+
+type DrainNotice_AppName struct {
+	// The app of this feed, by its name.
+	AppName string `protobuf:"bytes,2,opt,name=app_name,json=appName,proto3,oneof"`
+}
+
+type DrainNotice_Endpoint struct {
+	// An endpoint, by its path.
+	Endpoint string `protobuf:"bytes,3,opt,name=endpoint,proto3,oneof"`
+}
+
+func (*DrainNotice_Node) isDrainNotice_Target() {}
+
+func (*DrainNotice_AppName) isDrainNotice_Target() {}
+
+func (*DrainNotice_Endpoint) isDrainNotice_Target() {}
+
 // What a client said to backends.
 type ClientSaid struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1200,7 +1339,7 @@ type ClientSaid struct {
 
 func (x *ClientSaid) Reset() {
 	*x = ClientSaid{}
-	mi := &file_carillon_v1_events_proto_msgTypes[13]
+	mi := &file_carillon_v1_events_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1212,7 +1351,7 @@ func (x *ClientSaid) String() string {
 func (*ClientSaid) ProtoMessage() {}
 
 func (x *ClientSaid) ProtoReflect() protoreflect.Message {
-	mi := &file_carillon_v1_events_proto_msgTypes[13]
+	mi := &file_carillon_v1_events_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1225,7 +1364,7 @@ func (x *ClientSaid) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientSaid.ProtoReflect.Descriptor instead.
 func (*ClientSaid) Descriptor() ([]byte, []int) {
-	return file_carillon_v1_events_proto_rawDescGZIP(), []int{13}
+	return file_carillon_v1_events_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ClientSaid) GetEvent() string {
@@ -1295,7 +1434,7 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"EventsLost\x12\x1b\n" +
 	"\tlost_from\x18\x01 \x01(\x04R\blostFrom\x12\x17\n" +
-	"\alost_to\x18\x02 \x01(\x04R\x06lostTo\"\x92\x04\n" +
+	"\alost_to\x18\x02 \x01(\x04R\x06lostTo\"\xc4\x04\n" +
 	"\tFeedEvent\x12*\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x16.carillon.v1.EventKindR\x04kind\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x04R\x06offset\x12.\n" +
@@ -1310,7 +1449,8 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\x05limit\x18\n" +
 	" \x01(\v2\x19.carillon.v1.LimitCrossedH\x00R\x05limit\x12/\n" +
 	"\x04slow\x18\v \x01(\v2\x19.carillon.v1.SlowConsumerH\x00R\x04slow\x121\n" +
-	"\x06client\x18\f \x01(\v2\x17.carillon.v1.ClientSaidH\x00R\x06clientB\t\n" +
+	"\x06client\x18\f \x01(\v2\x17.carillon.v1.ClientSaidH\x00R\x06client\x120\n" +
+	"\x05drain\x18\r \x01(\v2\x18.carillon.v1.DrainNoticeH\x00R\x05drainB\t\n" +
 	"\adetails\"\xce\x01\n" +
 	"\rSessionOpened\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12>\n" +
@@ -1336,7 +1476,14 @@ const file_carillon_v1_events_proto_rawDesc = "" +
 	"\asetting\x18\x05 \x01(\tR\asetting\"K\n" +
 	"\fSlowConsumer\x12\x16\n" +
 	"\x06closed\x18\x01 \x01(\bR\x06closed\x12#\n" +
-	"\rmessages_lost\x18\x02 \x01(\x04R\fmessagesLost\"U\n" +
+	"\rmessages_lost\x18\x02 \x01(\x04R\fmessagesLost\"\x94\x01\n" +
+	"\vDrainNotice\x12\x14\n" +
+	"\x04node\x18\x01 \x01(\bH\x00R\x04node\x12\x1b\n" +
+	"\bapp_name\x18\x02 \x01(\tH\x00R\aappName\x12\x1c\n" +
+	"\bendpoint\x18\x03 \x01(\tH\x00R\bendpoint\x12\x12\n" +
+	"\x04exit\x18\x04 \x01(\bR\x04exit\x12\x16\n" +
+	"\x06undone\x18\x05 \x01(\bR\x06undoneB\b\n" +
+	"\x06target\"U\n" +
 	"\n" +
 	"ClientSaid\x12\x14\n" +
 	"\x05event\x18\x01 \x01(\tR\x05event\x12\x12\n" +
@@ -1376,7 +1523,7 @@ func file_carillon_v1_events_proto_rawDescGZIP() []byte {
 }
 
 var file_carillon_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_carillon_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_carillon_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_carillon_v1_events_proto_goTypes = []any{
 	(EventKind)(0),                // 0: carillon.v1.EventKind
 	(*WatchRequest)(nil),          // 1: carillon.v1.WatchRequest
@@ -1392,37 +1539,39 @@ var file_carillon_v1_events_proto_goTypes = []any{
 	(*MemberChange)(nil),          // 11: carillon.v1.MemberChange
 	(*LimitCrossed)(nil),          // 12: carillon.v1.LimitCrossed
 	(*SlowConsumer)(nil),          // 13: carillon.v1.SlowConsumer
-	(*ClientSaid)(nil),            // 14: carillon.v1.ClientSaid
-	nil,                           // 15: carillon.v1.SessionOpened.LabelsEntry
-	(*Position)(nil),              // 16: carillon.v1.Position
-	(*timestamppb.Timestamp)(nil), // 17: google.protobuf.Timestamp
+	(*DrainNotice)(nil),           // 14: carillon.v1.DrainNotice
+	(*ClientSaid)(nil),            // 15: carillon.v1.ClientSaid
+	nil,                           // 16: carillon.v1.SessionOpened.LabelsEntry
+	(*Position)(nil),              // 17: carillon.v1.Position
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
 }
 var file_carillon_v1_events_proto_depIdxs = []int32{
 	2,  // 0: carillon.v1.WatchRequest.begin:type_name -> carillon.v1.WatchBegin
 	4,  // 1: carillon.v1.WatchRequest.ack:type_name -> carillon.v1.WatchAck
-	16, // 2: carillon.v1.WatchBegin.resume:type_name -> carillon.v1.Position
+	17, // 2: carillon.v1.WatchBegin.resume:type_name -> carillon.v1.Position
 	3,  // 3: carillon.v1.WatchBegin.filter:type_name -> carillon.v1.EventFilter
 	0,  // 4: carillon.v1.EventFilter.kinds:type_name -> carillon.v1.EventKind
 	7,  // 5: carillon.v1.WatchResponse.lost:type_name -> carillon.v1.EventsLost
 	8,  // 6: carillon.v1.WatchResponse.events:type_name -> carillon.v1.FeedEvent
-	16, // 7: carillon.v1.WatchResponse.scanned_to:type_name -> carillon.v1.Position
+	17, // 7: carillon.v1.WatchResponse.scanned_to:type_name -> carillon.v1.Position
 	6,  // 8: carillon.v1.WatchResponse.assignment:type_name -> carillon.v1.WatchAssignment
 	0,  // 9: carillon.v1.FeedEvent.kind:type_name -> carillon.v1.EventKind
-	17, // 10: carillon.v1.FeedEvent.time:type_name -> google.protobuf.Timestamp
+	18, // 10: carillon.v1.FeedEvent.time:type_name -> google.protobuf.Timestamp
 	9,  // 11: carillon.v1.FeedEvent.opened:type_name -> carillon.v1.SessionOpened
 	10, // 12: carillon.v1.FeedEvent.closed:type_name -> carillon.v1.SessionClosed
 	11, // 13: carillon.v1.FeedEvent.member:type_name -> carillon.v1.MemberChange
 	12, // 14: carillon.v1.FeedEvent.limit:type_name -> carillon.v1.LimitCrossed
 	13, // 15: carillon.v1.FeedEvent.slow:type_name -> carillon.v1.SlowConsumer
-	14, // 16: carillon.v1.FeedEvent.client:type_name -> carillon.v1.ClientSaid
-	15, // 17: carillon.v1.SessionOpened.labels:type_name -> carillon.v1.SessionOpened.LabelsEntry
-	1,  // 18: carillon.v1.EventService.Watch:input_type -> carillon.v1.WatchRequest
-	5,  // 19: carillon.v1.EventService.Watch:output_type -> carillon.v1.WatchResponse
-	19, // [19:20] is the sub-list for method output_type
-	18, // [18:19] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	15, // 16: carillon.v1.FeedEvent.client:type_name -> carillon.v1.ClientSaid
+	14, // 17: carillon.v1.FeedEvent.drain:type_name -> carillon.v1.DrainNotice
+	16, // 18: carillon.v1.SessionOpened.labels:type_name -> carillon.v1.SessionOpened.LabelsEntry
+	1,  // 19: carillon.v1.EventService.Watch:input_type -> carillon.v1.WatchRequest
+	5,  // 20: carillon.v1.EventService.Watch:output_type -> carillon.v1.WatchResponse
+	20, // [20:21] is the sub-list for method output_type
+	19, // [19:20] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_carillon_v1_events_proto_init() }
@@ -1442,6 +1591,12 @@ func file_carillon_v1_events_proto_init() {
 		(*FeedEvent_Limit)(nil),
 		(*FeedEvent_Slow)(nil),
 		(*FeedEvent_Client)(nil),
+		(*FeedEvent_Drain)(nil),
+	}
+	file_carillon_v1_events_proto_msgTypes[13].OneofWrappers = []any{
+		(*DrainNotice_Node)(nil),
+		(*DrainNotice_AppName)(nil),
+		(*DrainNotice_Endpoint)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1449,7 +1604,7 @@ func file_carillon_v1_events_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_carillon_v1_events_proto_rawDesc), len(file_carillon_v1_events_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   15,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -48,6 +48,7 @@ from carillon_client.errors import (
 )
 from carillon_client.events import (
     ClientSaid,
+    DrainNotice,
     Ended,
     Event,
     EventKind,
@@ -109,6 +110,7 @@ __all__ = [
     "DeadlineExceeded",
     "DeliveryReport",
     "DescriptorSet",
+    "DrainNotice",
     "DrainState",
     "DrainStatus",
     "Drained",

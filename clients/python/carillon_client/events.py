@@ -41,7 +41,7 @@ class EventKind(Enum):
     LIMIT_CROSSED = 10
     #: A session reads too slowly. Details: SlowConsumer.
     SLOW_CONSUMER = 11
-    #: The gateway is ending.
+    #: Sessions will be sent away, or that was taken back. Details: DrainNotice.
     DRAIN = 12
     #: A client published an event to no stream, which the configuration leaves to backends. Details: ClientSaid.
     CLIENT_EVENT = 13
@@ -121,7 +121,21 @@ class ClientSaid:
         return json.loads(self.payload) if self.payload else None
 
 
-Details = Opened | Ended | MemberChange | LimitCrossed | SlowConsumer | ClientSaid
+@dataclass(frozen=True)
+class DrainNotice:
+    """What is drained: the gateway, or, where one is named, an app or an endpoint alone."""
+
+    #: The app, by its name.
+    app: str | None
+    #: The endpoint, by its path.
+    endpoint: str | None
+    #: True where the process ends afterwards: of its sessions none is left then.
+    exit: bool
+    #: True where it was taken back: sessions that had not been told to go stay.
+    undone: bool
+
+
+Details = Opened | Ended | MemberChange | LimitCrossed | SlowConsumer | ClientSaid | DrainNotice
 
 
 @dataclass(frozen=True)
@@ -190,4 +204,7 @@ def _details(event: events_pb2.FeedEvent) -> Details | None:
         return SlowConsumer(event.slow.closed, event.slow.messages_lost)
     if arm == "client":
         return ClientSaid(event.client.event, event.client.json, event.client.message_id)
+    if arm == "drain":
+        notice = event.drain
+        return DrainNotice(notice.app_name or None, notice.endpoint or None, notice.exit, notice.undone)
     return None

@@ -116,15 +116,39 @@ TEST(TailTest, WhatClientsSay) {
   EXPECT_TRUE(frame.secret());
 }
 
+TEST(TailTest, OfWhatMayHoldATokenNothingIsShown) {
+  v1::Envelope auth = Said(R"({"x":"hush"})");
+  auth.set_event("Auth");
+  (*auth.mutable_meta())["trace"] = "hush";
+  v1::Envelope answer = Said(R"({"event":"AUTH","data":{"session":"hush"}})");
+  answer.set_stream("system");
+  answer.set_event("answer");
+  for (const v1::TailFrame& frame :
+       {OfStream(auth, true), OfSession(auth, true), OfSession(auth), OfSession(answer, true)}) {
+    EXPECT_TRUE(frame.secret());
+    EXPECT_EQ(frame.DebugString().find("hush"), std::string::npos) << frame.DebugString();
+    EXPECT_EQ(frame.payload_type(), "");
+  }
+  answer.set_json(R"({"event":"cart","data":7})");
+  EXPECT_EQ(OfSession(answer, true).payload(), answer.json());
+}
+
 TEST(TailsTest, ThereAreSoManyAndNoMore) {
   Tails tails;
   std::vector<std::shared_ptr<void>> places;
-  for (int i = 0; i < Tails::kMost; ++i) places.push_back(*tails.Enter());
-  auto refused = tails.Enter();
-  EXPECT_TRUE(absl::IsResourceExhausted(refused.status()));
-  EXPECT_EQ(ReasonOf(refused.status()), "LIMIT_REACHED");
-  places.pop_back();
-  EXPECT_TRUE(tails.Enter().ok());
+  auto refused = [&](const std::string& key) {
+    Status status = tails.Enter(key).status();
+    EXPECT_TRUE(status.ok() || ReasonOf(status) == "LIMIT_REACHED") << status;
+    return absl::IsResourceExhausted(status);
+  };
+  for (size_t i = 0; i < Tails::kMostOfKey; ++i) places.push_back(*tails.Enter("a"));
+  EXPECT_TRUE(refused("a"));
+  for (size_t i = places.size(); i < Tails::kMost; ++i) places.push_back(*tails.Enter("b"));
+  EXPECT_TRUE(refused("c"));
+  places.erase(places.begin());
+  EXPECT_FALSE(refused("c"));
+  EXPECT_FALSE(refused("a"));
+  EXPECT_TRUE(refused("b"));
 }
 
 }  // namespace

@@ -70,6 +70,19 @@ TEST(DescriptorSetTest, WhatDoesNotLinkIsNamed) {
   EXPECT_THAT(Why(files), HasSubstr("syntax"));
 }
 
+// JSON takes a field by either name.
+TEST(DescriptorSetTest, NoFieldHasAnothersName) {
+  FileDescriptorSet files = test::ThingFiles("a");
+  auto* thing = files.mutable_file(0)->mutable_message_type(0);
+  auto* field = thing->add_field();
+  *field = thing->field(0);
+  field->set_name("other");
+  field->set_number(2);
+  field->set_json_name(thing->field(0).name());
+  thing->mutable_field(0)->set_json_name("first");
+  EXPECT_THAT(Why(files), HasSubstr("two fields are " + thing->field(0).name() + " in JSON"));
+}
+
 TEST(DescriptorSetTest, FilesThatImportEachOtherDoNotLink) {
   FileDescriptorSet files = test::ThingFiles("a");
   files.mutable_file(0)->add_dependency("a.proto");

@@ -151,6 +151,20 @@ TEST_F(SchemasTest, WhatIsWrongIsNamed) {
   }
 }
 
+// "01" and "1" would be one key.
+TEST_F(SchemasTest, NumbersOfMapsHaveOneForm) {
+  for (const char* key : {"01", "00", "-0", "-01"}) {
+    std::string json = fmt::format(R"({{"byInt64":{{"{}":{{}}}}}})", key);
+    EXPECT_EQ(Json(json, "shop.v1.Everything").substr(0, 20),
+              fmt::format("!byInt64[\"{}\"]: is a number", key).substr(0, 20));
+  }
+  for (const char* key : {"0", "10", "-10"}) {
+    EXPECT_THAT(Json(fmt::format(R"({{"byInt64":{{"{}":{{}}}}}})", key), "shop.v1.Everything"),
+                HasSubstr(fmt::format("\"{}\":{{", key)));
+  }
+  EXPECT_THAT(Json(R"({"byString":{"01":"1"}})", "shop.v1.Everything"), HasSubstr("\"01\":"));
+}
+
 TEST_F(SchemasTest, SeveralThingsMayBeWrong) {
   Checked checked = schemas_.CheckJson("shop.v1.Order", R"({"a":1,"gift":2,"items":[{"price":"x"},{"count":true}]})");
   std::vector<std::string> fields;

@@ -189,7 +189,8 @@ class ControlServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Kick(self, request, context):
-        """Closes sessions: one, all of a user's, or all that subscribe to a stream. Verb: admin.
+        """Closes sessions: one, all of a user's, or all that subscribe to a stream. One that is still connecting is no session
+        yet, and whoever was closed may connect again: BlockUser keeps a user out. Verb: admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -206,7 +207,9 @@ class ControlServiceServicer(object):
 
     def UnsubscribeUser(self, request, context):
         """The counterpart: takes a stream from a user's sessions, or from one of them, however they came to it. Clients are told.
-        They may subscribe again where the stream's rule lets them. Verb: admin.
+        They may subscribe again where the stream's rule lets them. Where one waits to be let in by a backend just then, it
+        is not let in. One that is still connecting is no session yet, and asks for its streams afterwards: write down that
+        the user may not first, and call then. Verb: admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -15,7 +15,7 @@ from . import envelope_pb2 as carillon_dot_v1_dot_envelope__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61rillon/v1/events.proto\x12\x0b\x63\x61rillon.v1\x1a\x1a\x63\x61rillon/v1/envelope.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x0cWatchRequest\x12(\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x17.carillon.v1.WatchBeginH\x00\x12$\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x15.carillon.v1.WatchAckH\x00\x42\x06\n\x04kind\"\xbe\x01\n\nWatchBegin\x12\x0b\n\x03\x61pp\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x01(\r\x12%\n\x06resume\x18\x04 \x01(\x0b\x32\x15.carillon.v1.Position\x12\x13\n\x0b\x66rom_oldest\x18\x05 \x01(\x08\x12(\n\x06\x66ilter\x18\x06 \x01(\x0b\x32\x18.carillon.v1.EventFilter\x12\x1a\n\x12max_unacknowledged\x18\x07 \x01(\r\"n\n\x0b\x45ventFilter\x12%\n\x05kinds\x18\x01 \x03(\x0e\x32\x16.carillon.v1.EventKind\x12\x0f\n\x07streams\x18\x02 \x03(\t\x12\x10\n\x08user_ids\x18\x03 \x03(\t\x12\x15\n\rclient_events\x18\x04 \x03(\t\"<\n\x08WatchAck\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\t\"\xce\x01\n\rWatchResponse\x12\x11\n\tpartition\x18\x01 \x01(\r\x12%\n\x04lost\x18\x02 \x01(\x0b\x32\x17.carillon.v1.EventsLost\x12&\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x16.carillon.v1.FeedEvent\x12)\n\nscanned_to\x18\x04 \x01(\x0b\x32\x15.carillon.v1.Position\x12\x30\n\nassignment\x18\x05 \x01(\x0b\x32\x1c.carillon.v1.WatchAssignment\"%\n\x0fWatchAssignment\x12\x12\n\npartitions\x18\x01 \x03(\r\"0\n\nEventsLost\x12\x11\n\tlost_from\x18\x01 \x01(\x04\x12\x0f\n\x07lost_to\x18\x02 \x01(\x04\"\xb6\x03\n\tFeedEvent\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.carillon.v1.EventKind\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\x0f\n\x07user_id\x18\x05 \x01(\t\x12\x0e\n\x06stream\x18\x06 \x01(\t\x12,\n\x06opened\x18\x07 \x01(\x0b\x32\x1a.carillon.v1.SessionOpenedH\x00\x12,\n\x06\x63losed\x18\x08 \x01(\x0b\x32\x1a.carillon.v1.SessionClosedH\x00\x12+\n\x06member\x18\t \x01(\x0b\x32\x19.carillon.v1.MemberChangeH\x00\x12*\n\x05limit\x18\n \x01(\x0b\x32\x19.carillon.v1.LimitCrossedH\x00\x12)\n\x04slow\x18\x0b \x01(\x0b\x32\x19.carillon.v1.SlowConsumerH\x00\x12)\n\x06\x63lient\x18\x0c \x01(\x0b\x32\x17.carillon.v1.ClientSaidH\x00\x42\t\n\x07\x64\x65tails\"\xa4\x01\n\rSessionOpened\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\x06labels\x18\x02 \x03(\x0b\x32&.carillon.v1.SessionOpened.LabelsEntry\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0f\n\x07resumes\x18\x04 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"V\n\rSessionClosed\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x11\n\tlasted_ms\x18\x03 \x01(\x04\x12\x15\n\rmessages_lost\x18\x04 \x01(\x04\"+\n\x0cMemberChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"W\n\x0cLimitCrossed\x12\r\n\x05limit\x18\x01 \x01(\t\x12\x0c\n\x04used\x18\x02 \x01(\x04\x12\x0c\n\x04most\x18\x03 \x01(\x04\x12\x0b\n\x03who\x18\x04 \x01(\t\x12\x0f\n\x07setting\x18\x05 \x01(\t\"5\n\x0cSlowConsumer\x12\x0e\n\x06\x63losed\x18\x01 \x01(\x08\x12\x15\n\rmessages_lost\x18\x02 \x01(\x04\"=\n\nClientSaid\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t*\xa8\x03\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_KIND_SESSION_OPENED\x10\x01\x12!\n\x1d\x45VENT_KIND_SESSION_IDENTIFIED\x10\x02\x12\x1d\n\x19\x45VENT_KIND_SESSION_CLOSED\x10\x03\x12\x19\n\x15\x45VENT_KIND_SUBSCRIBED\x10\x04\x12\x1b\n\x17\x45VENT_KIND_UNSUBSCRIBED\x10\x05\x12\x1c\n\x18\x45VENT_KIND_MEMBER_JOINED\x10\x06\x12\x1a\n\x16\x45VENT_KIND_MEMBER_LEFT\x10\x07\x12\x1e\n\x1a\x45VENT_KIND_STREAM_OCCUPIED\x10\x08\x12\x1d\n\x19\x45VENT_KIND_STREAM_VACATED\x10\t\x12\x1c\n\x18\x45VENT_KIND_LIMIT_CROSSED\x10\n\x12\x1c\n\x18\x45VENT_KIND_SLOW_CONSUMER\x10\x0b\x12\x14\n\x10\x45VENT_KIND_DRAIN\x10\x0c\x12\x1b\n\x17\x45VENT_KIND_CLIENT_EVENT\x10\r2R\n\x0c\x45ventService\x12\x42\n\x05Watch\x12\x19.carillon.v1.WatchRequest\x1a\x1a.carillon.v1.WatchResponse(\x01\x30\x01\x42\x42\n\x0f\x64\x65v.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x18\x63\x61rillon/v1/events.proto\x12\x0b\x63\x61rillon.v1\x1a\x1a\x63\x61rillon/v1/envelope.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"f\n\x0cWatchRequest\x12(\n\x05\x62\x65gin\x18\x01 \x01(\x0b\x32\x17.carillon.v1.WatchBeginH\x00\x12$\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x15.carillon.v1.WatchAckH\x00\x42\x06\n\x04kind\"\xbe\x01\n\nWatchBegin\x12\x0b\n\x03\x61pp\x18\x01 \x01(\t\x12\r\n\x05group\x18\x02 \x01(\t\x12\x12\n\npartitions\x18\x03 \x01(\r\x12%\n\x06resume\x18\x04 \x01(\x0b\x32\x15.carillon.v1.Position\x12\x13\n\x0b\x66rom_oldest\x18\x05 \x01(\x08\x12(\n\x06\x66ilter\x18\x06 \x01(\x0b\x32\x18.carillon.v1.EventFilter\x12\x1a\n\x12max_unacknowledged\x18\x07 \x01(\r\"n\n\x0b\x45ventFilter\x12%\n\x05kinds\x18\x01 \x03(\x0e\x32\x16.carillon.v1.EventKind\x12\x0f\n\x07streams\x18\x02 \x03(\t\x12\x10\n\x08user_ids\x18\x03 \x03(\t\x12\x15\n\rclient_events\x18\x04 \x03(\t\"<\n\x08WatchAck\x12\x11\n\tpartition\x18\x01 \x01(\r\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12\r\n\x05\x65poch\x18\x03 \x01(\t\"\xce\x01\n\rWatchResponse\x12\x11\n\tpartition\x18\x01 \x01(\r\x12%\n\x04lost\x18\x02 \x01(\x0b\x32\x17.carillon.v1.EventsLost\x12&\n\x06\x65vents\x18\x03 \x03(\x0b\x32\x16.carillon.v1.FeedEvent\x12)\n\nscanned_to\x18\x04 \x01(\x0b\x32\x15.carillon.v1.Position\x12\x30\n\nassignment\x18\x05 \x01(\x0b\x32\x1c.carillon.v1.WatchAssignment\"%\n\x0fWatchAssignment\x12\x12\n\npartitions\x18\x01 \x03(\r\"0\n\nEventsLost\x12\x11\n\tlost_from\x18\x01 \x01(\x04\x12\x0f\n\x07lost_to\x18\x02 \x01(\x04\"\xe1\x03\n\tFeedEvent\x12$\n\x04kind\x18\x01 \x01(\x0e\x32\x16.carillon.v1.EventKind\x12\x0e\n\x06offset\x18\x02 \x01(\x04\x12(\n\x04time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nsession_id\x18\x04 \x01(\t\x12\x0f\n\x07user_id\x18\x05 \x01(\t\x12\x0e\n\x06stream\x18\x06 \x01(\t\x12,\n\x06opened\x18\x07 \x01(\x0b\x32\x1a.carillon.v1.SessionOpenedH\x00\x12,\n\x06\x63losed\x18\x08 \x01(\x0b\x32\x1a.carillon.v1.SessionClosedH\x00\x12+\n\x06member\x18\t \x01(\x0b\x32\x19.carillon.v1.MemberChangeH\x00\x12*\n\x05limit\x18\n \x01(\x0b\x32\x19.carillon.v1.LimitCrossedH\x00\x12)\n\x04slow\x18\x0b \x01(\x0b\x32\x19.carillon.v1.SlowConsumerH\x00\x12)\n\x06\x63lient\x18\x0c \x01(\x0b\x32\x17.carillon.v1.ClientSaidH\x00\x12)\n\x05\x64rain\x18\r \x01(\x0b\x32\x18.carillon.v1.DrainNoticeH\x00\x42\t\n\x07\x64\x65tails\"\xa4\x01\n\rSessionOpened\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x36\n\x06labels\x18\x02 \x03(\x0b\x32&.carillon.v1.SessionOpened.LabelsEntry\x12\r\n\x05roles\x18\x03 \x03(\t\x12\x0f\n\x07resumes\x18\x04 \x03(\t\x1a-\n\x0bLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"V\n\rSessionClosed\x12\x0c\n\x04\x63ode\x18\x01 \x01(\r\x12\r\n\x05\x63\x61use\x18\x02 \x01(\t\x12\x11\n\tlasted_ms\x18\x03 \x01(\x04\x12\x15\n\rmessages_lost\x18\x04 \x01(\x04\"+\n\x0cMemberChange\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\r\"W\n\x0cLimitCrossed\x12\r\n\x05limit\x18\x01 \x01(\t\x12\x0c\n\x04used\x18\x02 \x01(\x04\x12\x0c\n\x04most\x18\x03 \x01(\x04\x12\x0b\n\x03who\x18\x04 \x01(\t\x12\x0f\n\x07setting\x18\x05 \x01(\t\"5\n\x0cSlowConsumer\x12\x0e\n\x06\x63losed\x18\x01 \x01(\x08\x12\x15\n\rmessages_lost\x18\x02 \x01(\x04\"m\n\x0b\x44rainNotice\x12\x0e\n\x04node\x18\x01 \x01(\x08H\x00\x12\x12\n\x08\x61pp_name\x18\x02 \x01(\tH\x00\x12\x12\n\x08\x65ndpoint\x18\x03 \x01(\tH\x00\x12\x0c\n\x04\x65xit\x18\x04 \x01(\x08\x12\x0e\n\x06undone\x18\x05 \x01(\x08\x42\x08\n\x06target\"=\n\nClientSaid\x12\r\n\x05\x65vent\x18\x01 \x01(\t\x12\x0c\n\x04json\x18\x02 \x01(\t\x12\x12\n\nmessage_id\x18\x03 \x01(\t*\xa8\x03\n\tEventKind\x12\x1a\n\x16\x45VENT_KIND_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x45VENT_KIND_SESSION_OPENED\x10\x01\x12!\n\x1d\x45VENT_KIND_SESSION_IDENTIFIED\x10\x02\x12\x1d\n\x19\x45VENT_KIND_SESSION_CLOSED\x10\x03\x12\x19\n\x15\x45VENT_KIND_SUBSCRIBED\x10\x04\x12\x1b\n\x17\x45VENT_KIND_UNSUBSCRIBED\x10\x05\x12\x1c\n\x18\x45VENT_KIND_MEMBER_JOINED\x10\x06\x12\x1a\n\x16\x45VENT_KIND_MEMBER_LEFT\x10\x07\x12\x1e\n\x1a\x45VENT_KIND_STREAM_OCCUPIED\x10\x08\x12\x1d\n\x19\x45VENT_KIND_STREAM_VACATED\x10\t\x12\x1c\n\x18\x45VENT_KIND_LIMIT_CROSSED\x10\n\x12\x1c\n\x18\x45VENT_KIND_SLOW_CONSUMER\x10\x0b\x12\x14\n\x10\x45VENT_KIND_DRAIN\x10\x0c\x12\x1b\n\x17\x45VENT_KIND_CLIENT_EVENT\x10\r2R\n\x0c\x45ventService\x12\x42\n\x05Watch\x12\x19.carillon.v1.WatchRequest\x1a\x1a.carillon.v1.WatchResponse(\x01\x30\x01\x42\x42\n\x0f\x64\x65v.carillon.v1P\x01Z-carillon.dev/clients/go/carillonv1;carillonv1b\x06proto3')
 
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, globals())
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'carillon_client._pb.events_pb2', globals())
@@ -25,8 +25,8 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   DESCRIPTOR._serialized_options = b'\n\017dev.carillon.v1P\001Z-carillon.dev/clients/go/carillonv1;carillonv1'
   _SESSIONOPENED_LABELSENTRY._options = None
   _SESSIONOPENED_LABELSENTRY._serialized_options = b'8\001'
-  _EVENTKIND._serialized_start=1820
-  _EVENTKIND._serialized_end=2244
+  _EVENTKIND._serialized_start=1974
+  _EVENTKIND._serialized_end=2398
   _WATCHREQUEST._serialized_start=102
   _WATCHREQUEST._serialized_end=204
   _WATCHBEGIN._serialized_start=207
@@ -42,21 +42,23 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _EVENTSLOST._serialized_start=821
   _EVENTSLOST._serialized_end=869
   _FEEDEVENT._serialized_start=872
-  _FEEDEVENT._serialized_end=1310
-  _SESSIONOPENED._serialized_start=1313
-  _SESSIONOPENED._serialized_end=1477
-  _SESSIONOPENED_LABELSENTRY._serialized_start=1432
-  _SESSIONOPENED_LABELSENTRY._serialized_end=1477
-  _SESSIONCLOSED._serialized_start=1479
-  _SESSIONCLOSED._serialized_end=1565
-  _MEMBERCHANGE._serialized_start=1567
-  _MEMBERCHANGE._serialized_end=1610
-  _LIMITCROSSED._serialized_start=1612
-  _LIMITCROSSED._serialized_end=1699
-  _SLOWCONSUMER._serialized_start=1701
-  _SLOWCONSUMER._serialized_end=1754
-  _CLIENTSAID._serialized_start=1756
-  _CLIENTSAID._serialized_end=1817
-  _EVENTSERVICE._serialized_start=2246
-  _EVENTSERVICE._serialized_end=2328
+  _FEEDEVENT._serialized_end=1353
+  _SESSIONOPENED._serialized_start=1356
+  _SESSIONOPENED._serialized_end=1520
+  _SESSIONOPENED_LABELSENTRY._serialized_start=1475
+  _SESSIONOPENED_LABELSENTRY._serialized_end=1520
+  _SESSIONCLOSED._serialized_start=1522
+  _SESSIONCLOSED._serialized_end=1608
+  _MEMBERCHANGE._serialized_start=1610
+  _MEMBERCHANGE._serialized_end=1653
+  _LIMITCROSSED._serialized_start=1655
+  _LIMITCROSSED._serialized_end=1742
+  _SLOWCONSUMER._serialized_start=1744
+  _SLOWCONSUMER._serialized_end=1797
+  _DRAINNOTICE._serialized_start=1799
+  _DRAINNOTICE._serialized_end=1908
+  _CLIENTSAID._serialized_start=1910
+  _CLIENTSAID._serialized_end=1971
+  _EVENTSERVICE._serialized_start=2400
+  _EVENTSERVICE._serialized_end=2482
 # @@protoc_insertion_point(module_scope)

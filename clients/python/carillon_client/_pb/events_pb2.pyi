@@ -32,6 +32,20 @@ class ClientSaid(_message.Message):
     message_id: str
     def __init__(self, event: _Optional[str] = ..., json: _Optional[str] = ..., message_id: _Optional[str] = ...) -> None: ...
 
+class DrainNotice(_message.Message):
+    __slots__ = ["app_name", "endpoint", "exit", "node", "undone"]
+    APP_NAME_FIELD_NUMBER: _ClassVar[int]
+    ENDPOINT_FIELD_NUMBER: _ClassVar[int]
+    EXIT_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    UNDONE_FIELD_NUMBER: _ClassVar[int]
+    app_name: str
+    endpoint: str
+    exit: bool
+    node: bool
+    undone: bool
+    def __init__(self, node: bool = ..., app_name: _Optional[str] = ..., endpoint: _Optional[str] = ..., exit: bool = ..., undone: bool = ...) -> None: ...
+
 class EventFilter(_message.Message):
     __slots__ = ["client_events", "kinds", "streams", "user_ids"]
     CLIENT_EVENTS_FIELD_NUMBER: _ClassVar[int]
@@ -53,9 +67,10 @@ class EventsLost(_message.Message):
     def __init__(self, lost_from: _Optional[int] = ..., lost_to: _Optional[int] = ...) -> None: ...
 
 class FeedEvent(_message.Message):
-    __slots__ = ["client", "closed", "kind", "limit", "member", "offset", "opened", "session_id", "slow", "stream", "time", "user_id"]
+    __slots__ = ["client", "closed", "drain", "kind", "limit", "member", "offset", "opened", "session_id", "slow", "stream", "time", "user_id"]
     CLIENT_FIELD_NUMBER: _ClassVar[int]
     CLOSED_FIELD_NUMBER: _ClassVar[int]
+    DRAIN_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +83,7 @@ class FeedEvent(_message.Message):
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     client: ClientSaid
     closed: SessionClosed
+    drain: DrainNotice
     kind: EventKind
     limit: LimitCrossed
     member: MemberChange
@@ -78,7 +94,7 @@ class FeedEvent(_message.Message):
     stream: str
     time: _timestamp_pb2.Timestamp
     user_id: str
-    def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., offset: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., opened: _Optional[_Union[SessionOpened, _Mapping]] = ..., closed: _Optional[_Union[SessionClosed, _Mapping]] = ..., member: _Optional[_Union[MemberChange, _Mapping]] = ..., limit: _Optional[_Union[LimitCrossed, _Mapping]] = ..., slow: _Optional[_Union[SlowConsumer, _Mapping]] = ..., client: _Optional[_Union[ClientSaid, _Mapping]] = ...) -> None: ...
+    def __init__(self, kind: _Optional[_Union[EventKind, str]] = ..., offset: _Optional[int] = ..., time: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping]] = ..., session_id: _Optional[str] = ..., user_id: _Optional[str] = ..., stream: _Optional[str] = ..., opened: _Optional[_Union[SessionOpened, _Mapping]] = ..., closed: _Optional[_Union[SessionClosed, _Mapping]] = ..., member: _Optional[_Union[MemberChange, _Mapping]] = ..., limit: _Optional[_Union[LimitCrossed, _Mapping]] = ..., slow: _Optional[_Union[SlowConsumer, _Mapping]] = ..., client: _Optional[_Union[ClientSaid, _Mapping]] = ..., drain: _Optional[_Union[DrainNotice, _Mapping]] = ...) -> None: ...
 
 class LimitCrossed(_message.Message):
     __slots__ = ["limit", "most", "setting", "used", "who"]

@@ -29,11 +29,14 @@ struct DrainOptions {
 //   the snapshot is written → done
 //
 // Thread: the main loop's.
-class Drain {
+class Ending {
  public:
-  // `done` is called on the loop.
-  Drain(boost::asio::io_context& io, const DrainOptions& options, edge::EdgeServer& edge,
-        control::ControlServer& control, hub::Node& node, engine::MemoryEngine& engine, std::function<void()> done)
+  // `done` is called on the loop. `clean`: false where somebody's connection does not take the end, and is not waited
+  // for: to destroy the control server would be to wait.
+  using Done = std::function<void(bool clean)>;
+
+  Ending(boost::asio::io_context& io, const DrainOptions& options, edge::EdgeServer& edge,
+         control::ControlServer& control, hub::Node& node, engine::MemoryEngine& engine, Done done)
       : io_(io),
         options_(options),
         edge_(edge),
@@ -41,7 +44,7 @@ class Drain {
         node_(node),
         engine_(engine),
         done_(std::move(done)) {}
-  ~Drain();
+  ~Ending();
 
   // What stands under the snapshot's name is not ours to replace. Before Begin.
   void KeepSnapshotAway() { keep_away_ = true; }
@@ -49,7 +52,7 @@ class Drain {
   // False where logs were to be written, and could not be.
   bool kept_logs() const { return kept_logs_; }
 
-  // The clients have all been told when the window is over.
+  // The clients have all been told when the window is over. Nothing where calls are ended already.
   void Begin(std::chrono::milliseconds window);
 
   // The gateway goes on after all; false where it is too late for that.
@@ -68,7 +71,7 @@ class Drain {
   control::ControlServer& control_;
   hub::Node& node_;
   engine::MemoryEngine& engine_;
-  const std::function<void()> done_;
+  const Done done_;
   boost::asio::steady_timer timer_{io_};
   Clock::time_point deadline_;
   int polls_ = 0;
@@ -76,7 +79,7 @@ class Drain {
   bool keep_away_ = false;
   bool ending_calls_ = false;
   std::atomic<bool> kept_logs_{true};
-  std::thread ending_;
+  std::thread thread_;
 };
 
 }  // namespace carillon::server

@@ -1,4 +1,4 @@
-#include "gateway/server/drain.h"
+#include "gateway/server/ending.h"
 
 #include <boost/asio/post.hpp>
 
@@ -13,24 +13,25 @@ constexpr int kPollsPerLine = 100;
 
 }  // namespace
 
-Drain::~Drain() {
-  if (ending_.joinable()) ending_.join();
+Ending::~Ending() {
+  if (thread_.joinable()) thread_.join();
 }
 
-void Drain::Begin(std::chrono::milliseconds window) {
+void Ending::Begin(std::chrono::milliseconds window) {
+  if (ending_calls_) return;
   ++course_;
   deadline_ = Clock::now() + window + options_.timeout;
   WaitForClients();
 }
 
-bool Drain::Cancel() {
+bool Ending::Cancel() {
   if (ending_calls_) return false;
   ++course_;  // the timer may have run out already
   timer_.cancel();
   return true;
 }
 
-void Drain::WaitForClients() {
+void Ending::WaitForClients() {
   // Between two looks, a client may stand in the door: accepted, but no session yet. It is refused, or sent home.
   size_t open = node_.Sessions();
   if (open > 0 && Clock::now() < deadline_) {
@@ -44,19 +45,19 @@ void Drain::WaitForClients() {
   EndCalls();
 }
 
-void Drain::EndCalls() {
+void Ending::EndCalls() {
   ending_calls_ = true;
   edge_.StopAccepting();
   control_.Stop();
   // Blocks until running calls have ended, and those may need this loop's deadlines.
-  ending_ = std::thread([this] {
-    control_.Shutdown(options_.control_timeout);
+  thread_ = std::thread([this] {
+    bool clean = control_.Shutdown(options_.control_timeout);
     if (!options_.snapshot.empty()) kept_logs_ = WriteLogs();
-    boost::asio::post(io_, [this] { done_(); });
+    boost::asio::post(io_, [this, clean] { done_(clean); });
   });
 }
 
-bool Drain::WriteLogs() {
+bool Ending::WriteLogs() {
   auto lost = [this](std::string_view why) {
     log::Error("server", "the logs are lost: no snapshot could be written",
                {{"file", options_.snapshot}, {"why", why}});
