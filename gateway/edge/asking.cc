@@ -72,6 +72,7 @@ void Inquiry::Ask(const hooks::BackendPtr& backend, const Question& question,
         if (!answer.ok() && !shed && !absl::IsUnavailable(answer.status())) {
           answer = absl::UnavailableError(fmt::format("the backend {} does not answer", name));
         }
+        (void)allowed;  // of some
         if constexpr (!std::is_null_pointer_v<Allowed>) {
           if (!answer.ok() && !shed && lets_through) answer = Answer(allowed);
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -93,6 +94,15 @@ def test_what_the_documentation_says(
     bob.ask("publish", stream="room-1", event="said", data={"text": "hi"})
     assert alice.receive()["data"] == {"from": "bob", "text": "hi"}
     assert alice.ask("publish", event="sum", data=[1, 2, 4])["data"] == {"event": "sum", "data": 7}
+
+
+def test_the_line_of_the_hooks_page(begin: Begin) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text()
+    (line,) = re.findall(r"^carillon hooks .*$", page, re.M)
+    listen, shell, *script = shlex.split(line)[2:4], *shlex.split(line)[5:]
+    assert listen == ["--listen", "127.0.0.1:9000"] and (shell, script[0]) == ("sh", "-c")
+    backend = begin(script[1])
+    assert backend.subscribe(stream="order-7").allowed and not backend.subscribe(stream="order-8").allowed
 
 
 def test_a_command_gets_the_request_and_its_name(begin: Begin, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ constexpr milliseconds kLongestPause{5000};
 
 // What it says beyond the columns that every event has: code=4005 cause=kicked.
 std::string Details(const json::value& event) {
-  static constexpr const char* kDetails[] = {"opened", "closed", "member", "limit", "slow", "client"};
+  static constexpr const char* kDetails[] = {"opened", "closed", "member", "limit", "slow", "client", "drain"};
   for (const char* name : kDetails) {
     if (const json::value* found = event.get_object().if_contains(name)) return ShowPlain(*found);
   }
