@@ -93,19 +93,21 @@ void CommandHandler::Begin(hub::Session& session, SessionState& state) const {
 }
 
 bool CommandHandler::AskFirst(hub::Session& session, SessionState& state, std::vector<Question> questions) const {
-  bool asked = !questions.empty() &&
-               (questions.front().method == hooks::Method::kAuthenticate ? state.answers.identity.has_value()
-                                                                         : !state.answers.streams.empty());
-  if (questions.empty() || asked) return false;
+  if (questions.empty()) return false;
+  const Answers* known = state.answers();
+  bool who = questions.front().method == hooks::Method::kAuthenticate;
+  if (known != nullptr && (who ? known->identity.has_value() : !known->streams.empty())) return false;
   if (questions.size() > kMostQuestions) questions.resize(kMostQuestions);
-  state.wait = [this, &session, &state, questions = std::move(questions)](std::function<void()> again) {
-    state.inquiry = Inquiry::Begin(session.shard(), backends_, questions, [&state, again](Answers answers) {
-      if (answers.identity.has_value()) state.answers.identity = std::move(answers.identity);
-      if (!answers.streams.empty()) state.answers.streams = std::move(answers.streams);
+  state.Wait([this, &session, &state, questions = std::move(questions)](std::function<void()> again) {
+    // It is let go of before what is waited for is.
+    state.waiting->inquiry = Inquiry::Begin(session.shard(), backends_, questions, [&state, again](Answers answers) {
+      Answers& kept = state.waiting->answers;
+      if (answers.identity.has_value()) kept.identity = std::move(answers.identity);
+      if (!answers.streams.empty()) kept.streams = std::move(answers.streams);
       again();
     });
     return true;
-  };
+  });
   return true;
 }
 
@@ -159,7 +161,7 @@ void CommandHandler::Welcome(hub::Session& session, SessionState& state, const a
     welcome.logs.push_back({std::string(wire::kInboxLog), {}, 0, dialect::Recovered::kRevoked});
     session.shard().stats().revoked.Add();
   }
-  SubscribeAll(session, state, app, limits_.get(), {state.streams, state.wanted, nullptr, nullptr, &state.answers},
+  SubscribeAll(session, state, app, limits_.get(), {state.streams, state.wanted, nullptr, nullptr, state.answers()},
                {&welcome.streams, &welcome.refused, &welcome.logs});
   state.streams = {};
   state.wanted = {};
@@ -292,14 +294,15 @@ std::optional<StatusOr<auth::IdentityPtr>> CommandHandler::WhoBears(hub::Session
   auto now = std::chrono::system_clock::now();
   if (IsForBackend(app, command.token)) {
     if (AskFirst(session, state, {WhoIs(app, session, command)})) return std::nullopt;
-    return IdentityOf(app, state.answers, now);
+    return IdentityOf(app, *state.answers(), now);
   }
   auto identity = app.tokens->Verify(command.token, now);
-  if (!auth::IsUnknownKey(identity.status()) || state.keys_are_fresh) return identity;
-  state.wait = [&state, tokens = app.tokens](std::function<void()> again) {
-    state.keys_are_fresh = true;
+  bool waited = state.waiting != nullptr && state.waiting->keys_are_fresh;
+  if (!auth::IsUnknownKey(identity.status()) || waited) return identity;
+  state.Wait([&state, tokens = app.tokens](std::function<void()> again) {
+    state.waiting->keys_are_fresh = true;
     return tokens->AwaitKeys(std::move(again));
-  };
+  });
   return std::nullopt;
 }
 
@@ -348,7 +351,7 @@ void CommandHandler::On(hub::Session& session, SessionState& state, const auth::
   }
   streams = std::exchange(state.streams, {});
   dialect::WantedByStream wanted = std::exchange(state.wanted, {});
-  SubscribeAll(session, state, app, limits_.get(), {streams, wanted, nullptr, nullptr, &state.answers},
+  SubscribeAll(session, state, app, limits_.get(), {streams, wanted, nullptr, nullptr, state.answers()},
                {&reply.streams, &reply.refused, &reply.logs});
   session.Reply(reply);
 }

@@ -24,10 +24,10 @@ class CommandHandler {
                  std::shared_ptr<ConnectionLimits> limits = nullptr)
       : apps_(apps), backends_(backends), limits_(std::move(limits)) {}
 
-  // The session begins: admits it, subscribes it to what it asked for and welcomes it. See SessionState::wait.
+  // The session begins: admits it, subscribes it to what it asked for and welcomes it. See Waiting.
   void Begin(hub::Session& session, SessionState& state) const;
 
-  // A whole message came. See SessionState::wait.
+  // A whole message came. See Waiting.
   void Handle(hub::Session& session, SessionState& state, wire::Opcode opcode, std::string_view payload) const;
 
  private:
@@ -37,7 +37,7 @@ class CommandHandler {
   // Has a command wait for backends; answered with "overloaded" where too many do already.
   void Ask(hub::Session& session, SessionState& state, const dialect::Command& command,
            std::vector<Question> questions) const;
-  // True where the session is to wait for the answers; see SessionState::answers.
+  // True where the session is to wait for the answers; see Waiting.
   bool AskFirst(hub::Session& session, SessionState& state, std::vector<Question> questions) const;
   // Who the bearer of a token is; nothing where that must be waited for.
   std::optional<StatusOr<auth::IdentityPtr>> WhoBears(hub::Session& session, SessionState& state, const auth::App& app,

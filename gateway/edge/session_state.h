@@ -14,19 +14,34 @@
 
 namespace carillon::edge {
 
+// What a message, or the beginning of a session, cannot be answered without. Nothing is read until it is there.
+struct Waiting {
+  // To be called: waits, and calls back on any thread when the message is to be handled again. False: there is nothing
+  // to wait for after all. Null: it was called.
+  std::function<bool(std::function<void()> again)> begin;
+
+  bool keys_are_fresh = false;       // newer keys were waited for
+  Answers answers;                   // of backends
+  std::shared_ptr<Inquiry> inquiry;  // that runs
+};
+
 // What a session may still be waiting for before it is a full one.
 struct SessionState {
   bool owes_auth = false;
   std::vector<std::string> streams;  // asked for at connect, to be judged when the identity is known
   dialect::WantedByStream wanted;    // of what was missed, likewise
 
-  // Set where a message (or the beginning of the session) cannot be answered yet: it is to be handled again when the
-  // callback is called, on any thread, and nothing is read before. False: there is nothing to wait for after all.
-  std::function<bool(std::function<void()> again)> wait;
-  bool again = false;           // the message is handled again
-  bool keys_are_fresh = false;  // newer keys were waited for
-  Answers answers;              // that were waited for
-  std::shared_ptr<Inquiry> inquiry;
+  std::unique_ptr<Waiting> waiting;  // of this message; null: for nothing yet
+  bool again = false;                // the message is handled again
+
+  // Has the message wait, for what else it was.
+  Waiting& Wait(std::function<bool(std::function<void()> again)> begin) {
+    if (waiting == nullptr) waiting = std::make_unique<Waiting>();
+    waiting->begin = std::move(begin);
+    return *waiting;
+  }
+  bool must_wait() const { return waiting != nullptr && waiting->begin != nullptr; }
+  const Answers* answers() const { return waiting == nullptr ? nullptr : &waiting->answers; }
 
   // What waits for backends while reading goes on; null: nothing has yet.
   std::shared_ptr<Asking> asking;

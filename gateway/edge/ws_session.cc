@@ -252,7 +252,7 @@ void WsSession::OnAccepted(error_code error) {
   hub::Farewell::Meet(session_);
   if (phase_ == State::kDone) return;
   ArmTimer();
-  if (state_.wait != nullptr) return Await();
+  if (state_.must_wait()) return Await();
   begun_ = true;
   Read();
 }
@@ -289,7 +289,7 @@ void WsSession::HandleMessage() {
   if (phase_ == State::kOpen) {
     bool owed_auth = state_.owes_auth;
     Handle(payload_);
-    if (state_.wait != nullptr) return Await();
+    if (state_.must_wait()) return Await();
     if (owed_auth && !state_.owes_auth && phase_ == State::kOpen) {
       deadline_ = Clock::time_point::max();
       ArmTimer();
@@ -308,7 +308,7 @@ void WsSession::HandleMessage() {
 // Nothing more is read until what is waited for is there or is known not to be; the message is then handled again, or
 // the session's beginning is.
 void WsSession::Await() {
-  auto wait = std::exchange(state_.wait, nullptr);
+  auto wait = std::exchange(state_.waiting->begin, nullptr);
   awaiting_ = Ptr(this);
   bool waits = wait([this, &shard = shard_, id = session_.id()] {
     asio::post(shard.io(), [this, &shard, id] {
@@ -328,7 +328,7 @@ void WsSession::Again() {
   if (phase_ == State::kOpen) {
     Begin();
     if (phase_ == State::kDone) return;
-    if (state_.wait != nullptr) return Await();
+    if (state_.must_wait()) return Await();
   }
   begun_ = true;
   ForgetWait();
@@ -337,9 +337,7 @@ void WsSession::Again() {
 
 void WsSession::ForgetWait() {
   state_.again = false;
-  state_.keys_are_fresh = false;
-  state_.answers = {};
-  state_.inquiry = nullptr;
+  state_.waiting = nullptr;
 }
 
 // A fault of ours in what one session says ends that session, not the process.
@@ -409,9 +407,9 @@ void WsSession::Close(wire::CloseCode code, std::string_view reason, wire::Close
 
 void WsSession::Withdraw(std::string_view stream) {
   if (state_.asking != nullptr) state_.asking->Withdraw({std::string(stream)});
-  std::vector<std::string>& withdrawn = state_.answers.withdrawn;
-  bool told = std::find(withdrawn.begin(), withdrawn.end(), stream) != withdrawn.end();
-  if (awaiting_ != nullptr && !told) withdrawn.emplace_back(stream);
+  if (awaiting_ == nullptr) return;
+  Answers& answers = state_.waiting->answers;
+  if (!answers.HasWithdrawn(std::string(stream))) answers.withdrawn.emplace_back(stream);
 }
 
 void WsSession::OnBeastClose(uint16_t code) {
@@ -484,7 +482,7 @@ void WsSession::Finish() {
   hub::TimerWheel::Disarm(*this);
   place_ = nullptr;
   state_.asking = nullptr;
-  state_.inquiry = nullptr;
+  if (state_.waiting != nullptr) state_.waiting->inquiry = nullptr;
   session_.BeginClosing();
   if (registered_) shard_.Unregister(session_, end_);
   error_code ignored;
