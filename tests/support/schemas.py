@@ -7,10 +7,23 @@ from typing import Any
 
 import grpc
 
-from support.control import Refusal
+from support.control import Control, Refusal, event, pb
 from support.patience import PATIENCE
 
 from carillon_client._pb import schema_pb2, schema_pb2_grpc  # isort: skip (support.control knows where)
+
+ORDER = "shop.v1.Order"
+
+
+def publish(control: Control, stream: str, **payload: Any) -> Any:
+    """An event called "order"."""
+    return control.to_stream(stream, event("order", **payload))
+
+
+def refused(control: Control, stream: str, **payload: Any) -> Refusal:
+    """The same, insisting that it is refused."""
+    request = pb.BroadcastStreamRequest(stream=stream, event=event("order", **payload))
+    return control.refused("BroadcastStream", request)
 
 
 class Schemas:
