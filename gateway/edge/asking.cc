@@ -141,6 +141,7 @@ void Asking::Withdraw(const std::vector<std::string>& streams) {
     for (const std::string& stream : streams) {
       bool taken = subscribe != nullptr && std::erase(subscribe->streams, stream) > 0;
       bool kept = may_become_one && waiting.withdrawn.size() < kMostQuestions;
+      if (taken) subscribe->wanted.streams.erase(stream);
       if (taken || kept) waiting.withdrawn.push_back(stream);
     }
   }

@@ -322,7 +322,8 @@ def test_who_unsubscribes_meanwhile_is_told_withdrawn(
     gate = Gate(allow())
     backend.answers["AuthorizeSubscribe"] = gate
     browser = connect("/ws")
-    browser.send_json({"action": "subscribe", "streams": [stream, other], "id": "a"})
+    recover = {stream: {"epoch": "5d1c9a02f00d", "offset": 1}}  # said once, refused once
+    browser.send_json({"action": "subscribe", "streams": [stream, other], "recover": recover, "id": "a"})
     gate.wait_for(2)
     assert browser.ask("unsubscribe", streams=[stream])["event"] == "unsubscribed"
     gate.open()
