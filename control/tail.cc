@@ -183,7 +183,7 @@ StatusOr<std::shared_ptr<void>> Tails::Enter(const std::string& key) {
     return WithReason(ResourceExhausted("there are {} tails on this gateway already: as many as there may be", kMost),
                       "LIMIT_REACHED");
   }
-  if (open_->keys.count(key) >= kMostOfKey) {
+  if (!key.empty() && open_->keys.count(key) >= kMostOfKey) {  // else there are no keys
     return WithReason(
         ResourceExhausted("the key {} has {} tails on this gateway already: as many as one may have", key, kMostOfKey),
         "LIMIT_REACHED");
@@ -311,7 +311,7 @@ Status Tail::CheckStill() {
 void Tail::OnWritten(bool ok) {
   std::unique_lock lock(mutex_);
   busy_ = false;
-  waits_since_ = std::nullopt;
+  to_end_since_ = std::nullopt;
   if (!ok && (!end_.has_value() || end_->ok())) end_ = absl::CancelledError("the caller is gone");
   lock.unlock();
   Advance();
@@ -382,24 +382,39 @@ bool Tail::FillResponse() {
   return response_.ByteSizeLong() > 0;
 }
 
-// Whether the call is to end, and whoever is to read what is written has not for long. Once. The lock is held.
-bool Tail::IsStuck() {
-  if (!busy_ || cut_) return false;
-  if (!end_.has_value() && Clock::now() < deadline_ && CheckStill().ok()) return false;
-  if (!waits_since_.has_value()) waits_since_ = Clock::now();
-  cut_ = Clock::now() - *waits_since_ >= kPatience;
-  if (cut_) end_ = absl::CancelledError("the caller does not read");
-  return cut_;
+// True, once, where the call is to end, and its caller has not read what is written for long. The lock is held.
+bool Tail::GiveUp() {
+  if (!busy_ || given_up_) return false;
+  if (!end_.has_value() && Clock::now() < deadline_ && CheckStill().ok()) {
+    to_end_since_ = std::nullopt;
+    return false;
+  }
+  if (!to_end_since_.has_value()) to_end_since_ = Clock::now();
+  given_up_ = Clock::now() - *to_end_since_ >= kPatience;
+  return given_up_;
+}
+
+// Others may have the call's place, and the gateway may end, whenever gRPC is done with it: a connection that takes
+// nothing holds that up.
+void Tail::CutOff(std::unique_lock<std::mutex>& lock) {
+  end_ = absl::CancelledError("the caller does not read");
+  tap_->End();
+  cutting_ = true;
+  std::shared_ptr<void> place = std::move(place_);
+  std::shared_ptr<void> running = std::move(running_);
+  lock.unlock();
+  place = nullptr;
+  running = nullptr;
+  call_.Cut();
+  lock.lock();
+  cutting_ = false;
 }
 
 // Writes what comes next or ends the call, as far as nobody else is at it. gRPC is called without the lock.
 void Tail::Advance() {
   std::unique_lock lock(mutex_);
-  if (IsStuck()) {
-    lock.unlock();
-    return call_.Cut();
-  }
-  if (busy_ || finished_) return;
+  if (GiveUp()) CutOff(lock);
+  if (busy_ || finished_ || cutting_) return;
   bool write = false;
   if (!end_.has_value() && sessions_.has_value()) {
     if (Status still = CheckStill(); !still.ok()) {

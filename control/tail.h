@@ -77,7 +77,8 @@ class Tail final : public OpenCalls::Call, public std::enable_shared_from_this<T
 
   Status Prepare();
   void Attach();
-  bool IsStuck();
+  bool GiveUp();
+  void CutOff(std::unique_lock<std::mutex>& lock);
   void OnAttached(size_t sessions, bool partial);
   Status CheckStill();
   void LookSoon();
@@ -105,9 +106,10 @@ class Tail final : public OpenCalls::Call, public std::enable_shared_from_this<T
   uint64_t lost_ = 0;
   std::optional<Status> end_;
   bool begun_ = false;                            // and that was said
-  bool busy_ = false;                             // a response is being written
-  bool cut_ = false;                              // and is not waited for
-  std::optional<Clock::time_point> waits_since_;  // to end, for that
+  bool busy_ = false;   // a response is being written
+  std::optional<Clock::time_point> to_end_since_;  // since when the end has waited for that response to be read
+  bool given_up_ = false;                          // it is not waited for any longer
+  bool cutting_ = false;                           // Call::Cut runs: the call must not be finished
   bool finished_ = false;
 };
 

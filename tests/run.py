@@ -143,6 +143,7 @@ class Run:
                         print(f"--- {name}\n{case.findtext('system-out', '')}")
         if code != 0 and counts.failed == 0 or counts.passed + counts.failed + counts.skipped == 0:
             counts.failed += 1
+            counts.names.append(report.stem)
         return counts
 
 

@@ -34,11 +34,10 @@ struct SessionState {
   std::unique_ptr<Waiting> waiting;  // of this message; null: for nothing yet
   bool again = false;                // the message is handled again
 
-  // Has the message wait, for what else it was.
-  Waiting& Wait(std::function<bool(std::function<void()> again)> begin) {
+  // The message waits: for the first thing, or for one more.
+  void Wait(std::function<bool(std::function<void()> again)> begin) {
     if (waiting == nullptr) waiting = std::make_unique<Waiting>();
     waiting->begin = std::move(begin);
-    return *waiting;
   }
   bool must_wait() const { return waiting != nullptr && waiting->begin != nullptr; }
   const Answers* answers() const { return waiting == nullptr ? nullptr : &waiting->answers; }

@@ -261,7 +261,8 @@ class Reader {
         name.truth = name.text == "true";
       }
       if (key.type() != FieldDescriptor::TYPE_STRING && HasLeadingZero(name.text)) {
-        return Add(at, "is a number with a zero before it, and may be another key's number");
+        Add(at, "is a number with a zero before it, and may be another key's number");
+        continue;
       }
       ReadOne(name, entry, key, at, false);
       ReadOne(node.entries[i], entry, *field.message_type()->map_value(), at, false);

@@ -224,7 +224,7 @@ void Drains::Forget(wire::AppId app) {
 // In the feed: of what concerns all apps, in theirs.
 void Drains::Record(const Order& order) {
   v1::DrainNotice notice;
-  notice.set_exit(order.exit);
+  notice.set_exit(order.exit && !order.undo);
   notice.set_undone(order.undo);
   switch (order.place.kind) {
     case Kind::kNode:

@@ -21,7 +21,7 @@ namespace carillon::server {
 // What is drained: the gateway, apps, endpoints; by a call or by a signal.
 //
 //   the gateway: not ready → (delay) → no new clients → each client is told and closed, evenly over the window → where
-//   the process is to end: Drain
+//   the process is to end: Ending
 //
 // A call's drain can be taken back, until calls are ended; a signal's cannot. Of one that a call began, new clients
 // hear why they are refused; a signal closes the port. Thread: the main loop's, but for List and Collect.

@@ -132,7 +132,7 @@ def test_nodes_and_health(shell: Shell) -> None:
     assert shell.run("nodes").table[0][0] == node["node_id"]
     assert shell.run("nodes").out.splitlines()[1].endswith("-") and node["drains"] == node["hooks"] == []
     assert shell.run("drain", "--endpoint", "/ws", "--delay", "1m").code == 0
-    assert "endpoint /ws draining (0 left)" in shell.run("nodes").out
+    assert "endpoint /ws draining (0 left, by all)" in shell.run("nodes").out
     assert shell.run("drain", "--endpoint", "/ws", "--undo").code == 0
     assert shell.run("health").record == {"status": "SERVING"}
     nobody = {"CARILLON_TOKEN": None}
@@ -152,6 +152,7 @@ def test_message_types(shell: Shell, tmp_path: Path, fresh: Fresh) -> None:
     assert [row[:3] for row in shell.run("bindings").table] == [[stream, "order.*", "shop.v1.Order"]]
     assert 'price' in shell.refused("publish", stream, "order.placed", '{"items":[{"price":"x"}]}', code=2)
     assert "is bound to it" in shell.refused("unregister", name, code=1)
+    assert "type: is empty" in shell.refused("bind", stream, "order.*", "", code=2)
     assert shell.run("unbind", stream, "order.*").record == {"was bound": "true"}
     assert shell.run("unregister", name).record == {"was there": "true"}
     assert shell.run("schemas", "-o", "json").json == shell.run("bindings", "-o", "json").json == []
@@ -165,6 +166,7 @@ def test_what_a_command_does_not_take(shell: Shell) -> None:
     for words, shown in (
         (("nodes", "--kee", "s3cret"), "nodes does not take --kee"),
         (("nodes", "--kee=s3cret"), "nodes does not take --kee"),
+        (("nodes", "-ks3cret"), "nodes does not take -k"),
         (("stream", "a", "b"), "stream does not take b"),
         (("--key", "s3cret", "nodes"), "behind the command"),
     ):

@@ -187,7 +187,7 @@ def test_a_gateway_that_goes_away_in_the_middle(start_gateway: Callable[..., Gat
     "arguments, said",
     [
         (["publish", "s"], "event is required"),
-        (["publish", "s", "e", "1", "2"], "not expected"),
+        (["publish", "s", "e", "1", "2"], "publish does not take 2"),
         (["publish", "s", "e", "not json"], "event.json: not JSON"),
         (["publish", "a b", "e", "1"], "stream"),
         (["publish", "s", "", "1"], "event.name"),

@@ -290,7 +290,7 @@ def test_a_signal_while_the_calls_end_changes_nothing(start: Start, operator: An
     snapshot = tmp_path / "logs"
     gateway = start({"engine": {"memory": {"snapshot": str(snapshot)}}})
     with operator(gateway) as control:
-        browsers = [Browser(gateway.edge) for _ in range(100)]
+        browsers = [Browser(gateway.edge) for _ in range(300)]  # a window of 3 s
         drain(control, node=True, exit=True, window=3600)
         for browser in browsers:
             browser.close()
@@ -365,7 +365,8 @@ def test_the_feed_says_so(start: Start, operator: Any) -> None:
             ]
     drain(control, node=True, delay=60)
     drain(control, node=True, exit=True)
-    assert [said.drain.exit for said in blog.take(2)] == [False, True]
+    drain(control, node=True, undo=True)
+    assert [(said.drain.exit, said.drain.undone) for said in blog.take(3)] == [(False, False), (True, False), (False, True)]
 
 
 def test_an_app_that_goes_takes_its_drain_along(start: Start, operator: Any, keep: Keep) -> None:

@@ -149,7 +149,6 @@ class Gateway:
     def hang_up(self, outcome: str = LOADED) -> None:
         """SIGHUP, and waits for what the log says of it."""
         before = self.log_text().count(outcome)
-        self.metrics()  # its main loop runs: ThreadSanitizer sits on a signal that comes before the first wait
         self.process.send_signal(signal.SIGHUP)
         try:
             eventually(lambda: self.log_text().count(outcome), lambda count: count > before, "the reload")

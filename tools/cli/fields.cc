@@ -101,6 +101,7 @@ Status FieldFlags::Fill(Message& request) const {
       return InvalidArgument("{}: another target was given: one at a time", name);
     }
     for (const std::string& text : options_[i]->results()) {
+      if (fields_[i].required && text.empty()) return InvalidArgument("{}: is empty", name);
       Status status = SetField(request, fields_[i].path, text);
       if (!status.ok()) return InvalidArgument("{}: {}", name, MessageOf(status));
     }

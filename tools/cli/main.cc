@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <string_view>
 #include <vector>
 
 #include "gateway/server/config_values.h"
@@ -31,7 +32,8 @@ int SayExtras(const CLI::App& app) {
   bool after_flag = false;
   for (const std::string& word : app.remaining(true)) {
     bool flag = word.starts_with('-');
-    if (flag || !after_flag) extras.push_back(word.substr(0, flag ? word.find('=') : word.size()));
+    size_t shown = !flag ? word.size() : word.starts_with("--") ? word.find('=') : 2;
+    if (flag || !after_flag) extras.push_back(word.substr(0, shown));
     after_flag = flag;
   }
   std::string command;
@@ -59,7 +61,7 @@ int main(int argc, char** argv) {
                std::any_of(commands.begin(), commands.end(),
                            [&](const CLI::App* command) { return command->get_name() == argv[1]; });
   if (!known) return SayUnknown(app, argv[1]);
-  if (argc > 2 && argv[1][0] == '-') {
+  if (argc > 2 && argv[1][0] == '-' && argv[1] != std::string_view("--help") && argv[1] != std::string_view("-h")) {
     Say("flags come behind the command: carillon COMMAND --flag; try: carillon --help");
     return kWrongUsage;
   }

@@ -28,21 +28,21 @@ struct UnaryCommand {
   const char* rows = nullptr;  // the answer's field that is listed, page by page; null: the answer is one thing
 };
 
-// "gateway draining (12 left), endpoint /ws drained"
+// "gateway draining (12 left, by SIGTERM), endpoint /ws drained (0 left, by operator)"
 std::string ShowDrains(const json::value& drains) {
   std::string text;
   for (const json::value& each : drains.as_array()) {
     const json::object& drain = each.as_object();
     const json::value* app = drain.if_contains("app_name");
     const json::value* endpoint = drain.if_contains("endpoint");
-    text += fmt::format("{}{}{} {} ({} left)", text.empty() ? "" : ", ",
+    text += fmt::format("{}{}{} {} ({} left, by {})", text.empty() ? "" : ", ",
                         app != nullptr        ? "app "
                         : endpoint != nullptr ? "endpoint "
                                               : "gateway",
                         app != nullptr        ? ShowPlain(*app)
                         : endpoint != nullptr ? ShowPlain(*endpoint)
                                               : "",
-                        ShowWord(drain.at("state")), ShowPlain(drain.at("sessions")));
+                        ShowWord(drain.at("state")), ShowPlain(drain.at("sessions")), ShowPlain(drain.at("asked_by")));
   }
   return text;
 }
