@@ -105,8 +105,8 @@ class Tail final : public OpenCalls::Call, public std::enable_shared_from_this<T
   uint64_t shown_ = 0;
   uint64_t lost_ = 0;
   std::optional<Status> end_;
-  bool begun_ = false;                            // and that was said
-  bool busy_ = false;   // a response is being written
+  bool begun_ = false;                             // and that was said
+  bool busy_ = false;                              // a response is being written
   std::optional<Clock::time_point> to_end_since_;  // since when the end has waited for that response to be read
   bool given_up_ = false;                          // it is not waited for any longer
   bool cutting_ = false;                           // Call::Cut runs: the call must not be finished

@@ -333,9 +333,11 @@ def test_who_does_not_read_gives_its_place_back(gateway: Gateway, control: Contr
     """When its time is over, it is cut."""
     chat = fresh("chat")
     gateway.wait_for_metric("carillon_tails", 0)
-    seen = keep(Tail(gateway, reads=False, stream=chat, payloads=True, max_payload_bytes=65536, max_age=5))
+    seen = keep(Tail(gateway, reads=False, stream=chat, payloads=True, max_payload_bytes=65536, max_age=3))
     seen.take_first()
-    flood(control, chat, 1000)
+    end = seen.begun.end_time.ToNanoseconds() / 1e9
+    while time.time() < end + 0.5:  # so that something waits for the reader, however much is held on the way
+        flood(control, chat, 100)
     gateway.wait_for_metric("carillon_tails", 0)
     with pytest.raises(grpc.RpcError) as caught:
         for response in seen.call:
