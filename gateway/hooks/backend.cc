@@ -59,7 +59,7 @@ Asked Backend::Ask(Method method, const std::string& request, Reader reader) {
     }
   }
   if (!refusal.ok()) {
-    reader(refusal);
+    reader(refusal).tell();
     return nullptr;
   }
   channel_.Start(call, kPaths[static_cast<size_t>(method)], request, rules_.deadline);
@@ -79,17 +79,17 @@ void Backend::OnEnd(uint64_t call, int code, std::string response) {
     probe = it->second.probe;
   }
   if (reader != nullptr) {
-    bool answered = false;
+    StatusOr<std::string> came = std::move(response);
     std::string why = "what came is not an answer";
-    if (code == 0) {
-      answered = reader(std::move(response));
-    } else {
+    if (code != 0) {
       why = code == kDeadlineExceeded ? fmt::format("nothing came in {} ms", rules_.deadline.count())
                                       : fmt::format("status {}", code);  // its words may hold what clients showed
-      reader(absl::UnavailableError(fmt::format("the backend {} does not answer", rules_.name)));
+      came = absl::UnavailableError(fmt::format("the backend {} does not answer", rules_.name));
     }
+    Read read = reader(std::move(came));
     bool alive = code != kDeadlineExceeded && code != kUnavailable;
-    Count(answered, alive, probe, why);
+    Count(read.good, alive, probe, why);
+    read.tell();
   }
   std::shared_ptr<Backend> self;  // goes after the lock
   std::lock_guard lock(mutex_);

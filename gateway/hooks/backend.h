@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/any_invocable.h"
 #include "gateway/base/metrics.h"
 #include "gateway/base/status.h"
 #include "gateway/hooks/breaker.h"
@@ -58,10 +59,16 @@ struct BackendState {
 // Thread: any.
 class Backend : public std::enable_shared_from_this<Backend>, private Channel::Owner {
  public:
-  // Takes the answer's bytes, or UNAVAILABLE with why there are none, or RESOURCE_EXHAUSTED where too many wait;
-  // returns whether they are an answer. Called once, on any thread, before Ask returns as well, unless the question is
-  // withdrawn first; not to be called for long.
-  using Reader = std::function<bool(StatusOr<std::string> response)>;
+  // What was read of an answer: whether it is one, and who is to be told, once.
+  struct Read {
+    bool good = false;
+    absl::AnyInvocable<void()> tell;
+  };
+
+  // Takes the answer's bytes, or UNAVAILABLE with why there are none, or RESOURCE_EXHAUSTED where too many wait. Called
+  // once, on any thread, before Ask returns as well, unless the question is withdrawn first; neither this nor `tell`
+  // may take long. Whoever is told finds the answer counted.
+  using Reader = std::function<Read(StatusOr<std::string> response)>;
 
   explicit Backend(BackendRules rules);
 
@@ -77,8 +84,7 @@ class Backend : public std::enable_shared_from_this<Backend>, private Channel::O
     return Ask(method, request, [read = std::move(read), done = std::move(done)](StatusOr<std::string> response) {
       StatusOr<Answer> answer = response.ok() ? read(*response) : StatusOr<Answer>(response.status());
       bool good = answer.ok();
-      done(std::move(answer));
-      return good;
+      return Read{good, [done, answer = std::move(answer)]() mutable { done(std::move(answer)); }};
     });
   }
 
