@@ -48,29 +48,27 @@ std::vector<std::string> FakeSession::Heard() {
 }
 
 std::string FakeSession::Written() {
-  return node_.On(shard_, [this](hub::Shard&) { return written_; });
+  return Settled([this] { return written_; });
 }
 
 std::optional<int> FakeSession::closed() {
-  return node_.On(shard_, [this](hub::Shard&) {
-    return code_.has_value() ? std::optional<int>(static_cast<int>(*code_)) : std::nullopt;
-  });
+  return Settled([this] { return code_.has_value() ? std::optional<int>(static_cast<int>(*code_)) : std::nullopt; });
 }
 
 std::string FakeSession::reason() {
-  return node_.On(shard_, [this](hub::Shard&) { return reason_; });
+  return Settled([this] { return reason_; });
 }
 
 int FakeSession::closes() {
-  return node_.On(shard_, [this](hub::Shard&) { return closes_; });
+  return Settled([this] { return closes_; });
 }
 
 int FakeSession::flushes() {
-  return node_.On(shard_, [this](hub::Shard&) { return flushes_; });
+  return Settled([this] { return flushes_; });
 }
 
 size_t FakeSession::waiting_messages() {
-  return With([](hub::Session& session) { return session.outbox().messages(); });
+  return Settled([this] { return session_->outbox().messages(); });
 }
 
 void FakeSession::Subscribe(const std::string& stream) {

@@ -33,6 +33,8 @@ class FakeSession : public hub::Transport {
 
   SessionId id() const { return id_; }
 
+  // What follows is asked when its shard has delivered and flushed all that was published before.
+
   // The events of the envelopes that were written, in order; an entry "?" stands for anything that is no envelope.
   std::vector<std::string> Heard();
   // All bytes that were written.
@@ -70,6 +72,12 @@ class FakeSession : public hub::Transport {
 
  private:
   void Leave(wire::CloseCode code);
+
+  template <class Look>
+  auto Settled(Look look) {
+    node_.Settle(shard_);
+    return node_.On(shard_, [&](hub::Shard&) { return look(); });
+  }
 
   TestNode& node_;
   const ShardIndex shard_;

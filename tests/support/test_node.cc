@@ -30,15 +30,17 @@ void TestNode::Stop() {
 }
 
 void TestNode::Settle() {
-  for (ShardIndex index = 0; index < node_.shards(); ++index) {
-    // The task runs in the turn that delivers what came before it, or in a later one; what is posted then runs after
-    // that turn's flush.
-    std::promise<void> delivered;
-    std::future<void> future = delivered.get_future();
-    node_.Tell(ShardBit(index), [&delivered](hub::Shard&) { delivered.set_value(); });
-    Wait(future);
-    On(index, [](hub::Shard&) {});
-  }
+  for (ShardIndex index = 0; index < node_.shards(); ++index) Settle(index);
+}
+
+void TestNode::Settle(ShardIndex index) {
+  // The task runs in the turn that delivers what came before it, or in a later one; what is posted then runs after
+  // that turn's flush.
+  std::promise<void> delivered;
+  std::future<void> future = delivered.get_future();
+  node_.Tell(ShardBit(index), [&delivered](hub::Shard&) { delivered.set_value(); });
+  Wait(future);
+  On(index, [](hub::Shard&) {});
 }
 
 void TestNode::Stuck() {

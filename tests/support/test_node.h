@@ -37,8 +37,9 @@ class TestNode {
     return Wait(result);
   }
 
-  // Returns when every shard has delivered and flushed what was published before.
+  // Returns when every shard, or this one, has delivered and flushed what was published before.
   void Settle();
+  void Settle(ShardIndex index);
 
   // Holds the shard's thread until Release or destruction, so that what is published meanwhile comes in one batch.
   class Hold {
