@@ -15,11 +15,17 @@ struct RoomOrder {
   wire::Topic stream;
   std::optional<SessionId> only;
   auth::StreamAccess rule;
-  bool full = false;  // the app has as many streams as it may, and not this one
+  size_t max_streams = 0;  // of the app
 };
 
+// Whether the app has as many streams as it may, and not this one.
+bool IsFull(const hub::Node& node, const RoomOrder& order) {
+  return order.max_streams > 0 && node.StreamsOf(order.stream.app) >= order.max_streams &&
+         node.Find(order.stream).sessions == 0;
+}
+
 template <class Request>
-StatusOr<RoomOrder> Read(const hub::Node& node, const Request& request, const Caller& caller) {
+StatusOr<RoomOrder> Read(const Request& request, const Caller& caller) {
   RoomOrder order;
   RETURN_IF_ERROR(CheckUser("user_id", request.user_id()));
   RETURN_IF_ERROR(CheckStream("stream", request.stream()));
@@ -32,8 +38,7 @@ StatusOr<RoomOrder> Read(const hub::Node& node, const Request& request, const Ca
   }
   ASSIGN_OR_RETURN(const auth::App* app, caller.AppOf(request.app()));
   order.rule = app->catalogue.Find(order.stream.name);
-  order.full =
-      app->max_streams > 0 && node.StreamsOf(app->id) >= app->max_streams && node.Find(order.stream).sessions == 0;
+  order.max_streams = app->max_streams;
   return order;
 }
 
@@ -41,13 +46,15 @@ StatusOr<RoomOrder> Read(const hub::Node& node, const Request& request, const Ca
 
 Status SubscribeUser(hub::Node& node, const Caller& caller, const v1::SubscribeUserRequest& request,
                      v1::SubscribeUserResponse* response, absl::AnyInvocable<void(const Status&)> done) {
-  ASSIGN_OR_RETURN(RoomOrder read, Read(node, request, caller));
+  ASSIGN_OR_RETURN(RoomOrder read, Read(request, caller));
   if (read.rule.reserved) return FieldError("stream", "is reserved (config: streams[].state)");
   auto order = std::make_shared<const RoomOrder>(std::move(read));
   node.Ask(
       node.ShardsFor(order->user),
-      [order](hub::Shard& shard) {
-        return hub::SubscribeUser(shard, order->user, order->only, order->stream.name, order->rule, order->full);
+      // Judged where it is done: calls that come together would else all see the same room.
+      [order, &node](hub::Shard& shard) {
+        bool full = IsFull(node, *order);
+        return hub::SubscribeUser(shard, order->user, order->only, order->stream.name, order->rule, full);
       },
       [response, done = std::move(done)](const Gather<hub::RoomAnswer>::Result& result) mutable {
         for (const hub::RoomAnswer& answer : result.answers) {
@@ -62,7 +69,7 @@ Status SubscribeUser(hub::Node& node, const Caller& caller, const v1::SubscribeU
 
 Status UnsubscribeUser(hub::Node& node, const Caller& caller, const v1::UnsubscribeUserRequest& request,
                        v1::UnsubscribeUserResponse* response, absl::AnyInvocable<void(const Status&)> done) {
-  ASSIGN_OR_RETURN(RoomOrder read, Read(node, request, caller));
+  ASSIGN_OR_RETURN(RoomOrder read, Read(request, caller));
   auto order = std::make_shared<const RoomOrder>(std::move(read));
   node.Ask(
       node.ShardsFor(order->user),

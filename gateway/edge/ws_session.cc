@@ -12,6 +12,7 @@
 #include "gateway/base/prefetch.h"
 #include "gateway/base/utf8.h"
 #include "gateway/edge/http_connection.h"
+#include "gateway/edge/token_clock.h"
 #include "gateway/hub/farewell.h"
 #include "gateway/hub/session_events.h"
 
@@ -35,11 +36,8 @@ constexpr std::chrono::milliseconds kHandshakeTimeout{5000};
 constexpr size_t kReadBytes = 256;
 constexpr size_t kMaxReadBytes = 8 << 10;
 
-// When a client is told that its token ends: after this part of what is left of its life.
-constexpr double kNotice = 0.9;
-
-// The wall clock may jump: a token's times are looked at at least so often.
-constexpr std::chrono::minutes kLookAgain{1};
+// While a client waits for us, what it owes us is not asked for; it is looked at again so often.
+constexpr std::chrono::minutes kPutOff{1};
 
 void LogClose(const hub::Session& session, wire::CloseCode code, std::string_view why, const std::string& peer) {
   static log::SamplerByReason sampler;
@@ -172,13 +170,11 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   Clock::time_point active_at_ = shard_.now();  // when it last said something, or was seen to subscribe
   Clock::time_point ping_at_ = Clock::time_point::max();
   Clock::time_point deadline_ = Clock::time_point::max();  // of the handshake, the first token, or our goodbye
-  Clock::time_point token_at_ = Clock::time_point::max();  // when to look at the token's times again
-  wire::WallClock::time_point notice_at_;                  // when the client is told that it ends; max: it was
-  const auth::Identity* followed_ = nullptr;               // whose token that is
-  Clock::time_point blocked_since_;                        // since when the socket has taken nothing
-  std::string message_;                                    // of which parts have come
-  std::string_view payload_;                               // of the message that is being handled
-  Ptr awaiting_;  // itself, while nothing is read because something is waited for
+  TokenClock token_;
+  Clock::time_point blocked_since_;  // since when the socket has taken nothing
+  std::string message_;              // of which parts have come
+  std::string_view payload_;         // of the message that is being handled
+  Ptr awaiting_;                     // itself, while nothing is read because something is waited for
   char buffer_[kReadBytes];
 };
 
@@ -503,7 +499,7 @@ void WsSession::ArmTimer() {
   const hub::SessionSettings& settings = session_.settings();
   Clock::time_point due = deadline_;
   if (phase_ == State::kOpen) {
-    due = std::min({due, ping_at_, token_at_});
+    due = std::min({due, ping_at_, token_.due()});
     if (settings.peer_timeout.count() > 0) due = std::min(due, heard_at_ + settings.peer_timeout);
     if (settings.idle_timeout.count() > 0) due = std::min(due, active_at_ + settings.idle_timeout);
     if (layer().blocked()) due = std::min(due, blocked_since_ + settings.write_deadline);
@@ -517,31 +513,26 @@ void WsSession::ArmTimer() {
 
 // The session may have its user, or a new token, from here on.
 void WsSession::FollowToken() {
-  const auth::Identity* identity = session_.identity().get();
-  if (identity == followed_ || phase_ != State::kOpen) return;
-  followed_ = identity;
-  auto now = wire::WallClock::now();
-  notice_at_ = now + std::chrono::duration_cast<wire::WallClock::duration>((identity->expires_at - now) * kNotice);
-  if (LookAtToken()) ArmTimer();
+  if (session_.identity() == nullptr || phase_ != State::kOpen) return;
+  if (token_.Follow(*session_.identity(), wire::WallClock::now()) && LookAtToken()) ArmTimer();
 }
 
-// By the wall clock, as tokens are judged. False where the session is closed.
+// False where the session is closed.
 bool WsSession::LookAtToken() {
   auto now = wire::WallClock::now();
   const auth::Identity& identity = *session_.identity();
-  if (identity.valid_until <= now) {
-    session_.Close(wire::CloseCode::kTokenExpired, wire::InfoOf(wire::CloseCode::kTokenExpired).reason);
-    return false;
+  switch (token_.Look(identity, now, shard_.now())) {
+    case TokenClock::Says::kNothing:
+      break;
+    case TokenClock::Says::kEnds:
+      session_.Reply(
+          dialect::TokenExpiring{std::chrono::ceil<std::chrono::milliseconds>(identity.valid_until - now).count()});
+      break;
+    case TokenClock::Says::kEnded:
+      session_.Close(wire::CloseCode::kTokenExpired, wire::InfoOf(wire::CloseCode::kTokenExpired).reason);
+      break;
   }
-  if (notice_at_ <= now) {
-    notice_at_ = wire::WallClock::time_point::max();
-    auto left = std::chrono::ceil<std::chrono::milliseconds>(identity.valid_until - now);
-    session_.Reply(dialect::TokenExpiring{left.count()});
-    if (phase_ != State::kOpen) return false;
-  }
-  auto next = std::min(notice_at_, identity.valid_until) - now;
-  token_at_ = shard_.now() + std::min<wire::WallClock::duration>(next, kLookAgain);
-  return true;
+  return phase_ == State::kOpen;
 }
 
 // True where the session is closed: it is nobody's, listens to no stream, and nothing was said either way for long.
@@ -560,7 +551,7 @@ void WsSession::OnTimer() {
   const hub::SessionSettings& settings = session_.settings();
   if (awaiting_ != nullptr && phase_ == State::kOpen) {  // it is us who do not listen, as long as a fetch may take
     heard_at_ = now;
-    if (state_.owes_auth) deadline_ = std::max(deadline_, now + kLookAgain);
+    if (state_.owes_auth) deadline_ = std::max(deadline_, now + kPutOff);
   }
   if (deadline_ <= now) {
     if (phase_ == State::kOpen && state_.owes_auth) {
@@ -571,7 +562,7 @@ void WsSession::OnTimer() {
     return;
   }
   if (phase_ == State::kOpen) {
-    if (token_at_ <= now && !LookAtToken()) return;
+    if (token_.due() <= now && !LookAtToken()) return;
     if (settings.peer_timeout.count() > 0 && heard_at_ + settings.peer_timeout <= now) {
       session_.Close(wire::CloseCode::kPingTimeout, wire::InfoOf(wire::CloseCode::kPingTimeout).reason);
       deadline_ = std::min(deadline_, now + kDeadCloseTimeout);

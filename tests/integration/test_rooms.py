@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 from collections.abc import Callable
 from typing import Any
 
@@ -9,14 +10,14 @@ import grpc
 import pytest
 from support.control import Control, pb
 from support.feed import Watch, kind
-from support.gateway import token
+from support.gateway import JWT_SECRET, token
 from support.ws import Browser, with_query
 
 Connect = Callable[..., Browser]
 Fresh = Callable[[str], str]
 
 KEYS = {
-    "all": {"verbs": ["publish", "read", "admin"]},
+    "all": {"verbs": ["publish", "read", "admin"], "apps": ["*"]},
     "reader": {"verbs": ["publish", "read"]},
     "some": {"verbs": ["admin"], "streams": ["room-*"]},
 }
@@ -38,7 +39,7 @@ def config() -> dict[str, Any]:
             {"pattern": "logged-*", "log": {"mode": "log"}},
             {"pattern": "here-*", "presence": {"mode": "on", "grace": "0s"}},
         ],
-        "apps": [{"name": "small", "limits": {"streams": 1}}],
+        "apps": [{"name": "small", "auth": {"hs256_secret": JWT_SECRET}, "limits": {"streams": 1}}],
     }
 
 
@@ -137,6 +138,15 @@ def test_limits_hold(connect: Connect, control: Control, fresh: Fresh, gateway: 
     tab(connect, user, "/one")
     assert subscribe(control, user, fresh("room")) == (1, 0)
     assert subscribe(control, user, fresh("room")) == (0, 1)
+
+
+def test_calls_that_come_together_share_an_apps_streams(connect: Connect, control: Control, fresh: Fresh) -> None:
+    user = fresh("ann")
+    tab(connect, user, "/app/small/ws")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        calls = [pool.submit(subscribe, control, user, fresh("room"), app="small") for _ in range(200)]
+        answers = [call.result() for call in calls]
+    assert sorted(set(answers)) == [(0, 1), (1, 0)] and answers.count((1, 0)) == 1
 
 
 def test_the_feed_tells_it(connect: Connect, control: Control, fresh: Fresh, keep: Callable[[Any], Any]) -> None:
