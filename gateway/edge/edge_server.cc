@@ -74,6 +74,15 @@ const EndpointRules* EdgeServer::FindEndpoint(std::string_view path) const {
   return it == options_.endpoints.end() ? nullptr : &*it;
 }
 
+std::vector<wire::AppId> EdgeServer::AppsOf(const EndpointRules& endpoint) const {
+  std::vector<wire::AppId> ids;
+  std::shared_ptr<const auth::Apps> apps = apps_.Get();
+  for (const auth::App& app : apps->all()) {
+    if (endpoint.app.empty() || endpoint.app == app.name) ids.push_back(app.id);
+  }
+  return ids;
+}
+
 std::optional<HttpError> EdgeServer::CheckDrained(const auth::App& app, const EndpointRules& endpoint) const {
   if (!some_are_drained_.load(std::memory_order_relaxed)) return std::nullopt;
   std::shared_ptr<const Drained> drained = drained_.Get();

@@ -58,6 +58,9 @@ class EdgeServer {
   // The endpoint with exactly this path; null where there is none. Lives as long as this. Any thread.
   const EndpointRules* FindEndpoint(std::string_view path) const;
 
+  // The apps whose clients may come by it. Any thread.
+  std::vector<wire::AppId> AppsOf(const EndpointRules& endpoint) const;
+
   // New clients are refused while the process is short of memory; any thread.
   void SetShortOfMemory(bool yes) { short_of_memory_.store(yes, std::memory_order_relaxed); }
 

@@ -221,7 +221,7 @@ void Drains::Forget(wire::AppId app) {
   for (const CoursePtr& course : gone) TakeBack(course, "a reload", [](const StatusOr<Standing>&) {});
 }
 
-// In the feed: of what concerns all apps, in theirs.
+// In the feeds of the apps that it concerns.
 void Drains::Record(const Order& order) {
   v1::DrainNotice notice;
   notice.set_exit(order.exit && !order.undo);
@@ -232,7 +232,10 @@ void Drains::Record(const Order& order) {
       return engine_.feed().RecordDrain(notice);
     case Kind::kEndpoint:
       notice.set_endpoint(order.place.name);
-      return engine_.feed().RecordDrain(notice);
+      for (wire::AppId app : edge_.AppsOf(*edge_.FindEndpoint(order.place.name))) {
+        engine_.feed().RecordDrain(app, notice);
+      }
+      return;
     case Kind::kApp:
       notice.set_app_name(order.place.name);
       return engine_.feed().RecordDrain(order.place.app, notice);

@@ -347,7 +347,7 @@ def test_who_may(start: Start, operator: Any, keep: Keep) -> None:
 
 
 def test_the_feed_says_so(start: Start, operator: Any) -> None:
-    """Of an app, in its own feed; of the gateway, in all."""
+    """Of an app, or of an endpoint that is for one, in its own feed; of the gateway, in all."""
     control = operator(start())
     shop = feed.Watch(control, app="shop", filter=feed.pb.EventFilter(kinds=feed.kinds("drain")))
     blog = feed.Watch(control, app="blog", filter=feed.pb.EventFilter(kinds=feed.kinds("drain")))
@@ -363,9 +363,11 @@ def test_the_feed_says_so(start: Start, operator: Any) -> None:
                 feed.pb.DrainNotice(**target),
                 feed.pb.DrainNotice(**target, undone=True),
             ]
+    drain(control, endpoint="/shop")
     drain(control, node=True, delay=60)
     drain(control, node=True, exit=True)
     drain(control, node=True, undo=True)
+    assert shop.take(1)[0].drain == feed.pb.DrainNotice(endpoint="/shop")
     assert [(said.drain.exit, said.drain.undone) for said in blog.take(3)] == [(False, False), (True, False), (False, True)]
 
 
