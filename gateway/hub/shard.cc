@@ -79,16 +79,16 @@ void Shard::Turn() {
   };
   UpdateNow();
   // What earlier messages dirtied is flushed before more are taken, so that each session keeps their order and one
-  // flush serves all of a turn's messages.
+  // flush serves all of a turn's messages. What is replayed is queued beside the mail, so that those who read it as
+  // fast as it is pulled do not keep the mail from the others.
   if (dirty_at_ == dirty_.size()) {
     in_turn_ = true;
     TakeMail();
     in_turn_ = false;
     SettleRetired();
+    Pull();
   }
   bool flushed = FlushDirty();
-  // What this queues is flushed by the next turn.
-  Pull();
   std::move(look_again).Cancel();
   // One turn is on its way at any time, or none: whoever has something for a shard that is awake only leaves it there.
   bool more = !flushed || !dirty_.empty() || !pulling_.empty() || batch_at_ < batch_.size();

@@ -80,9 +80,14 @@ class CatchingTest : public ::testing::Test {
     return answer;
   }
 
-  // Until nothing is being pulled any more.
+  // Until nothing is being pulled any more: for some turns nothing was replayed.
   void Settle() {
-    for (int i = 0; i < 50; ++i) node_->Settle();
+    uint64_t replayed = 0;
+    for (int quiet = 0; quiet < 10; ++quiet) {
+      node_->Settle();
+      uint64_t now = node_->On(0, [](Shard& shard) { return shard.stats().replayed.value(); });
+      if (std::exchange(replayed, now) != now) quiet = 0;
+    }
   }
 
   // Markers go out within a second of the shard's time, by its tick.
@@ -150,6 +155,28 @@ TEST_F(CatchingTest, AReplayIsPulledInPartsAndOutsideTheBounds) {
 
   EXPECT_EQ(Read(session).size(), 305u);
   EXPECT_EQ(session.closed(), std::nullopt);
+}
+
+TEST_F(CatchingTest, WhoReadsFastDoesNotKeepTheMailFromOthers) {
+  Start();
+  PublishMany(500, 10'000);
+  FakeSession session(*node_, 0, {});
+  std::promise<uint64_t> replayed;
+  // Comes with the mail of one turn after the other.
+  std::function<void(Shard&, int)> look = [&](Shard& shard, int again) {
+    if (again == 0) return replayed.set_value(shard.stats().replayed.value());
+    node_->node().Tell(ShardBit(0), [&look, again](Shard& there) { look(there, again - 1); });
+  };
+
+  session.With([&](Session& s) {
+    s.shard().Subscribe(s, StreamTopic("chat"), {test::Last(500), nullptr});
+    look(s.shard(), 3);
+  });
+
+  // A part is 64 KiB.
+  EXPECT_LE(replayed.get_future().get(), 30u);
+  Settle();
+  EXPECT_EQ(Read(session).size(), 500u);
 }
 
 TEST_F(CatchingTest, EveryMessageThatIsReplayedCountsAsReplayed) {
