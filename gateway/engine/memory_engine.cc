@@ -360,10 +360,16 @@ void MemoryEngine::BeginEra() {
 // --- Bounds ----------------------------------------------------------------------------------------------------------
 
 void MemoryEngine::TrimToBudget() {
-  std::unique_lock trimming(trimming_, std::try_to_lock);
-  if (!trimming.owns_lock()) return;  // whoever has it goes on until the budget is kept
-  Log::Graveyard graveyard;
-  while (log_bytes() > options_.log_bytes && TrimOnce(&graveyard)) graveyard.clear();
+  // Once more when the lock is given back: somebody may have added to the logs just before, and found it taken.
+  while (log_bytes() > options_.log_bytes) {
+    std::unique_lock trimming(trimming_, std::try_to_lock);
+    if (!trimming.owns_lock()) return;  // whoever has it goes on until the budget is kept
+    Log::Graveyard graveyard;
+    while (log_bytes() > options_.log_bytes) {
+      if (!TrimOnce(&graveyard)) return;
+      graveyard.clear();
+    }
+  }
 }
 
 // Which logs that is may change meanwhile; then the next best will do.
