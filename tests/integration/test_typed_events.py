@@ -431,7 +431,8 @@ def test_it_is_counted_and_logged(gateway: Gateway, schemas: Schemas, control: C
     with gateway.rises("carillon_schema_checks_total", app="default", outcome="good"):
         publish(control, orders, json="{}")
     assert gateway.metrics().value("carillon_schema_sets", app="default") == 1
-    assert f'"stream":"{orders}"' in gateway.log_text() and '"msg":"registered descriptors"' in gateway.log_text()
+    gateway.wait_for_log(f'"stream":"{orders}"')
+    gateway.wait_for_log('"msg":"registered descriptors"')
 
 
 def test_publishing_while_sets_are_replaced(gateway: Gateway, schemas: Schemas, fresh: Fresh, tmp_path: Path) -> None:

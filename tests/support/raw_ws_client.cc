@@ -116,6 +116,7 @@ void RawWsClient::Reset() {
 bool RawWsClient::ReadMore() {
   char buffer[16384];
   ssize_t size = ::recv(socket_, buffer, sizeof buffer, 0);
+  if (size < 0 && errno == EAGAIN) throw std::runtime_error("nothing came, and the connection did not end");
   if (size <= 0) return false;
   unread_.append(buffer, static_cast<size_t>(size));
   return true;

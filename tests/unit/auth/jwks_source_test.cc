@@ -41,15 +41,15 @@ TEST(JwksSourceTest, WhoWaitsIsLetGoWhenTheFetchHasFailed) {
 
 TEST(JwksSourceTest, NobodyWaitsBeforeTheNextFetchMayBegin) {
   std::atomic<int> failed{0};
-  JwksSource source(Rules(kLong), [&failed](const StatusOr<KeySet>&) { ++failed; });
   Waiting first;
+  Waiting waiting;  // both outlive the source, which may still hold one
+  JwksSource source(Rules(kLong), [&failed](const StatusOr<KeySet>&) { ++failed; });
   while (!source.Await(first.Make())) {  // has failed already
     first.promise.get_future().wait();
     first.promise = {};
   }
   first.promise.get_future().wait();
   int before = failed;
-  Waiting waiting;
   if (!source.Await(waiting.Make())) {  // within the second that lies between first fetches
     waiting.promise.get_future().wait();
     EXPECT_EQ(failed, before);

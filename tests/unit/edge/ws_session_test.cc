@@ -128,7 +128,7 @@ TEST_F(WsSessionTest, AFirstFrameTokenBringsTheWelcome) {
 
 TEST_F(WsSessionTest, R36PingsAreSentAndSilenceEndsIn4201) {
   settings().ping_interval = milliseconds(100);
-  settings().peer_timeout = milliseconds(400);
+  settings().peer_timeout = milliseconds(1500);
   RawWsClient client = edge().Join();
 
   RawWsClient::Frame frame = client.ReadFrame();

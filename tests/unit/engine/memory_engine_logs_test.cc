@@ -144,11 +144,15 @@ TEST_F(MemoryEngineLogsTest, TheSubscriptionAndItsReplayMeetExactly) {
   // Each subscriber's replay and what the door delivers after its sequence make one run without a hole.
   constexpr int kMessages = 3000;
   engine_->Subscribe(Stream("log-a"), 1);
+  std::atomic<int> published{0};
   std::thread publisher([&] {
-    for (int i = 0; i < kMessages; ++i) (void)engine_->Publish(Stream("log-a"), MessageAt("m", now_));
+    for (; published < kMessages; ++published) (void)engine_->Publish(Stream("log-a"), MessageAt("m", now_));
   });
   std::vector<Subscribed> subscribed;
-  for (int i = 0; i < 300; ++i) subscribed.push_back(engine_->Subscribe(Stream("log-a"), 0, test::Last(20)));
+  for (int i = 0; i < 300; ++i) {
+    while (published < i * 10) std::this_thread::yield();  // they come all the while
+    subscribed.push_back(engine_->Subscribe(Stream("log-a"), 0, test::Last(20)));
+  }
   publisher.join();
 
   for (const Subscribed& one : subscribed) {

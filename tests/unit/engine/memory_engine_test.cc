@@ -198,16 +198,19 @@ TEST_F(MemoryEngineTest, RacingPublishersGetOneOrderPerTopic) {
   const std::string names[] = {"a", "b", "c"};
   for (const std::string& name : names) engine_.Subscribe({0, TopicKind::kStream, name}, 0);
   std::vector<std::thread> threads;
+  std::atomic<int> published{0};
   for (int p = 0; p < kPublishers; ++p) {
     threads.emplace_back([&, p] {
       for (int i = 0; i < kMessages; ++i) {
         TopicView topic{0, TopicKind::kStream, names[static_cast<size_t>(i + p) % 3]};
         (void)engine_.Publish(topic, MakeFrame(std::to_string(p) + ":" + std::to_string(i)));
+        ++published;
       }
     });
   }
   // Subscribers come in between: a subscription's sequence is never below what the door has seen of its topic before.
   for (int i = 0; i < 200; ++i) {
+    while (published < i * 10) std::this_thread::yield();
     TopicView topic{0, TopicKind::kStream, names[static_cast<size_t>(i) % 3]};
     uint64_t seen = 0;
     {

@@ -124,7 +124,7 @@ TEST_F(FarewellTest, OnlyThoseOfTheEndpointGo) {
 TEST_F(FarewellTest, WhenItEndsThoseNotYetToldStay) {
   std::vector<std::unique_ptr<FakeSession>> sessions;
   for (int i = 0; i < 10; ++i) sessions.push_back(std::make_unique<FakeSession>(node_, 0, FakeSession::Options{}));
-  Begin(std::chrono::milliseconds(100), {.app = wire::kDefaultApp});
+  Begin(std::chrono::hours(2), {.app = wire::kDefaultApp});
   Begin(std::chrono::hours(1));
   End({.app = wire::kDefaultApp});
 

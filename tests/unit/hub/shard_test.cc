@@ -315,7 +315,9 @@ TEST_F(ShardTest, SubscriptionsHaveCleanEdgesUnderLoad) {
   constexpr int kMessages = 4000;
   FakeSession session(node_, 0, {});
   std::atomic<int> published{0};
+  std::atomic<bool> begun{false};
   std::jthread publisher([&] {
+    while (!begun) std::this_thread::yield();
     for (int i = 0; i < kMessages; ++i) {
       while (!node_.node().Publish(StreamTopic("chat"), MakeFrame(std::to_string(i))).ok()) std::this_thread::yield();
       published.store(i + 1);
@@ -325,6 +327,7 @@ TEST_F(ShardTest, SubscriptionsHaveCleanEdgesUnderLoad) {
   while (published.load() < kMessages) {
     int before = published.load();
     session.Subscribe("chat");
+    begun = true;
     int from = published.load();
     for (size_t spins = random.Below(2000); spins > 0; --spins) std::this_thread::yield();
     session.Unsubscribe("chat");
