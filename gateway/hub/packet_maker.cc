@@ -23,7 +23,8 @@ PacketPtr PacketMaker::Make(const engine::Delivery& delivery, const dialect::Dia
   }
   engine::SlowPolicy slow = delivery.rule == nullptr ? engine::SlowPolicy::kDisconnect : delivery.rule->slow;
   if (slow != engine::SlowPolicy::kDisconnect || frame->perishable()) {
-    if (line.tag == nullptr) line.tag = PacketTagPtr(new PacketTag(delivery.topic, slow));
+    // The rules may have been exchanged since the last one.
+    if (line.tag == nullptr || line.tag->slow != slow) line.tag = PacketTagPtr(new PacketTag(delivery.topic, slow));
     return PacketPtr(new Packet(line.tag, frame, std::move(run), bytes));
   }
   return PacketPtr(run == nullptr ? new Packet(frame, bytes) : new Packet(std::move(run), bytes));

@@ -46,6 +46,18 @@ TEST_F(PacketMakerTest, MessagesOfOneTopicLieEndToEnd) {
   EXPECT_TRUE(Follows(third, second));
 }
 
+TEST_F(PacketMakerTest, EachPacketHasThePolicyOfItsOwnDelivery) {
+  engine::TopicRule oldest;
+  oldest.slow = engine::SlowPolicy::kDropOldest;
+  engine::TopicRule newest;
+  newest.slow = engine::SlowPolicy::kDropNewest;
+  for (const engine::TopicRule* rule : {&oldest, &newest, &oldest}) {
+    engine::Delivery delivery{wire::Topic(test::StreamTopic("chat")), test::MakeFrame("x"), 1};
+    delivery.rule = rule;
+    EXPECT_EQ(maker_.Make(delivery, dialect::Native())->tag()->slow, rule->slow);
+  }
+}
+
 TEST_F(PacketMakerTest, ALoneMessageIsNotCopied) {
   Make("one");
   PacketPtr other = Make("x", "news");
