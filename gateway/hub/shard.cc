@@ -79,14 +79,15 @@ void Shard::Turn() {
   };
   UpdateNow();
   // What earlier messages dirtied is flushed before more are taken, so that each session keeps their order and one
-  // flush serves all of a turn's messages. What is replayed is queued beside the mail, so that those who read it as
-  // fast as it is pulled do not keep the mail from the others.
-  if (dirty_at_ == dirty_.size()) {
+  // flush serves all of a turn's messages. What is replayed does not count there, or those who read it as fast as it is
+  // pulled would keep the mail from the others; and it is pulled first, where what was flushed has left room for it.
+  bool through = dirty_at_ == dirty_.size();
+  Pull();
+  if (through) {
     in_turn_ = true;
     TakeMail();
     in_turn_ = false;
     SettleRetired();
-    Pull();
   }
   bool flushed = FlushDirty();
   std::move(look_again).Cancel();
@@ -258,7 +259,8 @@ void Shard::Pull() {
     now[i]->pulling_ = false;
     if (now[i]->outbox().beyond_messages() == 0) Catching(*now[i]).Pull();
   }
-  pulling_.insert(pulling_.end(), now.begin() + static_cast<ptrdiff_t>(end), now.end());
+  // Those who have not had their turn come before those who want another.
+  pulling_.insert(pulling_.begin(), now.begin() + static_cast<ptrdiff_t>(end), now.end());
 }
 
 void Shard::PayMarkers() {
@@ -403,6 +405,7 @@ void Shard::SettleRetired() {
 
 SubscribeAnswer Shard::Subscribe(Session& session, const wire::TopicView& topic, SubscribeWish wish) {
   CARILLON_DCHECK(home_.Check());
+  if (session.closing()) return {};  // it has left all topics, and is not looked for in them when it goes
   LocalTopic* local = index_of_topics_.Find(topic);
   bool fresh = true;  // else it begins anew
   if (local != nullptr && session.Listens(local)) {

@@ -83,7 +83,8 @@ class Shard {
   SubscribeAnswer Admit(Session& session, const engine::Since& inbox = {});
   void Unregister(Session& session, wire::CloseCode code);
 
-  // Idempotent, but where something of the log is asked for: then the session begins anew.
+  // Idempotent, but where something of the log is asked for: then the session begins anew. One that is being closed
+  // joins nothing.
   SubscribeAnswer Subscribe(Session& session, const wire::TopicView& topic, SubscribeWish wish = {});
   // The rules of streams are others: who has been in a stream that now keeps presence is known from here on.
   void EnterAll();

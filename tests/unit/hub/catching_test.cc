@@ -179,6 +179,32 @@ TEST_F(CatchingTest, WhoReadsFastDoesNotKeepTheMailFromOthers) {
   EXPECT_EQ(Read(session).size(), 500u);
 }
 
+TEST_F(CatchingTest, MailDoesNotKeepAReplayWaiting) {
+  Start();
+  PublishMany(500, 10'000);
+  FakeSession::Options options;
+  options.streams = {"other"};
+  FakeSession session(*node_, 0, options);
+  wire::Terms not_for_it;
+  not_for_it.excluded_sessions = {session.id()};
+  std::promise<uint64_t> replayed;
+  // In each turn something that it is not given and has to be told of.
+  std::function<void(Shard&, int)> go_on = [&](Shard& shard, int again) {
+    if (again == 0) return replayed.set_value(shard.stats().replayed.value());
+    Publish("kept back", not_for_it, false, StreamTopic("other"));
+    Publish("given", {}, false, StreamTopic("other"));
+    node_->node().Tell(ShardBit(0), [&go_on, again](Shard& there) { go_on(there, again - 1); });
+  };
+
+  session.With([&](Session& s) {
+    s.shard().Subscribe(s, StreamTopic("chat"), {test::Last(500), nullptr});
+    go_on(s.shard(), 20);
+  });
+
+  EXPECT_GE(replayed.get_future().get(), 60u);
+  Settle();
+}
+
 TEST_F(CatchingTest, EveryMessageThatIsReplayedCountsAsReplayed) {
   Start();
   PublishMany(4);

@@ -310,6 +310,16 @@ TEST_F(ShardTest, TheOnlySessionOfATopicMayVanishWhileItIsWalked) {
 
 // Members come and go while publishers run flat out: nothing from before a subscription, no hole after it, nothing
 // after its end.
+TEST_F(ShardTest, WhoIsBeingClosedJoinsNothingMore) {
+  FakeSession session(node_, 0, {.streams = {"chat"}});
+  session.With([](Session& s) { s.BeginClosing(); });
+
+  session.Subscribe("news");
+
+  EXPECT_TRUE(session.With([](Session& s) { return s.subscriptions().empty(); }));
+  EXPECT_EQ(node_.node().Find(StreamTopic("news")).sessions, 0u);
+}
+
 TEST_F(ShardTest, SubscriptionsHaveCleanEdgesUnderLoad) {
   test::Random random;
   constexpr int kMessages = 4000;
