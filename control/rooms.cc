@@ -18,7 +18,8 @@ struct RoomOrder {
   size_t max_streams = 0;  // of the app
 };
 
-// Whether the app has as many streams as it may, and not this one.
+// Whether the app has as many streams as it may, and not this one. Shards that look at once, as for clients' own
+// subscriptions, may each add one.
 bool IsFull(const hub::Node& node, const RoomOrder& order) {
   return order.max_streams > 0 && node.StreamsOf(order.stream.app) >= order.max_streams &&
          node.Find(order.stream).sessions == 0;

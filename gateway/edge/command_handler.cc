@@ -135,6 +135,7 @@ void CommandHandler::Ask(hub::Session& session, SessionState& state, const diale
 // A fault of ours ends this session, not the process.
 void CommandHandler::Resume(hub::Session& session, SessionState& state, const dialect::Command& command,
                             const Answers& answers) const {
+  if (session.closing()) return;  // it has left its streams, and must not join one any more
   auto apps = apps_.Get();
   const auth::App* app = apps->Find(session.app());
   if (app == nullptr) return session.Close(wire::CloseCode::kForbidden, kAppIsGone);

@@ -137,6 +137,8 @@ class WsSession final : public FrameLayer::Owner, public hub::Transport, public 
   void Begin();
   void HandleMessage();
   void Handle(std::string_view payload);
+  // Who is being closed is read on for its goodbye, whatever it might have waited for.
+  bool MustWait() const { return phase_ == State::kOpen && state_.must_wait(); }
   void Await();
   void Again();
   void ForgetWait();
@@ -248,7 +250,7 @@ void WsSession::OnAccepted(error_code error) {
   hub::Farewell::Meet(session_);
   if (phase_ == State::kDone) return;
   ArmTimer();
-  if (state_.must_wait()) return Await();
+  if (MustWait()) return Await();
   begun_ = true;
   Read();
 }
@@ -285,7 +287,7 @@ void WsSession::HandleMessage() {
   if (phase_ == State::kOpen) {
     bool owed_auth = state_.owes_auth;
     Handle(payload_);
-    if (state_.must_wait()) return Await();
+    if (MustWait()) return Await();
     if (owed_auth && !state_.owes_auth && phase_ == State::kOpen) {
       deadline_ = Clock::time_point::max();
       ArmTimer();
@@ -324,7 +326,7 @@ void WsSession::Again() {
   if (phase_ == State::kOpen) {
     Begin();
     if (phase_ == State::kDone) return;
-    if (state_.must_wait()) return Await();
+    if (MustWait()) return Await();
   }
   begun_ = true;
   ForgetWait();
@@ -425,6 +427,7 @@ void WsSession::OnBeastClose(uint16_t code) {
       break;
   }
   if (phase_ == State::kOpen) phase_ = State::kClosing;
+  state_.asking = nullptr;
   // A goodbye without a code is answered with 1000.
   session_.BeginClosing(wire::IsGoodbye(answer ? static_cast<uint16_t>(ws_.reason().code) : code));
   deadline_ = shard_.now() + kCloseTimeout;

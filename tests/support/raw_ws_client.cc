@@ -117,6 +117,7 @@ bool RawWsClient::ReadMore() {
   char buffer[16384];
   ssize_t size = ::recv(socket_, buffer, sizeof buffer, 0);
   if (size < 0 && errno == EAGAIN) throw std::runtime_error("nothing came, and the connection did not end");
+  was_reset_ = size < 0 && errno == ECONNRESET;
   if (size <= 0) return false;
   unread_.append(buffer, static_cast<size_t>(size));
   return true;

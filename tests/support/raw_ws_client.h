@@ -46,6 +46,9 @@ class RawWsClient {
   // Everything until the end of the connection.
   std::string ReadToEnd();
 
+  // Whether the connection ended without a goodbye of TCP's.
+  bool was_reset() const { return was_reset_; }
+
   // Ends our side, or the connection with a reset.
   void ShutDown();
   void Reset();
@@ -54,6 +57,7 @@ class RawWsClient {
   bool ReadMore();
 
   int socket_ = -1;
+  bool was_reset_ = false;
   std::string unread_;
 };
 

@@ -35,6 +35,7 @@ class TestEdge {
   hub::Node& node() { return node_.node(); }
   TestNode& test_node() { return node_; }
   edge::EdgeServer& server() { return server_; }
+  auth::LiveApps& apps() { return apps_; }
 
   RawWsClient Connect() { return RawWsClient(server_.address()); }
 

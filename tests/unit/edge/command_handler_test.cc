@@ -5,6 +5,7 @@
 
 #include <boost/json.hpp>
 #include <map>
+#include <thread>
 
 #include "tests/support/apps.h"
 #include "tests/support/fake_session.h"
@@ -89,6 +90,41 @@ TEST_F(CommandHandlerTest, WelcomeTakesTheStreamsAskedForAndRefusesTheRest) {
   EXPECT_EQ(data.at("refused").at(1).at("code").as_string(), "bad_stream");
   EXPECT_EQ(Listeners("chat"), 1u);
   EXPECT_EQ(Listeners("private-x"), 0u);
+}
+
+TEST_F(CommandHandlerTest, WhoHasLeftIsNotLetInByALateAnswer) {
+  hooks::BackendRules rules;
+  rules.name = "main";
+  rules.address = "127.0.0.1:1";  // where nobody answers, and everything is let through then
+  rules.allow_on_failure = true;
+  backends_.Set({rules});
+  auth::StreamAccess asked;
+  asked.pattern = "asked-*";
+  asked.subscribe_hook = "main";
+  SetRules({asked});
+  Begin();
+  auto answered = [this](size_t questions) {
+    auto deadline = std::chrono::steady_clock::now() + test::kPatience;
+    auto state = [this] { return backends_.states().front(); };
+    while ((state().unanswered < questions || state().pending > 0) && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    node_.Settle();
+  };
+  session_->With([&](hub::Session& session) {
+    handler_.Handle(session, state_, wire::Opcode::kText, R"({"action":"subscribe","streams":["asked-0"]})");
+  });
+  answered(1);
+  ASSERT_EQ(Listeners("asked-0"), 1u);
+
+  session_->With([&](hub::Session& session) {
+    handler_.Handle(session, state_, wire::Opcode::kText, R"({"action":"subscribe","streams":["asked-1"]})");
+    session.BeginClosing();
+  });
+  answered(2);
+
+  EXPECT_TRUE(session_->With([](hub::Session& session) { return session.subscriptions().empty(); }));
+  EXPECT_EQ(Listeners("asked-1"), 0u);
 }
 
 TEST_F(CommandHandlerTest, MessagesThatComeTooFastAreDroppedAndTheClientIsToldOnceASecond) {

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "gateway/hub/answers.h"
+#include "gateway/hub/farewell.h"
 #include "tests/unit/edge/ws_session_fixture.h"
 
 namespace carillon::edge {
@@ -114,6 +115,25 @@ TEST_F(WsSessionTest, R31AFirstFrameTokenMustComeInTime) {
   ASSERT_EQ(client.Upgrade("/private"), 101);
 
   EXPECT_EQ(client.ReadFrame().code(), 4009);
+}
+
+TEST_F(WsSessionTest, WhoIsSentHomeWhileABackendIsAskedIsHeardOut) {
+  auth::StreamAccess asked;
+  asked.pattern = "asked-*";
+  asked.subscribe_hook = "main";
+  auth::App app = test::DefaultApp();
+  app.catalogue = auth::Catalogue({asked});
+  edge().apps().Set(test::AppsOf(std::move(app)));
+  edge().test_node().On(0, [](hub::Shard& shard) { hub::Farewell::Begin(shard, {}, milliseconds(0)); });
+  RawWsClient client = edge().Connect();
+  ASSERT_EQ(client.Upgrade("/ws/asked-1"), 101);
+  RawWsClient::Frame frame = client.ReadFrame();
+  while (frame.opcode == 1) frame = client.ReadFrame();
+  ASSERT_EQ(frame.code(), 4200);
+  client.SendClose(4200);
+
+  EXPECT_EQ(client.ReadFrame().opcode, -1);
+  EXPECT_FALSE(client.was_reset());
 }
 
 TEST_F(WsSessionTest, AFirstFrameTokenBringsTheWelcome) {
