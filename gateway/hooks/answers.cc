@@ -9,6 +9,7 @@
 #include "carillon/v1/hooks.pb.h"
 #include "gateway/base/utf8.h"
 #include "gateway/wire/json_check.h"
+#include "gateway/wire/topic.h"
 
 namespace carillon::hooks {
 namespace {
@@ -62,6 +63,7 @@ StatusOr<auth::Identity> IdentityOf(const v1::HookUser& user, const IdentityRule
   how.stream.clear();  // no answer is for one stream alone
   how.subscribe = rules.claims.subscribe;
   how.fold_names = rules.claims.fold_names;
+  if (!wire::CheckUserId(user.user_id()).ok()) return NoAnswer("user.user_id is missing or not a user id");
   if (!user.info_json().empty()) {
     if (!wire::CheckJson(user.info_json()).ok()) return NoAnswer("info_json is not JSON");
     how.info = "info";

@@ -15,7 +15,24 @@ constexpr std::string_view kNames[kMethods] = {"authenticate", "authorize_subscr
 
 // gRPC's words for it.
 constexpr int kDeadlineExceeded = 4;
+constexpr int kPermissionDenied = 7;
+constexpr int kUnimplemented = 12;
 constexpr int kUnavailable = 14;
+constexpr int kUnauthenticated = 16;
+
+// What a status of gRPC's says to operators. The backend's own words may hold what clients showed.
+std::string ShowStatus(int code) {
+  std::string text = fmt::format("status {} ({})", code, absl::StatusCodeToString(static_cast<absl::StatusCode>(code)));
+  switch (code) {
+    case kUnauthenticated:
+    case kPermissionDenied:
+      return text + ": does it know hooks[].key?";
+    case kUnimplemented:
+      return text + ": it does not implement this method";
+    default:
+      return text;
+  }
+}
 
 void LogUnanswered(const BackendRules& rules, std::string_view why) {
   static log::SamplerByReason sampler;
@@ -80,15 +97,20 @@ void Backend::OnEnd(uint64_t call, int code, std::string response) {
   }
   if (reader != nullptr) {
     StatusOr<std::string> came = std::move(response);
-    std::string why = "what came is not an answer";
     if (code != 0) {
-      why = code == kDeadlineExceeded ? fmt::format("nothing came in {} ms", rules_.deadline.count())
-                                      : fmt::format("status {}", code);  // its words may hold what clients showed
       came = absl::UnavailableError(fmt::format("the backend {} does not answer", rules_.name));
     }
     Read read = reader(std::move(came));
     bool alive = code != kDeadlineExceeded && code != kUnavailable;
-    Count(read.good, alive, probe, why);
+    std::string why;
+    if (code == kDeadlineExceeded) {
+      why = fmt::format("nothing came in {} ms", rules_.deadline.count());
+    } else if (code != 0) {
+      why = ShowStatus(code);
+    } else if (!read.flaw.ok()) {
+      why = fmt::format("what came is not an answer: {}", MessageOf(read.flaw));
+    }
+    Count(read.flaw.ok(), alive, probe, why);
     read.tell();
   }
   std::shared_ptr<Backend> self;  // goes after the lock

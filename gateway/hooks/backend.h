@@ -59,9 +59,9 @@ struct BackendState {
 // Thread: any.
 class Backend : public std::enable_shared_from_this<Backend>, private Channel::Owner {
  public:
-  // What was read of an answer: whether it is one, and who is to be told, once.
+  // What was read of an answer: why it is none, for operators, and who is to be told, once.
   struct Read {
-    bool good = false;
+    Status flaw;
     absl::AnyInvocable<void()> tell;
   };
 
@@ -83,8 +83,7 @@ class Backend : public std::enable_shared_from_this<Backend>, private Channel::O
             std::function<void(StatusOr<Answer>)> done) {
     return Ask(method, request, [read = std::move(read), done = std::move(done)](StatusOr<std::string> response) {
       StatusOr<Answer> answer = response.ok() ? read(*response) : StatusOr<Answer>(response.status());
-      bool good = answer.ok();
-      return Read{good, [done, answer = std::move(answer)]() mutable { done(std::move(answer)); }};
+      return Read{answer.status(), [done, answer = std::move(answer)]() mutable { done(std::move(answer)); }};
     });
   }
 

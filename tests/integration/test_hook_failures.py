@@ -159,6 +159,8 @@ def test_garbage_is_no_answer(
     else:
         assert_unavailable(browser.ask("publish", event="ask")["data"])
     assert gateway.metrics().value("carillon_hook_ends_total", backend="main", result="unanswered") == 1
+    too_long = garbage is GARBAGE[-1][1]
+    gateway.wait_for_log("status 8 (RESOURCE_EXHAUSTED)" if too_long else "what came is not an answer: ")
 
 
 @pytest.mark.parametrize("code", [grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INTERNAL, grpc.StatusCode.OK])
@@ -172,6 +174,12 @@ def test_only_an_answer_is_an_answer(
         backend.answers["AuthorizeSubscribe"] = lambda _, context: context.abort(code, "no\nway")
     gateway = begin()
     assert_unavailable(subscribe(keep(Browser(gateway.edge)), "asked-1") or {})
+    said = {
+        grpc.StatusCode.PERMISSION_DENIED: "status 7 (PERMISSION_DENIED): does it know hooks[].key?",
+        grpc.StatusCode.INTERNAL: "status 13 (INTERNAL)",
+        grpc.StatusCode.OK: "status 12 (UNIMPLEMENTED): it does not implement this method",
+    }
+    gateway.wait_for_log(said[code])
 
 
 def test_after_so_many_failures_the_backend_is_left_alone(
