@@ -67,6 +67,10 @@ def test_flag_beats_environment_beats_context(gateway: Gateway, stranger: Shell,
     stranger.run("nodes", "--key-file", key_file, environment={"CARILLON_TOKEN": "another"})
     stranger.run("nodes", environment={"CARILLON_TOKEN_FILE": key_file})
     stranger.run("nodes", environment={"CARILLON_TOKEN": KEY, "CARILLON_TOKEN_FILE": "/nowhere"})
+    stranger.run("nodes", environment={"CARILLON_TOKEN": f" {KEY}\r\n"})
+    empty = Path(key_file).with_name("empty")
+    empty.write_text(" \n")
+    assert f"{empty} holds none" in stranger.refused("nodes", "--key-file", str(empty), code=2)
 
 
 def test_a_key_is_not_sent_to_another_gateway(gateway: Gateway, stranger: Shell, key_file: str) -> None:
@@ -214,6 +218,19 @@ def test_doctor_of_a_gateway_that_is_well(gateway: Gateway, shell: Shell, connec
     assert "good for: publish, read\n" in narrow and "✓ app" in narrow
     table = shell.run("doctor", "--key", KEY).out.splitlines()
     assert all(line[0] in "✓-" for line in table) and len(table) == 6
+
+
+def test_doctor_of_backends_that_do_not_answer(
+    start_gateway: Callable[..., Gateway], stranger: Shell, keep: Callable[[Any], Any]
+) -> None:
+    gateway = start_gateway({
+        "hooks": [{"name": "lost", "address": "127.0.0.1:1", "breaker_failures": 1, "breaker_pause": "10m"}],
+        "streams": [{"pattern": "asked-*", "subscribe": {"hook": "lost"}}],
+    })  # fmt: skip
+    assert results(stranger.run("doctor", "-s", gateway.control, "-o", "json").json)["backends"] == "good"
+    keep(Browser(gateway.edge)).ask("subscribe", streams=["asked-1"])
+    done = stranger.run("doctor", "-s", gateway.control, code=1)
+    assert "✗ backends" in done.out and "left alone: lost at " in done.out and "hooks[].address" in done.out
 
 
 def test_doctor_of_a_key_that_is_none(shell: Shell) -> None:

@@ -209,6 +209,18 @@ def test_wrong_usage(shell: Shell, arguments: list[str], said: str) -> None:
     assert said in shell.refused(*arguments, code=2)
 
 
+@pytest.mark.parametrize("flag", [[], ["--print-grpcurl"]])
+def test_input_that_cannot_be_read(shell: Shell, flag: list[str]) -> None:
+    done = shell.shell(f"carillon publish s e {' '.join(flag)} <.")
+    assert done.code == 2 and "standard input cannot be read: Is a directory" in done.err, done
+
+
+def test_what_is_not_utf8_is_named(shell: Shell) -> None:
+    for words, name in (("publish $'\\xff' e 1", "STREAM"), ("send $'\\xff' e 1", "USER"), ("send --session $'\\xff' e 1", "--session")):
+        done = shell.shell(f"carillon {words}")
+        assert done.code == 2 and f"{name}: is not UTF-8" in done.err, done
+
+
 def test_a_key_that_may_not_is_denied(shell: Shell, fresh: Fresh) -> None:
     """Also of several messages, where each is refused by itself."""
     for several in ([], ["--count", "3"]):

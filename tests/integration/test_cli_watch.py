@@ -110,7 +110,7 @@ def test_a_gateway_that_restarts_is_followed(binary: str, start_gateway: Callabl
     offsets = [of([watch.line()])[0]]
     first.stop()
     offsets += of([watch.line()])
-    assert "the gateway has gone" in watch.error_line()
+    assert "the gateway has gone: the gateway is shutting down" in watch.error_line()
     second = start_gateway({**snapshot, "control": {"listen": first.control}})
     assert "the gateway is back" in watch.error_line()
     wait_for_watchers(second, 1)
@@ -119,6 +119,31 @@ def test_a_gateway_that_restarts_is_followed(binary: str, start_gateway: Callabl
     assert [kind for kind, _ in offsets] == ["session_opened", "drain", "session_opened"]
     assert [offset for _, offset in offsets] == sorted(offset for _, offset in offsets)
     assert watch.end(signal.SIGTERM).code == 0
+
+
+@pytest.mark.parametrize("group", [[], ["--group", "g"]])
+def test_who_may_not_watch_is_told(start_gateway: Callable[..., Gateway], shell: Shell, group: list[str]) -> None:
+    secret = "the-key-of-all-0123456789"
+    gateway = start_gateway({"control": {"keys": [{"name": "all", "secret": secret, "verbs": ["read"]}]}})
+    where = {"CARILLON_ADDRESS": gateway.control, "CARILLON_TOKEN": secret}
+    for arguments, code, said in (
+        (["--key", "wrong"], 4, "key"),
+        (["--stream", "bad name"], 2, "filter.streams"),
+        (["--app", "nowhere"], 4, "nowhere"),
+        (["--count", "0"], 2, "--count"),
+    ):
+        assert said in shell.refused("watch", *arguments, *group, code=code, environment=where)
+
+
+@pytest.mark.parametrize("group", [[], ["--group", "g"]])
+def test_a_key_that_is_taken_away_ends_it(start_gateway: Callable[..., Gateway], start: Start, group: list[str]) -> None:
+    keys = [{"name": name, "secret": f"the-key-{name}-0123456789", "verbs": ["read"]} for name in ("one", "two")]
+    gateway = start_gateway({"control": {"keys": keys}})
+    watch = start("watch", "--address", gateway.control, "--key", "the-key-one-0123456789", *group)
+    wait_for_watchers(gateway, 1)
+    gateway.reload({"control": {"keys": keys[1:]}})
+    done = watch.end()
+    assert done.code == 4 and "key" in done.err and "CANCELLED" not in done.err, done
 
 
 def test_watching_ends_where_nobody_reads(gateway: Gateway, start: Start, connect: Connect) -> None:

@@ -66,7 +66,9 @@ Settings FromEnvironment() {
   Settings found;
   for (const ConnectionSetting& setting : kConnectionSettings) {
     const char* value = setting.variable == nullptr ? nullptr : std::getenv(setting.variable);
-    if (value != nullptr && *value != '\0') found[std::string(setting.name)] = value;
+    if (value == nullptr || *value == '\0') continue;
+    // What a variable is filled with often ends with a line end.
+    found[std::string(setting.name)] = setting.name == "key" ? Trimmed(value) : value;
   }
   return found;
 }
@@ -183,6 +185,9 @@ StatusOr<Connection> RemoteFlags::Resolve() const {
 StatusOr<std::string> ReadKey(const std::string& what, const std::string& name) {
   ASSIGN_OR_RETURN(std::string text, ReadFile(what, name));
   std::string key = Trimmed(text);
+  if (key.empty()) {
+    return WithAdvice(InvalidArgument("{}: the file {} holds none", what, name), "see what it holds");
+  }
   RETURN_IF_ERROR(CheckKey(key));
   return key;
 }

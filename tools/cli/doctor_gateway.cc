@@ -168,13 +168,22 @@ Check CheckClock(const Remote& remote) {
   return {"clock", Result::kBad, said, "set both by NTP: tokens begin and end by the gateway's clock"};
 }
 
-Check CheckVersion(const Remote& remote) {
-  v1::ListNodesResponse nodes;
-  Status status = remote.Call(v1::ListNodesRequest(), &nodes);
-  if (!status.ok() || nodes.nodes().empty())
-    return {"version", Result::kNote, "not known: the key lacks the verb read", ""};
+// The backends that the gateway asks, for keys that may know of them.
+Check CheckBackends(const v1::Node& node) {
+  std::string silent;
+  for (const v1::HookStatus& hook : node.hooks()) {
+    if (hook.breaker() != v1::HOOK_BREAKER_CLOSED) {
+      silent += fmt::format("{}{} at {}", silent.empty() ? "" : ", ", hook.name(), hook.address());
+    }
+  }
+  if (silent.empty()) return {"backends", Result::kGood, fmt::format("{} are asked", node.hooks_size()), ""};
+  return {"backends", Result::kBad, "do not answer, and are left alone: " + silent,
+          "the gateway's log says why (\"a backend has not answered\"); see hooks[].address, .tls and .key"};
+}
+
+Check CheckVersion(const v1::Node& node) {
   std::string ours(server::kVersion);
-  const std::string& its = nodes.nodes(0).version();
+  const std::string& its = node.version();
   if (its == ours) return {"version", Result::kGood, fmt::format("{}, as this program", its), ""};
   return {"version", Result::kNote, fmt::format("the gateway is {}, and this program {}", its, ours), ""};
 }
@@ -209,7 +218,13 @@ Checks CheckGateway(const Remote& remote) {
   }
   checks.push_back(CheckReflection(remote));
   checks.push_back(CheckClock(remote));
-  checks.push_back(CheckVersion(remote));
+  v1::ListNodesResponse nodes;
+  if (!remote.Call(v1::ListNodesRequest(), &nodes).ok() || nodes.nodes().empty()) {
+    checks.push_back({"version", Result::kNote, "not known: the key lacks the verb read", ""});
+    return checks;
+  }
+  if (nodes.nodes(0).hooks_size() > 0) checks.push_back(CheckBackends(nodes.nodes(0)));
+  checks.push_back(CheckVersion(nodes.nodes(0)));
   return checks;
 }
 

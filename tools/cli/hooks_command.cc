@@ -104,7 +104,6 @@ Status Serve(const HooksSettings& settings) {
   std::string key;
   if (!settings.key_file.empty()) {
     ASSIGN_OR_RETURN(key, ReadKey("the key", settings.key_file));
-    if (key.empty()) return InvalidArgument("the key: the file {} holds none", settings.key_file);
   }
   Interrupt interrupt;
   CommandRunner runner(settings.command, settings.at_once, interrupt.descriptor());

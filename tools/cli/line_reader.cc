@@ -3,6 +3,9 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <system_error>
+
 namespace carillon::cli {
 
 LineReader::Line LineReader::Next() {
@@ -31,6 +34,7 @@ bool LineReader::Read() {
   char bytes[1 << 16];
   ssize_t got = ::read(STDIN_FILENO, bytes, sizeof bytes);
   if (got > 0) buffer_.append(bytes, static_cast<size_t>(got));
+  if (got < 0) failure_ = InvalidArgument("standard input cannot be read: {}", std::generic_category().message(errno));
   return got > 0;
 }
 

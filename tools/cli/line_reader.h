@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "gateway/base/status.h"
 #include "tools/cli/interrupt.h"
 
 namespace carillon::cli {
@@ -22,6 +23,9 @@ class LineReader {
   // Waits for the next line. The last one needs no line end.
   Line Next();
 
+  // Why there are no more lines, where that is an error.
+  const Status& failure() const { return failure_; }
+
   // Whether Next would not wait.
   bool ready() const { return over_ || buffer_.find('\n', at_) != std::string::npos; }
 
@@ -36,6 +40,7 @@ class LineReader {
   uint64_t number_ = 0;
   bool cut_ = false;  // the line that is being read was too long
   bool over_ = false;
+  Status failure_;
 };
 
 }  // namespace carillon::cli

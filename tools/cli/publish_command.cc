@@ -85,6 +85,12 @@ class MessageFlags {
   std::unique_ptr<FieldFlags> fields_;
 };
 
+// Sets a field to a word of the command line.
+Status SetWord(Message& request, const char* field, const char* name, const std::string& word) {
+  Status status = SetField(request, field, word);
+  return status.ok() ? status : InvalidArgument("{}: {}", name, MessageOf(status));
+}
+
 // The one of an item's targets that is set.
 Message* TargetOf(v1::PublishItem& item) {
   const auto* field = item.GetReflection()->GetOneofFieldDescriptor(item, v1::PublishItem::descriptor()->oneof_decl(0));
@@ -124,7 +130,7 @@ Status PrintGrpcurls(const RemoteCommand& command, const Remote& remote, Source&
     v1::PublishItem item = addressed.With(draft->json);
     RETURN_IF_ERROR(command.PrintGrpcurl(remote, *TargetOf(item)));
   }
-  return absl::OkStatus();
+  return source.failure();
 }
 
 using Address = std::function<StatusOr<Addressed>(v1::BroadcastToUserRequest draft)>;
@@ -178,7 +184,7 @@ void AddPublish(CLI::App& app, int* exit_code) {
                          [&](v1::BroadcastToUserRequest draft) -> StatusOr<Addressed> {
                            Addressed addressed;
                            auto* request = addressed.item.mutable_broadcast_stream();
-                           RETURN_IF_ERROR(SetField(*request, "stream", arguments->stream));
+                           RETURN_IF_ERROR(SetWord(*request, "stream", "STREAM", arguments->stream));
                            request->mutable_event()->Swap(draft.mutable_event());
                            if (draft.has_options()) request->mutable_options()->Swap(draft.mutable_options());
                            return addressed;
@@ -225,17 +231,19 @@ void AddSend(CLI::App& app, int* exit_code) {
       auto fill = [&](auto* request) {
         request->mutable_event()->Swap(draft.mutable_event());
         if (draft.has_options()) request->mutable_options()->Swap(draft.mutable_options());
-        return arguments->stream.empty() ? absl::OkStatus() : SetField(*request, "stream", arguments->stream);
+        return arguments->stream.empty() ? absl::OkStatus()
+                                         : SetWord(*request, "stream", "--stream", arguments->stream);
       };
       if (arguments->all) {
         RETURN_IF_ERROR(fill(addressed.item.mutable_broadcast_all()));
       } else if (!to_user) {
         RETURN_IF_ERROR(fill(addressed.item.mutable_send_to_session()));
-        RETURN_IF_ERROR(SetField(*addressed.item.mutable_send_to_session(), "session_id", arguments->session));
+        RETURN_IF_ERROR(
+            SetWord(*addressed.item.mutable_send_to_session(), "session_id", "--session", arguments->session));
       } else {
         auto* request = addressed.item.mutable_broadcast_to_user();
         RETURN_IF_ERROR(fill(request));
-        RETURN_IF_ERROR(SetField(*request, "user_id", arguments->words[0]));
+        RETURN_IF_ERROR(SetWord(*request, "user_id", "USER", arguments->words[0]));
         request->set_any_session(arguments->any_session);
       }
       return addressed;

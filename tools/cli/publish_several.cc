@@ -55,6 +55,7 @@ class Lines final : public Source {
     return std::nullopt;
   }
   bool ready() const override { return reader_.ready(); }
+  Status failure() const override { return reader_.failure(); }
 
  private:
   LineReader reader_;
@@ -165,11 +166,14 @@ Status PublishSeveral(const Remote& remote, const SeveralMessages& messages, con
         Status(ended.code(), fmt::format("the gateway ended the call: {}; {}", MessageOf(ended), how_far)),
         fmt::format("go on behind that {}: what came after it may have been published or not", what));
   }
+  Status unread = messages.source.failure();
+  if (taken == 0 && !unread.ok()) return unread;
   if (taken == 0 && messages.lines && !interrupt.raised()) {
     return WithAdvice(InvalidArgument("standard input held no message"),
                       "give JSON as the last word (null for no payload), or a message a line on standard input");
   }
   RETURN_IF_ERROR(progress.Print(format, taken));
+  if (!unread.ok()) return WithAdvice(unread, "go on with the rest: what was read until then is published");
   if (interrupt.raised()) return Failed("interrupted: what was read until then is published", "go on with the rest");
   if (progress.failed() == 0) return absl::OkStatus();
   // Where none went through they all failed alike, and the exit code says how.

@@ -28,6 +28,8 @@ class Source {
   virtual ~Source() = default;
   virtual std::optional<Draft> Next() = 0;
   virtual bool ready() const = 0;  // Next would not wait
+  // Why there is no next one, where that is an error.
+  virtual Status failure() const { return absl::OkStatus(); }
 };
 
 // The same payload so many times, with its templates filled. Without one: messages without a payload.

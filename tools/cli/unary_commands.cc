@@ -211,7 +211,7 @@ std::vector<UnaryCommand> UnaryCommands() {
        {{"user", "user_id", "The user's id"},
         {"--session", "session_id", "In place of a user: one session"},
         {"--stream", "stream", "In place of a user: all that subscribe to this stream"},
-        {"--code", "code", "The close code, 3000 to 4999; default 4005"},
+        {"--code", "code", "The close code: 1000, 1008 or 3000 to 4999; default 4005"},
         {"--reason", "reason", "What the client reads; default \"kicked\""}},
        kCount},
       {"subscribe",

@@ -135,11 +135,14 @@ class Watcher {
       stream->Write(request);
     }
     stream->WritesDone();  // behind what was acknowledged: the gateway ends the call when it has read that
-    if (begin_.group().empty() || !printed_.ok()) context.TryCancel();
+    bool enough = left_ == 0 || !printed_.ok();  // else the gateway has ended it, and says why
+    if (enough && (begin_.group().empty() || !printed_.ok())) context.TryCancel();
     while (stream->Read(&response)) {
     }
     Status ended = FromGrpc(stream->Finish());
     running_.Begin(nullptr);
+    // Not by us: CANCELLED would say that nobody wants to hear more.
+    if (!enough && absl::IsCancelled(ended)) return absl::UnavailableError("the gateway has ended the call");
     return ended;
   }
 
@@ -198,7 +201,8 @@ void AddWatch(CLI::App& app, int* exit_code) {
           {"--group", "group", "Share the work with others of this group, and acknowledge what was shown"},
           {"--from-oldest", "from_oldest", "Begin with the oldest event that is kept; default from now on"},
           {"--resume", "resume", "Begin behind this place, EPOCH:OFFSET"}});
-  command->add_option("--count", *count, "End after so many events");
+  command->add_option("--count", *count, "End after so many events; default until Ctrl-C")
+      ->check(CLI::Range(uint64_t{1}, UINT64_MAX));
   auto remote_command = std::make_shared<RemoteCommand>(*command);
   command->callback([=] {
     RunningCall running;
