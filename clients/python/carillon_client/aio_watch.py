@@ -68,8 +68,8 @@ class AsyncWatch(AsyncIterator[Event]):
 
     @property
     def position(self) -> Position | None:
-        """Everything up to here is dealt with: what `resume` takes. None: not known, before the watch has begun or in
-        a group of which others have parts."""
+        """Everything up to here is dealt with: what `resume` takes. From the beginning of the `with` on it is where the
+        watch begins. None: not known, before the watch has begun or in a group of which others have parts."""
         return self._course.position
 
     async def start(self) -> None:

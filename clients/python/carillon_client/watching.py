@@ -70,7 +70,8 @@ def order(
     client_events  Client events of these names, or beginnings of names and a "*": at most 100. Empty: all. Events of
              other kinds are not concerned.
     resume   Events after this position: what `position` of an earlier watch was, once its events were dealt with. Or a
-             function, which is asked at each connection. None: events from now on.
+             function, which is asked at each connection. None: events from now on. Keep `position` when the `with` has
+             begun, before the first event: who ends earlier has no place to go on from.
     from_oldest  Where there is nothing to resume, begin with the oldest event that is kept.
     app      Which app's. Empty: the client's.
     on_lost  Is told of events that the gateway did not keep long enough, in the iterating thread, before the events

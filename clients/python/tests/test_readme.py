@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browser import Browser
 
+from carillon_client import Client, Event, EventKind, Position, Watch
 from carillon_client.testing import Gateway
 
 ROOT = Path(__file__).parent.parent
@@ -33,6 +36,47 @@ def test_code_runs(number: int, gateway: Gateway, tmp_path: Path) -> None:
         [sys.executable, *command], cwd=tmp_path, env=environment, capture_output=True, text=True
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+class Enough(Exception):
+    """Ends follow(), which has no end of its own."""
+
+
+def test_follow_misses_nothing_also_where_it_ends_before_its_first_event(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARILLON_ADDRESS", gateway.control)
+    monkeypatch.setenv("CARILLON_TOKEN", gateway.key)
+    kept: list[Position] = []
+    seen: list[str] = []
+
+    class ShortLived(Client):
+        def watch(self, **wanted: Any) -> Watch:  # type: ignore[override]
+            events = super().watch(**wanted)
+            events.start()
+            events.close()
+            return events
+
+    def deal_with(event: Event) -> None:
+        if event.kind is EventKind.SESSION_OPENED:
+            seen.append(event.session_id)
+        if len(seen) == 2:
+            raise Enough
+
+    (block,) = (block for block in BLOCKS if "def follow" in block)
+    program: dict[str, Any] = {}
+    exec(block, program)
+    program.update(keep=kept.append, deal_with=deal_with, Client=ShortLived)
+    program["follow"](None)
+    browsers = [Browser(gateway.url()) for _ in range(2)]
+
+    program["Client"] = Client
+    with pytest.raises(Enough):
+        program["follow"](kept[-1])
+
+    assert seen == [browser.session for browser in browsers]
+    for browser in browsers:
+        browser.close()
 
 
 def test_it_holds_code() -> None:
