@@ -50,6 +50,9 @@ func New(addr string, opts ...Option) (*Client, error) {
 	for _, opt := range opts {
 		opt(&o)
 	}
+	if o.malformed != nil {
+		return nil, o.malformed
+	}
 	conn, err := grpc.NewClient(addressOr(addr), o.dialOptions()...)
 	if err != nil {
 		return nil, &Error{Code: codes.InvalidArgument, Message: err.Error(), cause: err}

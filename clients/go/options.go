@@ -40,6 +40,7 @@ type Option func(*options)
 
 type options struct {
 	tokens       TokenSource
+	malformed    error // of a key that was said outright: it fails New
 	app          string
 	timeout      time.Duration
 	retries      int
@@ -50,12 +51,13 @@ type options struct {
 }
 
 func defaults() options {
-	return options{
-		tokens:  tokensOfEnvironment(),
+	o := options{
 		timeout: defaultTimeout,
 		retries: defaultRetries,
 		log:     slog.New(slog.DiscardHandler),
 	}
+	o.tokens, o.malformed = tokensOfEnvironment()
+	return o
 }
 
 func addressOr(addr string) string {
@@ -63,20 +65,22 @@ func addressOr(addr string) string {
 }
 
 // WithToken sends the gateway's API key with every call: in plain text unless [WithTLS] is given. Empty sends none.
+// White space around it is taken off; what is left must be printable ASCII, or [New] fails with codes.InvalidArgument.
 // Default: what the variable CARILLON_TOKEN says, or else the file that CARILLON_TOKEN_FILE names, or else none.
 func WithToken(token string) Option {
-	return func(o *options) { o.tokens = fixedToken(token) }
+	return func(o *options) { o.tokens, o.malformed = fixedToken("WithToken", token) }
 }
 
 // WithTokenSource asks for the API key before every call, see [TokenSource].
 func WithTokenSource(source TokenSource) Option {
-	return func(o *options) { o.tokens = source }
+	return func(o *options) { o.tokens, o.malformed = source, nil }
 }
 
 // WithTokenFile takes the API key from a file, without the white space around it, and reads it again when it has
-// changed. A file that cannot be read fails the call with codes.Unauthenticated.
+// changed. A file that cannot be read, or that holds a key that is not printable ASCII, fails the call with
+// codes.Unauthenticated.
 func WithTokenFile(path string) Option {
-	return func(o *options) { o.tokens = tokenFile(path) }
+	return func(o *options) { o.tokens, o.malformed = tokenFile(path), nil }
 }
 
 // WithApp sends every call to this app of the gateway. Default: the first of the key's apps.
@@ -152,7 +156,10 @@ type bearer TokenSource
 // GetRequestMetadata implements credentials.PerRPCCredentials.
 func (b bearer) GetRequestMetadata(ctx context.Context, _ ...string) (map[string]string, error) {
 	token, err := b(ctx)
-	if err != nil || token == "" {
+	if err != nil {
+		return nil, err
+	}
+	if token, err = sendable("the token source", token); err != nil || token == "" {
 		return nil, err
 	}
 	return map[string]string{"authorization": "Bearer " + token}, nil

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -50,6 +51,55 @@ func TestVariablesSayWhatOptionsDoNot(t *testing.T) {
 	requireCode(t, count(t, "", carillon.WithRetry(0)), codes.Unavailable)
 	if err := count(t, gateway.Control, carillon.WithToken(fullKey)); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestWhiteSpaceAroundAKeyIsTakenOff(t *testing.T) {
+	gateway := requireGateway(t)
+	const padded = "\t " + fullKey + " \r\n"
+	source := func(context.Context) (string, error) { return padded, nil }
+
+	for _, option := range []carillon.Option{carillon.WithToken(padded), carillon.WithTokenSource(source)} {
+		if err := count(t, gateway.Control, option); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Setenv("CARILLON_TOKEN", padded)
+	if err := count(t, gateway.Control); err != nil {
+		t.Error(err)
+	}
+	requireCode(t, count(t, gateway.Control, carillon.WithToken(" \n")), codes.Unauthenticated) // none is sent
+}
+
+func TestAKeyThatCannotBeSentIsRefusedWithoutBeingShown(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "key")
+	for _, bad := range []string{
+		"s3cr3t\ns3cr3t", "s3cr3t\x00", "s3cr3t-\u00fc", "\ufeffs3cr3t", "s3cr3t\x7f", "s3cr3t\xff",
+	} {
+		requireNamed := func(err error, code codes.Code, name string) {
+			t.Helper()
+			failed := requireCode(t, err, code)
+			if !strings.Contains(failed.Message, name) || !strings.Contains(failed.Message, "printable ASCII") ||
+				strings.Contains(failed.Error(), "s3cr3t") {
+				t.Errorf("%q: %v", bad, failed)
+			}
+		}
+		_, err := carillon.New("127.0.0.1:1", carillon.WithToken(bad))
+		requireNamed(err, codes.InvalidArgument, "WithToken")
+		if !strings.Contains(bad, "\x00") { // which no variable can hold
+			t.Setenv("CARILLON_TOKEN", bad)
+			_, err = carillon.New("127.0.0.1:1")
+			requireNamed(err, codes.InvalidArgument, "CARILLON_TOKEN")
+		}
+		newClient(t, "127.0.0.1:1", carillon.WithToken("good")) // is said instead
+
+		gateway := requireGateway(t)
+		source := func(context.Context) (string, error) { return bad, nil }
+		requireNamed(count(t, gateway.Control, carillon.WithTokenSource(source)), codes.Unauthenticated, "token source")
+		if err := os.WriteFile(file, []byte(bad), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		requireNamed(count(t, gateway.Control, carillon.WithTokenFile(file)), codes.Unauthenticated, file)
 	}
 }
 

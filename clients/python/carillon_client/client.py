@@ -91,12 +91,14 @@ class Client:
 
         address      host:port or unix:/path. None: the variable CARILLON_ADDRESS, or 127.0.0.1:7311.
         token        The gateway's API key. None: the variable CARILLON_TOKEN, or what stands in the file that
-                     CARILLON_TOKEN_FILE names. Empty: none is sent.
+                     CARILLON_TOKEN_FILE names. Empty: none is sent. White space around it is taken off.
         timeout      How many seconds a call may take.
         retries      How often UNAVAILABLE is tried again, after 0.1, 0.2, 0.4 … seconds. 0: never.
         app          The app that all calls are for. Empty: the first of the key's.
         credentials  For TLS, where the gateway speaks it (control.tls), or a proxy in front of it. None: plain text,
                      the token included.
+
+        Raises ValueError where the token is not printable ASCII, and OSError where CARILLON_TOKEN_FILE cannot be read.
         """
         self._settings = Settings.of(address, token, timeout, retries, app, credentials)
         self._lock = threading.Lock()  # Guards the three below.

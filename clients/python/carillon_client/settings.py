@@ -58,9 +58,11 @@ class Settings:
         app: str,
         credentials: grpc.ChannelCredentials | None,
     ) -> Settings:
-        """Looks at the environment for what is None. Raises OSError where CARILLON_TOKEN_FILE cannot be read."""
+        """Looks at the environment for what is None. Raises OSError where CARILLON_TOKEN_FILE cannot be read, and
+        ValueError where a key cannot be sent."""
         address = address or os.environ.get("CARILLON_ADDRESS") or DEFAULT_ADDRESS
-        return cls(address, _token() if token is None else token, timeout, retries, app, credentials)
+        key = _token() if token is None else _sendable(token, "token")
+        return cls(address, key, timeout, retries, app, credentials)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
@@ -87,6 +89,18 @@ def stubs(channel: Any) -> dict[str, Any]:
 
 
 def _token() -> str:
-    token = os.environ.get("CARILLON_TOKEN", "")
+    token = _sendable(os.environ.get("CARILLON_TOKEN", ""), "CARILLON_TOKEN")
     file = os.environ.get("CARILLON_TOKEN_FILE", "")
-    return token if token or not file else Path(file).read_text().strip()
+    if token or not file:
+        return token
+    # What is no text is refused below, in words that do not show it.
+    return _sendable(Path(file).read_text(encoding="utf-8", errors="replace"), f"CARILLON_TOKEN_FILE ({file})")
+
+
+def _sendable(token: str, whence: str) -> str:
+    """The key without the white space around it: secrets in files and variables often end with a line. Raises
+    ValueError where HTTP/2 cannot carry what is left, which says whence the key came, but not the key."""
+    token = token.strip()
+    if not all(" " <= character <= "~" for character in token):
+        raise ValueError(f"{whence}: the key holds a character that cannot be sent: it may be of printable ASCII only")
+    return token

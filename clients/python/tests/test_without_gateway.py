@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import threading
+from collections.abc import Callable
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -156,6 +159,49 @@ def test_address_and_token_come_from_the_environment(fake: Fake, address: str, m
     with Client(token="") as client:
         assert client.count_subscribers() == 5
     assert "authorization" not in fake.metadata
+
+
+@pytest.fixture(params=["argument", "variable", "file"])
+def client_with(
+    request: pytest.FixtureRequest, make_client: Callable[..., Client], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Callable[[str, bytes], Client]:
+    """Makes a client of either kind whose key comes in one of the ways."""
+
+    def make(address: str, key: bytes) -> Client:
+        if request.param == "argument":
+            return make_client(address, key.decode(errors="surrogateescape"))
+        if request.param == "variable":
+            monkeypatch.setenv("CARILLON_TOKEN", os.fsdecode(key))
+        else:
+            (tmp_path / "key").write_bytes(key)
+            monkeypatch.delenv("CARILLON_TOKEN", raising=False)
+            monkeypatch.setenv("CARILLON_TOKEN_FILE", str(tmp_path / "key"))
+        return make_client(address)
+
+    return make
+
+
+def test_white_space_around_a_key_is_taken_off(
+    fake: Fake, address: str, client_with: Callable[[str, bytes], Client]
+) -> None:
+    fake.answer = lambda request, context: control_pb2.CountSubscribersResponse(sessions=5)
+
+    assert client_with(address, b"\t a key \r\n").count_subscribers() == 5
+    assert fake.metadata["authorization"] == "Bearer a key"
+    assert client_with(address, b" \n").count_subscribers() == 5
+    assert "authorization" not in fake.metadata
+
+
+@pytest.mark.parametrize(
+    "key", [b"s3cr3t\ns3cr3t", "s3cr3t-ü".encode(), "\ufeffs3cr3t".encode(), b"s3cr3t\x7f", b"s3cr3t\xff"]
+)
+def test_a_key_that_cannot_be_sent_is_refused_without_being_shown(
+    client_with: Callable[[str, bytes], Client], key: bytes
+) -> None:
+    whence = "token|CARILLON_TOKEN|CARILLON_TOKEN_FILE .*/key."
+    with pytest.raises(ValueError, match=f"^({whence}): .*printable ASCII") as caught:
+        client_with("127.0.0.1:1", key)
+    assert "s3cr3t" not in str(caught.value)
 
 
 def test_data_is_written_as_compact_text(fake: Fake, address: str) -> None:
