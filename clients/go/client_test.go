@@ -308,6 +308,17 @@ func TestABadFieldIsNamed(t *testing.T) {
 	}
 }
 
+func TestARequestThatIsTooLargeHasNoReason(t *testing.T) {
+	event := carillon.Event{Name: "said", Data: strings.Repeat("x", 1<<20)}
+
+	_, err := connected(t).BroadcastStream(t.Context(), fresh("chat"), event)
+
+	failed := requireCode(t, err, codes.ResourceExhausted)
+	if failed.Reason != "" || failed.RetryAfter != 0 {
+		t.Errorf("error %+v", failed)
+	}
+}
+
 func TestAWrongOrMissingTokenIsUnauthenticated(t *testing.T) {
 	g := requireGateway(t)
 

@@ -18,8 +18,9 @@ type Error struct {
 	//	PermissionDenied    the key lacks the verb (publish, read or admin), the app or the stream that the call needs
 	//	InvalidArgument     a field is missing, malformed or too large; Violations name it
 	//	NotFound            there is no such app, or session
-	//	ResourceExhausted   the gateway is behind; nothing was sent; try again after RetryAfter. Where that is 0, the
-	//	                    request is too large, or there are too many of something
+	//	ResourceExhausted   the gateway is behind; nothing was sent; try again after RetryAfter. Where that is 0, trying
+	//	                    again is of no use: with the reason LIMIT_REACHED there are too many of something, without
+	//	                    a reason the request is larger than 1 MiB
 	//	AlreadyExists       the request id was used for another message
 	//	Aborted             the log does not stand where the caller thought
 	//	FailedPrecondition  there is no log, or nobody knows who is there

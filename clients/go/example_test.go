@@ -53,20 +53,31 @@ func ExampleClient_BroadcastToUser() {
 	// Output: sessions: 0
 }
 
+// publish tries again where the gateway says when.
+func publish(ctx context.Context, client *carillon.Client, stream string, event carillon.Event) error {
+	for {
+		_, err := client.BroadcastStream(ctx, stream, event)
+		var failed *carillon.Error
+		if !errors.As(err, &failed) || failed.Code != codes.ResourceExhausted || failed.RetryAfter == 0 {
+			return err
+		}
+		select {
+		case <-time.After(failed.RetryAfter): // the gateway is behind
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 func ExampleError() {
 	client, ctx := exampleClient()
 	defer client.Close()
 
-	_, err := client.BroadcastStream(ctx, "not a stream", carillon.Event{Name: "said"})
+	err := publish(ctx, client, "not a stream", carillon.Event{Name: "said"})
 
 	var failed *carillon.Error
-	if errors.As(err, &failed) {
-		switch failed.Code {
-		case codes.InvalidArgument:
-			fmt.Println("fix", failed.Violations[0].Field)
-		case codes.ResourceExhausted:
-			time.Sleep(failed.RetryAfter)
-		}
+	if errors.As(err, &failed) && failed.Code == codes.InvalidArgument {
+		fmt.Println("fix", failed.Violations[0].Field)
 	}
 	// Output: fix stream
 }

@@ -91,6 +91,33 @@ func TestExhaustedSaysWhenToTryAgain(t *testing.T) {
 	}
 }
 
+func TestTheSampleTriesAgainOnlyWhereTheGatewaySaysWhen(t *testing.T) {
+	behind, err := status.New(codes.ResourceExhausted, "behind").WithDetails(
+		&errdetails.ErrorInfo{Reason: "GATEWAY_BEHIND", Domain: "carillon"},
+		&errdetails.RetryInfo{RetryDelay: durationpb.New(time.Millisecond)},
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers := []error{behind.Err(), behind.Err(), nil, status.Error(codes.ResourceExhausted, "too large")}
+	asked := 0
+	client := newClient(t, serve(t, &fake{
+		broadcastStream: func(context.Context, *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error) {
+			asked++
+			return &carillonv1.BroadcastStreamResponse{}, answers[asked-1]
+		},
+	}))
+
+	if err := publish(t.Context(), client, "chat", carillon.Event{Name: "said"}); err != nil || asked != 3 {
+		t.Errorf("asked %d times, %v", asked, err)
+	}
+	err = publish(t.Context(), client, "chat", carillon.Event{Name: "said"})
+	requireCode(t, err, codes.ResourceExhausted)
+	if asked != 4 {
+		t.Errorf("asked %d times", asked)
+	}
+}
+
 func TestALateAnswerIsDeadlineExceeded(t *testing.T) {
 	addr := serve(t, &fake{
 		broadcastStream: func(ctx context.Context, _ *carillonv1.BroadcastStreamRequest) (*carillonv1.BroadcastStreamResponse, error) {

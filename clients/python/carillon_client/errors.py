@@ -70,8 +70,10 @@ class FailedPrecondition(CarillonError):
 
 
 class ResourceExhausted(CarillonError):
-    """The gateway is behind and sent nothing (broadcast_to_users: nothing more). Try again after retry_after seconds;
-    where that is None the request is too large, and trying again cannot help."""
+    """The gateway is behind and sent nothing (broadcast_to_users: nothing more). Try again after retry_after seconds.
+
+    Where that is None, trying again is of no use: with the reason LIMIT_REACHED there are too many of something, without
+    a reason the request is larger than 1 MiB."""
 
 
 class DeadlineExceeded(CarillonError):

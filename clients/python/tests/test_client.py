@@ -16,6 +16,7 @@ from carillon_client import (
     Client,
     InvalidArgument,
     PermissionDenied,
+    ResourceExhausted,
     Unauthenticated,
     Unavailable,
 )
@@ -187,6 +188,12 @@ def test_a_bad_field_is_named(client: Client, fresh: Fresh) -> None:
 
     with pytest.raises(InvalidArgument):
         list(client.subscribers(stream=fresh("chat"), page_size=-1))
+
+
+def test_a_request_that_is_too_large_has_no_reason(client: Client, fresh: Fresh) -> None:
+    with pytest.raises(ResourceExhausted) as caught:
+        client.broadcast_stream(fresh("chat"), event="said", data="x" * (1 << 20))
+    assert (caught.value.reason, caught.value.retry_after) == ("", None)
 
 
 def test_a_wrong_token_is_unauthenticated(make_client: Make, gateway: Gateway) -> None:

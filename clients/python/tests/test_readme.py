@@ -9,10 +9,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from browser import Browser
+from fakes import Fake
+from google.protobuf.any_pb2 import Any as AnyMessage
 
-from carillon_client import Client, Event, EventKind, Position, Watch
+from carillon_client import Client, Event, EventKind, Position, ResourceExhausted, Watch
+from carillon_client._pb import control_pb2
 from carillon_client.testing import Gateway
 
 ROOT = Path(__file__).parent.parent
@@ -77,6 +81,32 @@ def test_follow_misses_nothing_also_where_it_ends_before_its_first_event(
     assert seen == [browser.session for browser in browsers]
     for browser in browsers:
         browser.close()
+
+
+def test_publish_tries_again_only_where_the_gateway_says_when(fake: Fake, address: str) -> None:
+    # A google.rpc.Status with a RetryInfo of a millisecond.
+    retry = AnyMessage(type_url="type.googleapis.com/google.rpc.RetryInfo", value=b"\x0a\x04\x10\xc0\x84\x3d")
+    details = retry.SerializeToString()
+    behind = (("grpc-status-details-bin", b"\x08\x08\x1a" + bytes([len(details)]) + details),)
+    answers: list[Any] = [behind, behind, control_pb2.BroadcastStreamResponse(), ()]
+
+    def answer(request: Any, context: grpc.ServicerContext) -> Any:
+        answer = answers[len(fake.requests) - 1]
+        if isinstance(answer, tuple):
+            context.set_trailing_metadata(answer)
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "not now")
+        return answer
+
+    fake.answer = answer
+    (block,) = (block for block in BLOCKS if "def publish" in block)
+    program: dict[str, Any] = {}
+    exec(block, program)
+    with Client(address, "") as client:
+        program["publish"](client, "chat", "hello")
+        assert len(fake.requests) == 3
+        with pytest.raises(ResourceExhausted):
+            program["publish"](client, "chat", "hello")
+    assert len(fake.requests) == 4
 
 
 def test_it_holds_code() -> None:
