@@ -105,6 +105,7 @@ class _Part:
     done: int  # everything up to here is dealt with, by us or by another member
     scanned: int
     acked: int = 0
+    sent: int = 0  # what came over this connection, which is the most that may be acknowledged on it
     open: deque[int] = field(default_factory=deque)  # offsets that were given, or are about to be, in order
 
 
@@ -134,7 +135,7 @@ class Course:
         order = self._order
         for part in self._parts.values():
             part.open.clear()  # what is not dealt with comes again
-            part.scanned, part.acked = part.done, 0
+            part.scanned, part.acked, part.sent = part.done, 0, 0
         resume = order.resume() if callable(order.resume) else None
         from_oldest = order.from_oldest
         if resume is None and self._connections > 0 and self._epoch:
@@ -179,6 +180,7 @@ class Course:
                 part.open.append(each.offset)
                 events.append(read_event(each, epoch, number))
         part.scanned = max(part.scanned, response.scanned_to.offset)
+        part.sent = max(part.sent, response.scanned_to.offset)
         self._settle(part)
         if lost is not None and self._order.on_lost is None:
             log.warning("watch: events were lost: %s", lost)
@@ -202,9 +204,11 @@ class Course:
         self._unacked = 0
         requests = []
         for number, part in list(self._parts.items()):  # close() may be another thread's
-            if part.done > part.acked:
-                part.acked = part.done
-                ack = events_pb2.WatchAck(partition=number, offset=part.done, epoch=self._epoch)
+            # A gateway that was restarted may be behind us with what it sends again, and refuses what it has not sent.
+            offset = min(part.done, part.sent)
+            if offset > part.acked:
+                part.acked = offset
+                ack = events_pb2.WatchAck(partition=number, offset=offset, epoch=self._epoch)
                 requests.append(events_pb2.WatchRequest(ack=ack))
         return requests
 

@@ -6,13 +6,15 @@ import itertools
 import random
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from browser import Browser
 from conftest import READ_KEY
+from fakes import Fake
 
 from carillon_client import (
     Client,
@@ -331,6 +333,37 @@ def test_as_many_groups_as_there_may_be(make_client: Make, own: Callable[..., Ga
     with pytest.raises(ResourceExhausted) as caught:
         next(client.watch(group="one-more"))
     assert (caught.value.reason, caught.value.retry_after) == ("LIMIT_REACHED", None)
+
+
+def test_what_a_connection_has_not_brought_is_not_acknowledged_on_it(
+    fake: Fake, address: str, make_client: Make, hasty: None
+) -> None:
+    """A gateway that was restarted with a snapshot sends again what it was not told of, a piece at a time, and refuses
+    acknowledgements of what it has not sent."""
+    connections = 0
+
+    def says(offset: int) -> events_pb2.WatchResponse:
+        event = events_pb2.FeedEvent(offset=offset, kind=events_pb2.EVENT_KIND_SESSION_OPENED)
+        return events_pb2.WatchResponse(events=[event], scanned_to={"epoch": "e", "offset": offset})
+
+    def stream(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+        nonlocal connections
+        connections += 1
+        next(requests)
+        if connections == 1:
+            for offset in (1, 2, 3):
+                yield says(offset)
+                next(requests)  # nothing of which it remembers afterwards
+            context.abort(grpc.StatusCode.UNAVAILABLE, "it ends")
+        for offset in (1, 2, 3, 4):
+            yield says(offset)
+            acked = next(requests).ack.offset
+            if acked != offset:
+                context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"the part was sent up to {offset} only, not {acked}")
+
+    fake.stream = stream
+    with make_client(address, "").watch(group="workers") as events:
+        assert offsets(take(events, 4)) == [1, 2, 3, 4]
 
 
 def test_every_kind_is_known() -> None:
