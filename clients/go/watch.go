@@ -52,9 +52,10 @@ const (
 // member, with what came after it. Acknowledgements go out in batches, so that of a member that dies also the last
 // events that it had finished come again: deal with each in a way that bears repetition.
 //
-// A gateway that was restarted with a snapshot goes on with the same feed, but remembers no groups: the first member
-// that comes back says where the group was. With one partition it knows. With several it knows its own only, and then
-// begins with the oldest event that is kept, unless [ResumeFrom] knows better.
+// A gateway that was restarted with a snapshot goes on with the same feed, and remembers where groups were. Without
+// one, and after a crash, it knows no groups: the first member that comes back says where the group was. With one
+// partition it knows. With several it knows its own only, and then begins with the oldest event that is kept, unless
+// [ResumeFrom] knows better.
 //
 // No goroutine is left when the loop has ended. Ranging over the sequence again begins anew, as the options say.
 func (c *Client) Watch(ctx context.Context, opts ...WatchOption) iter.Seq2[FeedEvent, error] {

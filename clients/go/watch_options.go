@@ -78,7 +78,8 @@ func FromOldest() WatchOption {
 }
 
 // ResumeFrom asks where to begin: a watch alone once, a member of a group whenever it connects, because a gateway that
-// was restarted remembers no groups. The zero Position says that nothing is known; an error ends the watch.
+// was restarted without a snapshot, or after a crash, remembers no groups. One that knows the group goes on there. The
+// zero Position says that nothing is known; an error ends the watch.
 //
 // It is for positions that are kept beyond this process, see [OnPosition], and beats [After].
 func ResumeFrom(load func(context.Context) (Position, error)) WatchOption {

@@ -365,7 +365,7 @@ func TestAGroupGoesOnAcrossARestartWithASnapshot(t *testing.T) {
 	a := browser.Connect(t, gateway.WebSocketURL("a"))
 	first := w.until(opened(a.Session))[0].Position
 
-	// a's event is not finished with while the gateway ends, and the group is forgotten.
+	// a's event is not finished with while the gateway ends.
 	if err := gateway.Restart(); err != nil {
 		t.Fatal(err)
 	}
@@ -383,6 +383,30 @@ func TestAGroupGoesOnAcrossARestartWithASnapshot(t *testing.T) {
 		if !offsets[offset+1] {
 			t.Errorf("event %d is missing", offset+1)
 		}
+	}
+}
+
+// Not the member but the snapshot knows where the group was: the one that comes back has never been there.
+func TestASnapshotKeepsThePlacesOfGroups(t *testing.T) {
+	gateway := ownGateway(t, carillontest.Snapshot())
+	inGroup := []carillon.WatchOption{
+		carillon.InGroup("workers"), carillon.Partitions(2),
+		carillon.Matching(carillon.Filter{Kinds: []carillon.EventKind{carillon.SessionOpened}}),
+	}
+	w := watching(t, gateway.Client(t), inGroup...)
+	a := browser.Connect(t, gateway.WebSocketURL("a"))
+	w.until(opened(a.Session))
+	b := browser.Connect(t, gateway.WebSocketURL("b"))
+	w.until(opened(b.Session))
+	w.stop() // in the middle of b's event
+
+	if err := gateway.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	again := watching(t, gateway.Client(t), inGroup...).until(opened(b.Session))
+
+	if len(again) != 1 {
+		t.Errorf("events %+v", again)
 	}
 }
 

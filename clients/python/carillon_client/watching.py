@@ -140,8 +140,8 @@ class Course:
         from_oldest = order.from_oldest
         if resume is None and self._connections > 0 and self._epoch:
             resume = self.position
-            # A gateway that was restarted has forgotten the group, and we do not know about all of its parts: rather
-            # all that is kept again than one event never.
+            # A gateway that was restarted without a snapshot has forgotten the group, and we do not know about all of
+            # its parts: rather all that is kept again than one event never. One that knows the group goes on there.
             from_oldest = from_oldest or resume is None
         elif resume is None and not callable(order.resume):
             resume = order.resume

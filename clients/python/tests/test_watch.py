@@ -220,6 +220,22 @@ def test_it_survives_a_restart_with_a_snapshot(make_client: Make, own: Callable[
     assert len({event.position.epoch for event in seen}) == 1
 
 
+def test_a_snapshot_keeps_the_places_of_groups(make_client: Make, own: Callable[..., Gateway]) -> None:
+    """Not the member but the snapshot knows where the group was: the one that comes back has never been there."""
+    gateway = own(snapshot=True)
+    of_group: dict[str, Any] = {"group": "workers", "partitions": 2, "kinds": [EventKind.SESSION_OPENED]}
+    with make_client(gateway.control, gateway.key).watch(**of_group) as events:
+        visit(gateway, 10)
+        seen = take(events, 7)
+    gateway.stop()
+    gateway.start()
+
+    with make_client(gateway.control, gateway.key).watch(**of_group) as events:
+        again = take(events, 4)
+
+    assert len({*offsets(seen), *offsets(again)}) == 10, "all that was not acknowledged, and one that was in hand"
+
+
 @pytest.mark.parametrize("group", ["", "workers"])
 def test_a_restart_without_a_snapshot_is_told(make_client: Make, own: Callable[..., Gateway], group: str) -> None:
     gateway = own()
