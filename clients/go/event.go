@@ -19,7 +19,8 @@ type Event struct {
 	//	nil                arrives as null
 	//	json.RawMessage    ready JSON, checked by the gateway and sent byte for byte
 	//	[]byte             JSON clients receive a base64 string
-	//	proto.Message      a message of a type that the gateway knows: see [Client.RegisterDescriptors]
+	//	proto.Message      a message of a type that the gateway knows: protobuf's own, and see
+	//	                   [Client.RegisterDescriptors]; of others codes.FailedPrecondition, reason TYPE_UNKNOWN
 	//	anything else      goes through json.Marshal
 	//
 	// At most 512 KiB of text, unless the gateway is configured otherwise. Where the same data goes out many times,

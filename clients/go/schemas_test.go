@@ -3,12 +3,35 @@ package carillon_test
 import (
 	"math"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	carillon "carillon.dev/clients/go"
 	"carillon.dev/clients/go/carillonv1"
 )
+
+func TestTypesThatTheGatewayKnows(t *testing.T) {
+	client, stream := connected(t), fresh("log")
+	publish := func(data proto.Message) error {
+		_, err := client.BroadcastStream(t.Context(), stream, carillon.Event{Name: "said", Data: data})
+		return err
+	}
+
+	if err := publish(durationpb.New(1500 * time.Millisecond)); err != nil { // nobody has registered it
+		t.Error(err)
+	}
+	if failed := requireCode(t, publish(&carillonv1.Position{}), codes.FailedPrecondition); failed.Reason != "TYPE_UNKNOWN" {
+		t.Errorf("%+v", failed)
+	}
+
+	messages := collect(t, client.ListMessages(t.Context(), carillon.Stream(stream)))
+	if len(messages) != 1 || string(messages[0].Data) != `"1.500s"` {
+		t.Errorf("%+v", messages)
+	}
+}
 
 // The type is Carillon's own: any would do.
 func TestWhatIsBoundIsCheckedAndArrivesAsItsJSON(t *testing.T) {

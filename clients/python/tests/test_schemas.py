@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from browser import Browser
+from google.protobuf.duration_pb2 import Duration
 
 from carillon_client import Client, FailedPrecondition, InvalidArgument, Registered, SchemaType, descriptors_of
 from carillon_client._pb import control_pb2, envelope_pb2
@@ -49,6 +50,18 @@ def test_what_is_bound_is_checked_and_arrives_as_its_json(client: Client, connec
     assert needed.value.reason == "SCHEMA_IN_USE"
     assert client.bind_stream(stream, "moved", "") is True
     assert client.register_descriptors(name, b"") == Registered(0, True)
+
+
+def test_types_that_the_gateway_knows(client: Client, connect: Connect, fresh: Fresh) -> None:
+    stream = fresh("typed")
+    browser = connect(fresh("alice"), stream)
+
+    client.broadcast_stream(stream, event="said", data=Duration(seconds=1, nanos=500_000_000))  # nobody registered it
+    with pytest.raises(FailedPrecondition) as caught:
+        client.broadcast_stream(stream, event="said", data=envelope_pb2.Position())
+
+    assert browser.receive()["data"] == "1.500s"
+    assert caught.value.reason == "TYPE_UNKNOWN"
 
 
 def test_schemas_are_listed(client: Client, fresh: Fresh) -> None:
