@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,12 @@ from carillon_client._pb import control_pb2
 from carillon_client.testing import Gateway
 
 ROOT = Path(__file__).parent.parent
+#: In the place of what protoc would make.
+SHOP = """
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto
+from google.protobuf.proto_builder import MakeSimpleProtoClass
+Order = MakeSimpleProtoClass({"order_id": FieldDescriptorProto.TYPE_INT64}, full_name="shop.v1.Order")
+"""
 BLOCKS = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
 
 
@@ -29,6 +38,7 @@ def test_code_runs(number: int, gateway: Gateway, tmp_path: Path) -> None:
     is_test = "def test_" in BLOCKS[number]
     file = tmp_path / ("test_readme_block.py" if is_test else "block.py")
     file.write_text(BLOCKS[number])
+    (tmp_path / "shop_pb2.py").write_text(SHOP)
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
@@ -107,6 +117,60 @@ def test_publish_tries_again_only_where_the_gateway_says_when(fake: Fake, addres
         with pytest.raises(ResourceExhausted):
             program["publish"](client, "chat", "hello")
     assert len(fake.requests) == 4
+
+
+def test_read_carts_prints_what_a_browser_said(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, connect: Callable[..., Browser], fresh: Callable[[str], str]
+) -> None:
+    monkeypatch.setenv("CARILLON_ADDRESS", gateway.control)
+    monkeypatch.setenv("CARILLON_TOKEN", gateway.key)
+    alice, printed = fresh("alice"), []
+
+    class Asked(Client):
+        def watch(self, **wanted: Any) -> Watch:  # type: ignore[override]
+            events = super().watch(**wanted)
+            events.start()
+            connect(alice).say(action="publish", event="cart.add", data={"sku": 7}, id=1)
+            return events
+
+    def write(*words: object) -> None:
+        printed.append(words)
+        raise Enough
+
+    (block,) = (block for block in BLOCKS if "def read_carts" in block)
+    program: dict[str, Any] = {}
+    exec(block, program)
+    program.update(Client=Asked, print=write)
+    with pytest.raises(Enough):
+        program["read_carts"]()
+
+    assert printed == [(alice, "cart.add", {"sku": 7})]
+
+
+def test_ten_minutes(carillon_binary: str, tmp_path: Path) -> None:
+    """The gateway of that section, its key and a browser's token; the ports alone are others."""
+    page = (ROOT / "README.md").read_text()
+    (config,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    (key,) = re.findall(r"export (CARILLON_TOKEN=\S+)", page)
+    (make_token,) = re.findall(r"`carillon (token [^`]+)`", page)
+    (example, *words) = shlex.split(re.findall(r"\.venv/bin/python (examples/broadcast.*)", page)[0])
+    (tmp_path / "carillon.yaml").write_text(config)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CARILLON_")}
+    ports = {f"CARILLON_{port}_LISTEN": "127.0.0.1:0" for port in ("EDGE", "CONTROL", "ADMIN")}
+    serve = [carillon_binary, "serve", "-c", "carillon.yaml"]
+    with subprocess.Popen(serve, cwd=tmp_path, env={**clean, **ports}, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            listening = json.loads(process.stdout.readline())
+            command = [carillon_binary, *make_token.split()]
+            token = subprocess.run(command, cwd=tmp_path, env=clean, capture_output=True, text=True, check=True).stdout
+            browser = Browser(f"ws://{listening['edge']}/ws?token={token.strip()}")
+            backend = {"PYTHONPATH": str(ROOT), "CARILLON_ADDRESS": listening["control"], **dict([key.split("=")])}
+            subprocess.run([sys.executable, example, *words], cwd=ROOT, env={**clean, **backend}, check=True)
+            assert browser.receive()["data"] == {"text": "Your order has shipped"}
+            browser.close()
+        finally:
+            process.terminate()
 
 
 def test_it_holds_code() -> None:
