@@ -128,7 +128,7 @@ def drain(
     delay   For how long new clients are still let in, and nobody is sent home. None: as configured; 0 of apps and endpoints.
     """
     if app is not None and endpoint is not None:
-        raise ValueError("drain takes an app or an endpoint, not both")
+        raise TypeError("drain() takes app or endpoint, not both")
     request = admin_pb2.DrainRequest(undo=undo, exit=exit, window=make_duration(window), delay=make_duration(delay))
     if app is not None:
         request.app_name = app

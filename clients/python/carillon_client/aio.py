@@ -14,6 +14,7 @@ from carillon_client import admin_calls, calls, schema_calls, tailing, watching
 from carillon_client.aio_batcher import AsyncBatcher
 from carillon_client.aio_tail import AsyncTail
 from carillon_client.aio_watch import AsyncWatch
+from carillon_client.arguments import naming
 from carillon_client.batching import MAX_OUTSTANDING, OnFailure
 from carillon_client.calls import Call, Listing
 from carillon_client.errors import closed_error, from_rpc_error
@@ -29,6 +30,8 @@ H = TypeVar("H")
 
 
 def _call(build: Callable[P, Call[R]]) -> Callable[Concatenate[AsyncClient, P], Coroutine[Any, Any, R]]:
+    build = naming(build)
+
     async def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> R:
         call = build(*args, **kwargs)
         timeout = self._settings.timeout + call.takes if call.timeout is None else call.timeout
@@ -38,6 +41,8 @@ def _call(build: Callable[P, Call[R]]) -> Callable[Concatenate[AsyncClient, P], 
 
 
 def _list(build: Callable[P, Listing[T, H]]) -> Callable[Concatenate[AsyncClient, P], AsyncPages[T, H]]:
+    build = naming(build)
+
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncPages[T, H]:
         return AsyncPages(self._invoke, build(*args, **kwargs))
 
@@ -45,6 +50,8 @@ def _list(build: Callable[P, Listing[T, H]]) -> Callable[Concatenate[AsyncClient
 
 
 def _watch(build: Callable[P, watching.Order]) -> Callable[Concatenate[AsyncClient, P], AsyncWatch]:
+    build = naming(build, "watch")
+
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncWatch:
         return AsyncWatch(self._open_watch, watching.Course(build(*args, **kwargs)), self._settings.app)
 
@@ -52,6 +59,8 @@ def _watch(build: Callable[P, watching.Order]) -> Callable[Concatenate[AsyncClie
 
 
 def _tail(build: Callable[P, tailing.Course]) -> Callable[Concatenate[AsyncClient, P], AsyncTail]:
+    build = naming(build)
+
     def method(self: AsyncClient, /, *args: P.args, **kwargs: P.kwargs) -> AsyncTail:
         return AsyncTail(self._open_tail, build(*args, **kwargs))
 

@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec
 import grpc
 
 from carillon_client import calls
+from carillon_client.arguments import naming
 from carillon_client.batching import OnFailure, Outbox, ends_batcher, log, make_item, make_request
 from carillon_client.calls import Publish
 from carillon_client.errors import CarillonError, DeadlineExceeded, closed_error, from_rpc_error
@@ -23,6 +24,8 @@ P = ParamSpec("P")
 def _publish(
     build: Callable[P, Publish[Any]],
 ) -> Callable[Concatenate[AsyncBatcher, P], Coroutine[Any, Any, asyncio.Future[None]]]:
+    build = naming(build)
+
     async def method(self: AsyncBatcher, /, *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[None]:
         return await self._add(build(*args, **kwargs))
 

@@ -12,6 +12,7 @@ from typing import Any, Concatenate, ParamSpec
 import grpc
 
 from carillon_client import calls
+from carillon_client.arguments import naming
 from carillon_client.batching import OnFailure, Outbox, ends_batcher, log, make_item, make_request
 from carillon_client.calls import Publish
 from carillon_client.errors import CarillonError, DeadlineExceeded, closed_error, from_rpc_error
@@ -23,6 +24,8 @@ P = ParamSpec("P")
 
 
 def _publish(build: Callable[P, Publish[Any]]) -> Callable[Concatenate[Batcher, P], Future[None]]:
+    build = naming(build)
+
     def method(self: Batcher, /, *args: P.args, **kwargs: P.kwargs) -> Future[None]:
         return self._add(build(*args, **kwargs))
 

@@ -19,6 +19,7 @@ from typing import Any, Generic, TypeVar
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from carillon_client._pb import control_pb2, envelope_pb2
+from carillon_client.arguments import exactly_one
 from carillon_client.options import Options, make_duration, make_event, make_options, make_position, several
 from carillon_client.results import (
     BlockedUser,
@@ -201,7 +202,7 @@ def kick(
 
     A retry counts only whom it closed itself.
     """
-    _exactly_one("kick()", session_id=session_id, user_id=user_id, stream=stream)
+    exactly_one("kick()", session_id=session_id, user_id=user_id, stream=stream)
     request = control_pb2.KickRequest(session_id=session_id, user_id=user_id, stream=stream, code=code, reason=reason)
     return Call("Kick", request, _closed_of, timeout)
 
@@ -237,7 +238,7 @@ def subscribers(
     Pages hold at most page_size sessions (0: 100; at most 1,000). Sessions that come or go meanwhile may be missed;
     none is listed twice. Raises PartialResult at the end where the list may have gaps.
     """
-    _exactly_one("subscribers()", stream=stream, user_id=user_id)
+    exactly_one("subscribers()", stream=stream, user_id=user_id)
     request = control_pb2.SubscribersRequest(stream=stream, user_id=user_id, page_size=page_size)
     return Listing("Subscribers", request, _subscribers_of, no_head, timeout)
 
@@ -284,7 +285,7 @@ def list_messages(
     page_size messages (0: 100; at most 1,000). Raises FailedPrecondition where there is no log, and Aborted where
     messages after the position are not kept any more, or the log was cleared.
     """
-    _exactly_one("list_messages()", stream=stream, user_id=user_id)
+    exactly_one("list_messages()", stream=stream, user_id=user_id)
     request = control_pb2.ListMessagesRequest(
         stream=stream, user_id=user_id, after=make_position(after), page_size=page_size
     )
@@ -298,7 +299,7 @@ def clear_messages(
 
     Never tried again by itself: a second time would forget what was published since the first.
     """
-    _exactly_one("clear_messages()", stream=stream, user_id=user_id)
+    exactly_one("clear_messages()", stream=stream, user_id=user_id)
     request = control_pb2.ClearMessagesRequest(stream=stream, user_id=user_id)
     return Call("ClearMessages", request, _cleared_of, timeout, may_retry=False)
 
@@ -319,7 +320,7 @@ def revoke_tokens(
     issued_before goes with user_id and must know its zone; None: now. Forgotten by a restart of the gateway. Tried
     again by itself only with token_id or issued_before: "now" would be another.
     """
-    _exactly_one("revoke_tokens()", user_id=user_id, token_id=token_id)
+    exactly_one("revoke_tokens()", user_id=user_id, token_id=token_id)
     before = None
     if issued_before is not None:
         if issued_before.tzinfo is None:
@@ -454,8 +455,3 @@ def time_of(stamp: Timestamp) -> datetime:
     """In UTC, and saying so."""
     when: datetime = stamp.ToDatetime(tzinfo=timezone.utc)
     return when
-
-
-def _exactly_one(method: str, **targets: str | None) -> None:
-    if sum(value is not None for value in targets.values()) != 1:
-        raise TypeError(f"{method} takes exactly one of {', '.join(targets)}")

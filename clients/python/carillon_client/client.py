@@ -10,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import grpc
 
 from carillon_client import admin_calls, calls, schema_calls, tailing, watching
+from carillon_client.arguments import naming
 from carillon_client.batcher import Batcher
 from carillon_client.batching import MAX_OUTSTANDING, OnFailure
 from carillon_client.calls import Call, Listing
@@ -28,6 +29,8 @@ H = TypeVar("H")
 
 
 def _call(build: Callable[P, Call[R]]) -> Callable[Concatenate[Client, P], R]:
+    build = naming(build)
+
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> R:
         call = build(*args, **kwargs)
         timeout = self._settings.timeout + call.takes if call.timeout is None else call.timeout
@@ -37,6 +40,8 @@ def _call(build: Callable[P, Call[R]]) -> Callable[Concatenate[Client, P], R]:
 
 
 def _list(build: Callable[P, Listing[T, H]]) -> Callable[Concatenate[Client, P], Pages[T, H]]:
+    build = naming(build)
+
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Pages[T, H]:
         return Pages(self._invoke, build(*args, **kwargs))
 
@@ -44,6 +49,8 @@ def _list(build: Callable[P, Listing[T, H]]) -> Callable[Concatenate[Client, P],
 
 
 def _watch(build: Callable[P, watching.Order]) -> Callable[Concatenate[Client, P], Watch]:
+    build = naming(build, "watch")
+
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Watch:
         return Watch(self._open_watch, watching.Course(build(*args, **kwargs)), self._settings.app)
 
@@ -51,6 +58,8 @@ def _watch(build: Callable[P, watching.Order]) -> Callable[Concatenate[Client, P
 
 
 def _tail(build: Callable[P, tailing.Course]) -> Callable[Concatenate[Client, P], Tail]:
+    build = naming(build)
+
     def method(self: Client, /, *args: P.args, **kwargs: P.kwargs) -> Tail:
         return Tail(self._open_tail, build(*args, **kwargs))
 
@@ -64,8 +73,9 @@ class Client:
     client, fork its workers, and only then call. Do not fork after the first call.
 
     Every call raises CarillonError or one of its subclasses when the gateway refuses it or does not answer in time.
-    UNAVAILABLE is tried again within the timeout, where that cannot do anything twice; nothing else is. The methods
-    that publish share these arguments:
+    UNAVAILABLE is tried again within the timeout, where that cannot do anything twice; nothing else is. An argument
+    that is not of its type, or targets that are not exactly as many as the call takes, raise TypeError, which names
+    them, and nothing is sent. The methods that publish share these arguments:
 
     event    The event's name as clients dispatch on it: 1 to 128 bytes.
     data     Anything that json.dumps takes; Json("…") for text that is JSON already; bytes, which JSON clients receive

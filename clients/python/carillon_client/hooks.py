@@ -33,6 +33,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from carillon_client._pb import hooks_pb2 as pb
 from carillon_client._pb import hooks_pb2_grpc
+from carillon_client.arguments import mistake_in
 from carillon_client.options import Json, encode, several
 
 __all__ = [
@@ -372,6 +373,16 @@ def _read(method: str, request: Any) -> Any:
 
 def _write(method: str, answer: object) -> Any:
     """Raises TypeError where it is no answer to such a question: what is not said must not let anybody in."""
+    try:
+        return _written(method, answer)
+    except (TypeError, ValueError, AttributeError) as caught:
+        words = mistake_in(answer, type(answer).__name__) if isinstance(answer, (User, Refuse, Accept)) else None
+        if words is None:
+            raise
+        raise TypeError(words) from caught
+
+
+def _written(method: str, answer: object) -> Any:
     if method == "Authenticate":
         if isinstance(answer, User):
             return pb.AuthenticateResponse(user=_user(answer))

@@ -118,4 +118,10 @@ def several(values: Iterable[str], what: str) -> list[str]:
     """A string is an iterable of strings too, and never what is meant."""
     if isinstance(values, str):
         raise TypeError(f"{what} is one string, not several")
-    return list(values)
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{what} takes several strings, not {type(values).__name__}")
+    listed = list(values)
+    for each in listed:
+        if not isinstance(each, (str, bytes)):
+            raise TypeError(f"{what} takes strings, not {type(each).__name__}")
+    return listed

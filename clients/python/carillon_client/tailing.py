@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any
 
 from carillon_client._pb import admin_pb2
+from carillon_client.arguments import exactly_one
 from carillon_client.calls import time_of
 from carillon_client.options import make_duration
 
@@ -115,8 +116,7 @@ def tail(
     max_per_second     Of those that are left, at most so many a second. 0: any number.
     max_age            For how long: a timedelta, or seconds; 1 s to 1 h. None: ten minutes.
     """
-    if [user_id, session_id, stream].count(None) != 2:
-        raise ValueError("tail takes exactly one of user_id, session_id and stream")
+    exactly_one("tail()", user_id=user_id, session_id=session_id, stream=stream)
     return Course(
         admin_pb2.TailRequest(
             user_id=user_id,

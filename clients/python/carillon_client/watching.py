@@ -88,14 +88,28 @@ def order(
               dealt with the last one: it comes again. False: only ack() counts, with a group and without.
     """
     wanted = None
-    chosen: list[Any] = [kind.value for kind in kinds]  # the stubs want names
+    chosen = _numbers_of(kinds)
     if EventKind.UNKNOWN.value in chosen:
         raise ValueError("EventKind.UNKNOWN cannot be asked for")
     of_streams, of_users = several(streams, "streams"), several(users, "users")
     named = several(client_events, "client_events")
     if chosen or of_streams or of_users or named:
         wanted = events_pb2.EventFilter(kinds=chosen, streams=of_streams, user_ids=of_users, client_events=named)
+    if resume is not None and not isinstance(resume, Position) and not callable(resume):
+        raise TypeError(f"resume takes a Position or a function, not {type(resume).__name__}")
+    # What is of no use is to be said now, and not when the first connection begins.
+    events_pb2.WatchBegin(app=app, group=group, partitions=partitions, max_unacknowledged=max_unacknowledged)
     return Order(app, group, partitions, resume, from_oldest, wanted, max_unacknowledged, auto_ack, on_lost)
+
+
+def _numbers_of(kinds: Iterable[EventKind]) -> list[Any]:  # the stubs want names
+    if isinstance(kinds, (str, EventKind)) or not isinstance(kinds, Iterable):
+        raise TypeError(f"kinds takes several EventKind, such as [EventKind.SUBSCRIBED], not {kinds!r}")
+    listed = list(kinds)
+    for kind in listed:
+        if not isinstance(kind, EventKind):
+            raise TypeError(f"kinds takes EventKind, such as EventKind.SUBSCRIBED, not {kind!r}")
+    return [kind.value for kind in listed]
 
 
 @dataclass

@@ -141,7 +141,7 @@ def test_a_drain_and_back(client: Client, connect: Connect) -> None:
     with pytest.raises(InvalidArgument) as caught:
         client.drain(app="default", exit=True)
     assert [each.field for each in caught.value.field_violations] == ["exit"]
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(TypeError, match="not both"):
         client.drain(app="default", endpoint="/ws")
     assert not client.drain(undo=True).changed
 
@@ -184,7 +184,7 @@ def test_a_tail_of_a_stream_and_its_end(client: Client, fresh: Fresh) -> None:
 def test_a_tail_that_is_refused_or_closed(client: Client, fresh: Fresh) -> None:
     with pytest.raises(NotFound):
         next(client.tail(session_id="0000" + "0" * 16))
-    with pytest.raises(ValueError, match="exactly one"):
+    with pytest.raises(TypeError, match="exactly one"):
         client.tail()
     tail = client.tail(user_id=fresh("alice"))
     tail.start()

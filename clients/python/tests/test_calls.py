@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from browser import Browser
@@ -13,6 +14,7 @@ from carillon_client import (
     Aborted,
     AlreadyExists,
     Client,
+    EventKind,
     FailedPrecondition,
     InvalidArgument,
     Json,
@@ -244,5 +246,55 @@ def test_targets_are_counted_before_anything_is_sent(make_client: Make) -> None:
     for call in wrong:
         with pytest.raises(TypeError):
             call()
+    with pytest.raises(TypeError, match="^tail.. takes exactly one of user_id, session_id, stream$"):
+        client.tail()
     with pytest.raises(ValueError, match="time zone"):
         client.revoke_tokens(user_id="alice", issued_before=datetime(2020, 1, 1))  # noqa: DTZ001
+
+
+WRONG: dict[str, Callable[[Any], object]] = {
+    r"kinds takes EventKind, such as EventKind.SUBSCRIBED, not 'nope'": lambda client: client.watch(kinds=["nope"]),
+    r"kinds takes several EventKind, such as \[EventKind.SUBSCRIBED\], not <EventKind": lambda client: client.watch(
+        kinds=EventKind.SUBSCRIBED
+    ),
+    r"kinds takes several .*, not 'nope'": lambda client: client.watch(kinds="nope"),
+    r"streams takes several strings, not int": lambda client: client.watch(streams=5),
+    r"users takes strings, not int": lambda client: client.watch(users=[5]),
+    r"watch\(\): group takes str, not int": lambda client: client.watch(group=5),
+    r"watch\(\): partitions takes int, not str": lambda client: client.watch(partitions="2"),
+    r"resume takes a Position or a function, not str": lambda client: client.watch(resume="7"),
+    r"bind_stream\(\): type takes str, not the class Position": lambda client: client.bind_stream(
+        "chat", "said", envelope_pb2.Position
+    ),
+    r"register_descriptors\(\): descriptor_set takes bytes, not the class Position": (
+        lambda client: client.register_descriptors("set", envelope_pb2.Position)
+    ),
+    r"broadcast_stream\(\): stream takes str, not int": lambda client: client.broadcast_stream(5, event="said"),
+    r"broadcast_stream\(\): meta takes Mapping\[str, str\], not dict\[str, int\]": (
+        lambda client: client.broadcast_stream("chat", event="said", meta={"a": 1})
+    ),
+    r"broadcast_stream\(\): options takes Options, not dict": lambda client: client.broadcast_stream(
+        "chat", event="said", options={"ttl": 5}
+    ),
+    r"broadcast_stream\(\): options.ttl takes timedelta . float, not str": lambda client: client.broadcast_stream(
+        "chat", event="said", options=Options(ttl="5")  # type: ignore[arg-type]
+    ),
+    r"options.selector.labels takes Mapping\[str, str\], not dict\[str, int\]": lambda client: client.broadcast_all(
+        event="said", options=Options(selector=Selector(labels={"a": 1}))  # type: ignore[dict-item]
+    ),
+    r"list_sessions\(\): labels takes Mapping\[str, str\], not list": lambda client: client.list_sessions(labels=["a"]),
+    r"list_messages\(\): after takes Position, not int": lambda client: client.list_messages(stream="chat", after=5),
+    r"tail\(\): max_age takes timedelta . float, not str": lambda client: client.tail(stream="chat", max_age="5"),
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_wrong_argument_is_named_with_what_it_takes(make_client: Make, words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        WRONG[words](make_client("127.0.0.1:1", ""))
+
+
+def test_a_batcher_names_a_wrong_argument_too(make_client: Make) -> None:
+    with make_client("127.0.0.1:1", "").batcher() as batcher:
+        with pytest.raises(TypeError, match=r"broadcast_stream\(\): stream takes str, not int"):
+            batcher.broadcast_stream(5, event="said")  # type: ignore[arg-type]

@@ -302,6 +302,31 @@ def test_answers_that_are_none(
     assert code is grpc.StatusCode.INTERNAL and words.startswith("the backend's function has failed: ")
 
 
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (
+            User("ann", labels={"a": 1}),  # type: ignore[dict-item]
+            "User.labels takes Mapping[str, str], not dict[str, int]",
+        ),
+        (User(5), "User.user_id takes str, not int"),  # type: ignore[arg-type]
+        (User("ann", roles=[5]), "roles takes strings, not int"),  # type: ignore[list-item]
+        (Refuse(5), "Refuse.message takes str, not int"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_wrong_field_of_an_answer_is_named_in_the_log(
+    serve: Begin,
+    make_hooks: Callable[..., Any],
+    caplog: pytest.LogCaptureFixture,
+    answer: object,
+    words: str,
+) -> None:
+    with _stub(serve(make_hooks(None, authenticate=lambda _: answer))) as stub:
+        code, _ = _refused(lambda: stub.Authenticate(pb.AuthenticateRequest()))
+    assert code is grpc.StatusCode.INTERNAL
+    assert f"TypeError: {words}" in caplog.text
+
+
 def test_the_object_with_which_a_client_began(serve: Begin, make_hooks: Callable[..., Any]) -> None:
     def authenticate(shown: Credentials) -> User | Refuse:
         return User("ann", info=shown.handshake)
