@@ -110,6 +110,9 @@ func DrainDelay(delay time.Duration) DrainOption {
 // there is no such app or endpoint. FailedPrecondition: the gateway ends, and that cannot be taken back any more. Verb:
 // admin, and a key for all streams: of the app, or else of all apps.
 func (c *Client) Drain(ctx context.Context, what DrainTarget, opts ...DrainOption) (Drained, error) {
+	if what == nil {
+		return Drained{}, noTarget(takesDrainTarget)
+	}
 	req := &carillonv1.DrainRequest{}
 	what.drain(req)
 	for _, opt := range opts {

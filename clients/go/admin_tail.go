@@ -152,8 +152,12 @@ func OnTailState(tell func(TailState)) TailOption {
 //
 // It runs until the loop or ctx ends, until [MaxAge] is over or the session is gone ([TailState.End]), or until an error:
 // it does not connect again. codes.NotFound: there is no such session. ResourceExhausted: there are too many of these.
-// What the loop does not take in time is lost, and counted. Verb: admin; of a key for some streams, only those.
+// InvalidArgument: the target is nil, or an option out of its bounds. What the loop does not take in time is lost, and
+// counted. Verb: admin; of a key for some streams, only those.
 func (c *Client) Tail(ctx context.Context, what TailTarget, opts ...TailOption) iter.Seq2[TailFrame, error] {
+	if what == nil {
+		return fails[TailFrame](noTarget(takesKickTarget))
+	}
 	return func(yield func(TailFrame, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)

@@ -6,6 +6,7 @@ import (
 	"math"
 	"net"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -215,6 +216,28 @@ func TestDataThatJSONCannotHoldIsNotSent(t *testing.T) {
 	_, err := client.BroadcastStream(t.Context(), "chat", carillon.Event{Name: "said", Data: math.NaN()})
 
 	requireCode(t, err, codes.InvalidArgument)
+}
+
+func TestATargetThatIsNilIsRefused(t *testing.T) {
+	client := newClient(t, "127.0.0.1:1")
+	ctx := t.Context()
+	of := func(_ any, err error) error { return err }
+	for name, err := range map[string]error{
+		"Kick":             of(client.Kick(ctx, nil)),
+		"CountSubscribers": of(client.CountSubscribers(ctx, nil)),
+		"LogPosition":      of(client.LogPosition(ctx, nil)),
+		"ClearMessages":    of(client.ClearMessages(ctx, nil)),
+		"RevokeTokens":     of(client.RevokeTokens(ctx, nil)),
+		"Drain":            of(client.Drain(ctx, nil)),
+		"Subscribers":      failure(t, client.Subscribers(ctx, nil)),
+		"ListMessages":     failure(t, client.ListMessages(ctx, nil)),
+		"Tail":             failure(t, client.Tail(ctx, nil)),
+	} {
+		failed := requireCode(t, err, codes.InvalidArgument)
+		if len(failed.Violations) != 1 || failed.Violations[0].Field != "target" || !strings.Contains(failed.Message, "give a") {
+			t.Errorf("%s: %+v", name, failed)
+		}
+	}
 }
 
 func TestACanceledContextIsCanceled(t *testing.T) {

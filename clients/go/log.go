@@ -78,6 +78,9 @@ func TopTo(position *Position) MessagesOption { return topTo{position} }
 // codes.FailedPrecondition where there is no log; codes.Aborted where the log was cleared, or trimmed beyond the next
 // page, meanwhile. Verb: read.
 func (c *Client) ListMessages(ctx context.Context, target LogTarget, opts ...MessagesOption) iter.Seq2[Message, error] {
+	if target == nil {
+		return fails[Message](noTarget(takesListTarget))
+	}
 	return listWhole(ctx, c, c.control.ListMessages,
 		func() *carillonv1.ListMessagesRequest {
 			req := &carillonv1.ListMessagesRequest{}
@@ -102,6 +105,9 @@ func (c *Client) ListMessages(ctx context.Context, target LogTarget, opts ...Mes
 // offset. For clients that begin with a snapshot of one's own: ask this, then the database, and let them subscribe from
 // here. codes.FailedPrecondition where there is no log. Verb: read.
 func (c *Client) LogPosition(ctx context.Context, target LogTarget) (Position, error) {
+	if target == nil {
+		return Position{}, noTarget(takesListTarget)
+	}
 	req := &carillonv1.ListMessagesRequest{PageSize: 1}
 	target.messages(req)
 	resp, err := call(ctx, c, repeatable, c.control.ListMessages, req)
@@ -114,6 +120,9 @@ func (c *Client) LogPosition(ctx context.Context, target LogTarget) (Position, e
 // It is tried again only where the request never left this process: a second attempt would also forget what was
 // published since the first.
 func (c *Client) ClearMessages(ctx context.Context, target LogTarget) (Cleared, error) {
+	if target == nil {
+		return Cleared{}, noTarget(takesListTarget)
+	}
 	req := &carillonv1.ClearMessagesRequest{}
 	target.clear(req)
 	resp, err := call(ctx, c, once, c.control.ClearMessages, req)

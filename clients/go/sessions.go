@@ -84,9 +84,12 @@ func pageSizeOf(opts []ListOption) (size int32) {
 	return size
 }
 
-// Kick closes a [Session], all of a [User]'s, or all that subscribe to a [Stream]. See [CloseCode] and [Reason]. Verb:
-// admin.
+// Kick closes a [Session], all of a [User]'s, or all that subscribe to a [Stream]. See [CloseCode] and [Reason].
+// codes.InvalidArgument where the target is nil. Verb: admin.
 func (c *Client) Kick(ctx context.Context, target KickTarget, opts ...KickOption) (Closed, error) {
+	if target == nil {
+		return Closed{}, noTarget(takesKickTarget)
+	}
 	req := &carillonv1.KickRequest{}
 	target.kick(req)
 	for _, opt := range opts {
@@ -101,6 +104,9 @@ func (c *Client) Kick(ctx context.Context, target KickTarget, opts ...KickOption
 // It asks for pages as the iteration goes on. Sessions that come or go meanwhile may be missed; none is listed twice.
 // An error ends the iteration; it is [ErrPartial], after all that could be listed, where the list may have gaps.
 func (c *Client) Subscribers(ctx context.Context, target ListTarget, opts ...ListOption) iter.Seq2[Subscriber, error] {
+	if target == nil {
+		return fails[Subscriber](noTarget(takesListTarget))
+	}
 	return listWhole(ctx, c, c.control.Subscribers,
 		func() *carillonv1.SubscribersRequest {
 			req := &carillonv1.SubscribersRequest{PageSize: pageSizeOf(opts)}
@@ -116,6 +122,9 @@ func (c *Client) Subscribers(ctx context.Context, target ListTarget, opts ...Lis
 // CountSubscribers counts the sessions that subscribe to a [Stream] or belong to a [User], or all of them for
 // [Everyone]. Verb: read.
 func (c *Client) CountSubscribers(ctx context.Context, target CountTarget) (int, error) {
+	if target == nil {
+		return 0, noTarget(takesCountTarget)
+	}
 	req := &carillonv1.CountSubscribersRequest{}
 	target.count(req)
 	resp, err := call(ctx, c, repeatable, c.control.CountSubscribers, req)

@@ -1,8 +1,32 @@
 package carillon
 
-import "carillon.dev/clients/go/carillonv1"
+import (
+	"iter"
 
-// KickTarget is a [Session], a [User] or a [Stream].
+	"carillon.dev/clients/go/carillonv1"
+)
+
+// What calls take as their target, for the error that there is none.
+const (
+	takesKickTarget   = "a Session, a User or a Stream"
+	takesListTarget   = "a User or a Stream"
+	takesCountTarget  = "a User, a Stream or Everyone"
+	takesRevokeTarget = "a User or a TokenID"
+	takesDrainTarget  = "a Gateway, an App or an Endpoint"
+)
+
+// noTarget is for a target that is nil. Left out, it could stand for all sessions.
+func noTarget(takes string) *Error { return invalid("target", "is nil: give "+takes, nil) }
+
+// fails is a sequence of nothing but the error.
+func fails[Item any](err error) iter.Seq2[Item, error] {
+	return func(yield func(Item, error) bool) {
+		var none Item
+		yield(none, err)
+	}
+}
+
+// KickTarget is a [Session], a [User] or a [Stream]. Nil is codes.InvalidArgument, as for every call with a target.
 type KickTarget interface{ kick(*carillonv1.KickRequest) }
 
 // ListTarget is a [User] or a [Stream].

@@ -55,6 +55,9 @@ func BlockFor(duration time.Duration) BlockOption { return blockFor(duration) }
 // Without IssuedBefore, the revocation of a user's tokens is tried again only where the request never left this process:
 // a second attempt would also revoke what was issued since the first.
 func (c *Client) RevokeTokens(ctx context.Context, target RevokeTarget, opts ...RevokeOption) (Closed, error) {
+	if target == nil {
+		return Closed{}, noTarget(takesRevokeTarget)
+	}
 	req := &carillonv1.RevokeTokensRequest{}
 	target.revoke(req)
 	for _, opt := range opts {

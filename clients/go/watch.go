@@ -128,9 +128,6 @@ func (w *watch) begin(ctx context.Context) (*carillonv1.WatchBegin, error) {
 	begin := proto.Clone(&w.o.begin).(*carillonv1.WatchBegin)
 	w.c.nameApp(begin)
 	begin.FromOldest = w.o.fromOldest
-	if !w.inGroup() {
-		begin.Partitions = 0
-	}
 	again := len(w.finished) > 0
 	if w.o.load != nil && (w.inGroup() || !again) {
 		at, err := w.o.load(ctx)

@@ -60,8 +60,8 @@ func InGroup(name string) WatchOption {
 }
 
 // Partitions divides a group's feed, so that as many members work at once: 1 to 64, default 1. The events of a session
-// stay in one partition, in order. All members must say the same, else it is codes.FailedPrecondition. Of no effect
-// without [InGroup].
+// stay in one partition, in order. All members must say the same, else it is codes.FailedPrecondition; without [InGroup]
+// more than one is codes.InvalidArgument.
 func Partitions(partitions int) WatchOption {
 	return watchOption(func(o *watchOptions) { o.begin.Partitions = uint32(partitions) })
 }

@@ -386,6 +386,13 @@ func TestAGroupGoesOnAcrossARestartWithASnapshot(t *testing.T) {
 	}
 }
 
+func TestPartitionsAreOfGroupsAlone(t *testing.T) {
+	failed := requireCode(t, failure(t, connected(t).Watch(patient(t), carillon.Partitions(3))), codes.InvalidArgument)
+	if len(failed.Violations) != 1 || failed.Violations[0].Field != "begin.partitions" {
+		t.Errorf("%+v", failed)
+	}
+}
+
 // Not the member but the snapshot knows where the group was: the one that comes back has never been there.
 func TestASnapshotKeepsThePlacesOfGroups(t *testing.T) {
 	gateway := ownGateway(t, carillontest.Snapshot())
