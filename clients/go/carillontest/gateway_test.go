@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"runtime"
 	"strings"
@@ -114,6 +115,17 @@ func TestWithoutABinaryATestIsSkipped(t *testing.T) {
 
 	if inner.because != carillontest.ErrNoBinary.Error() {
 		t.Errorf("skipped because %q", inner.because)
+	}
+}
+
+func TestABinaryThatCannotBeRunIsSaidWithItsVariable(t *testing.T) {
+	for _, binary := range []string{filepath.Join(t.TempDir(), "carillon"), "gateway.go"} {
+		t.Setenv("CARILLON_BINARY", binary)
+		_, err := carillontest.Run()
+		if err == nil || errors.Is(err, carillontest.ErrNoBinary) || !strings.Contains(err.Error(), "CARILLON_BINARY") ||
+			!strings.Contains(err.Error(), binary) {
+			t.Errorf("%s: %v", binary, err)
+		}
 	}
 }
 

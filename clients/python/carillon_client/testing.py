@@ -9,7 +9,8 @@ carillon_gateway  one gateway for all tests of a run, on free ports; see Gateway
 carillon          a Client of it
 start_carillon    start_carillon({"events": {"messages": 100}}): another gateway, for this test alone
 carillon_config   override it (scope "session") to give carillon_gateway more configuration
-carillon_binary   which binary: CARILLON_BINARY, or "carillon" on the PATH; tests are skipped where there is none
+carillon_binary   which binary: CARILLON_BINARY, or "carillon" on the PATH; tests are skipped where there is none, and fail
+                  where CARILLON_BINARY names what cannot be run
 """
 
 from __future__ import annotations
@@ -176,8 +177,12 @@ def _base64(part: bytes) -> bytes:
 
 @pytest.fixture(scope="session")
 def carillon_binary() -> str:
-    """The path of the gateway's binary."""
-    binary = os.environ.get("CARILLON_BINARY") or shutil.which("carillon")
+    """The path of the gateway's binary. A test fails where CARILLON_BINARY names what cannot be run."""
+    named = os.environ.get("CARILLON_BINARY")
+    # Not skipped: who has set the variable believes that tests run.
+    if named and shutil.which(named) is None:
+        pytest.fail(f"CARILLON_BINARY names {named}, which is no program that can be run", pytrace=False)
+    binary = named or shutil.which("carillon")
     if not binary:
         pytest.skip("no gateway to test against: CARILLON_BINARY is not set, and carillon not on the PATH")
     return binary

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -67,6 +68,22 @@ def test_every_call_has_a_method(service: Any) -> None:
     for name in names:
         snake = "".join("_" + letter.lower() if letter.isupper() else letter for letter in name).lstrip("_")
         assert hasattr(Client, others.get(name, snake)), f"{name} has no method"
+
+
+@pytest.mark.parametrize("missing", ["no/such/carillon", "pyproject.toml"])
+def test_a_binary_that_cannot_be_run_is_said_with_its_variable(tmp_path: Path, missing: str) -> None:
+    binary = str(ROOT / missing)
+    (tmp_path / "test_nothing.py").write_text("def test_nothing(carillon):\n    pass\n")
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "carillon_client.testing", str(tmp_path)],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "CARILLON_BINARY": binary},
+        capture_output=True,
+        text=True,
+    )
+
+    assert run.returncode == 1
+    assert f"CARILLON_BINARY names {binary}" in run.stdout and "Traceback" not in run.stdout
 
 
 def test_it_is_installed_with_its_types_and_its_fixtures(tmp_path: Path) -> None:
