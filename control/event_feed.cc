@@ -125,7 +125,8 @@ StatusOr<std::unique_ptr<EventFeed::Stay>> EventFeed::Join(WatchOrder order, std
     std::lock_guard lock(mutex_);
     App& app = apps_[id];
     if (app.members.size() >= kMaxWatchers) {
-      return ResourceExhausted("{} watch this app already: close some of them", kMaxWatchers);
+      return WithReason(ResourceExhausted("{} watch this app already: close some of them", kMaxWatchers),
+                        "LIMIT_REACHED");
     }
     std::shared_ptr<Group> group;
     RETURN_IF_ERROR(FindGroup(app, order, &group));

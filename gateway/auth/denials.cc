@@ -6,7 +6,9 @@ namespace carillon::auth {
 
 Status Denials::CheckRoom() const {
   if (users_.size() + tokens_.size() < kMost) return absl::OkStatus();
-  return ResourceExhausted("{} revocations are kept: they go when their tokens have ended (auth.max_lifetime)", kMost);
+  return WithReason(
+      ResourceExhausted("{} revocations are kept: they go when their tokens have ended (auth.max_lifetime)", kMost),
+      "LIMIT_REACHED");
 }
 
 void Denials::Count() {
@@ -16,7 +18,7 @@ void Denials::Count() {
 Status Denials::BlockUser(Block block) {
   std::lock_guard lock(mutex_);
   if (blocks_.size() >= kMost && !blocks_.contains(block.user_id)) {
-    return ResourceExhausted("{} users are blocked: unblock some", kMost);
+    return WithReason(ResourceExhausted("{} users are blocked: unblock some", kMost), "LIMIT_REACHED");
   }
   std::string user_id = block.user_id;
   blocks_[std::move(user_id)] = std::move(block);

@@ -108,11 +108,17 @@ TEST(DenialsTest, ThereIsAnEndToThem) {
   }
   EXPECT_EQ(denials.RevokeToken("one more", At(100)).code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(denials.RevokeUser("alice", At(1), At(100)).code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_TRUE(denials.BlockUser({"bob", At(100), ""}).ok());  // blocks have room of their own
-  EXPECT_TRUE(denials.RevokeToken("t0", At(200)).ok());       // known already
+  EXPECT_EQ(ReasonOf(denials.RevokeToken("one more", At(100))), "LIMIT_REACHED");  // trying again does not help
+  EXPECT_TRUE(denials.BlockUser({"bob", At(100), ""}).ok());                       // blocks have room of their own
+  EXPECT_TRUE(denials.RevokeToken("t0", At(200)).ok());                            // known already
   denials.Sweep(At(150));
   EXPECT_TRUE(denials.BlockUser({"alice", At(200), ""}).ok());
   EXPECT_FALSE(denials.Check(Of("x", 0, "t0"), At(150)).ok());
+
+  for (size_t i = 2; i < Denials::kMost; ++i) {
+    ASSERT_TRUE(denials.BlockUser({"u" + std::to_string(i), At(200), ""}).ok());
+  }
+  EXPECT_EQ(ReasonOf(denials.BlockUser({"one more", At(200), ""})), "LIMIT_REACHED");
 }
 
 }  // namespace
