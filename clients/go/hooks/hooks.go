@@ -25,6 +25,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -63,8 +64,10 @@ func Refuse(message string) error { return &Refusal{message} }
 // Option configures [Register].
 type Option func(*service)
 
-// WithKey answers only those that show this key, which is the gateway's hooks[].key: others get Unauthenticated.
+// WithKey answers only those that show this key, which is the gateway's hooks[].key: others get Unauthenticated. White
+// space around it is taken off.
 func WithKey(key string) Option {
+	key = strings.TrimSpace(key)
 	return func(s *service) { s.keys = append(s.keys, "Bearer "+key); s.empty = s.empty || key == "" }
 }
 

@@ -287,7 +287,7 @@ func TestAWrongKey(t *testing.T) {
 
 func TestOneKeyTakesOverFromAnother(t *testing.T) {
 	allow := hooks.Handler{AuthorizeSubscribe: func(context.Context, hooks.Subscription) error { return nil }}
-	client := stub(t, serve(t, allow, hooks.WithKey("another")))
+	client := stub(t, serve(t, allow, hooks.WithKey(" another\r\n")))
 	for _, shown := range []string{key, "another"} {
 		ctx := metadata.AppendToOutgoingContext(t.Context(), "authorization", "Bearer "+shown)
 		resp, err := client.AuthorizeSubscribe(ctx, &carillonv1.AuthorizeSubscribeRequest{})
@@ -332,7 +332,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 
 func TestADoorIsNotOpenedByMistake(t *testing.T) {
 	for name, opts := range map[string][]hooks.Option{
-		"nothing said": nil, "empty": {hooks.WithKey("")}, "both": {hooks.WithKey(key), hooks.WithoutKey()},
+		"nothing said": nil, "empty": {hooks.WithKey("")}, "blank": {hooks.WithKey(" \n")}, "both": {hooks.WithKey(key), hooks.WithoutKey()},
 	} {
 		if err := hooks.Register(grpc.NewServer(), hooks.Handler{}, opts...); !errors.Is(err, hooks.ErrNoKey) {
 			t.Errorf("%s: %v", name, err)

@@ -193,10 +193,11 @@ class _Answering:
     """What both kinds have in common: the functions, the key, and what is read and written."""
 
     def __init__(self, key: str | None) -> None:
-        """key: that of hooks[].key, which the gateway shows. None: anybody is answered who can reach the server."""
-        if key == "":
+        """key: that of hooks[].key, which the gateway shows; white space around it is taken off. None: anybody is
+        answered who can reach the server. ValueError where it is empty."""
+        if key is not None and not key.strip():
             raise ValueError("the key is empty: say None where there is to be none")
-        self._expected = None if key is None else f"Bearer {key}".encode()
+        self._expected = None if key is None else f"Bearer {key.strip()}".encode()
         self._functions: dict[str, Callable[[Any], Any]] = {}
 
     def _give(self, method: str, function: Any) -> Any:

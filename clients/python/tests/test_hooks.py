@@ -267,6 +267,16 @@ def test_a_wrong_key(serve: Begin, make_hooks: Callable[..., Any], authorization
     assert called == []
 
 
+def test_white_space_around_a_key_is_taken_off(serve: Begin, make_hooks: Callable[..., Any]) -> None:
+    allow = make_hooks(f" {KEY}\r\n", authorize_subscribe=lambda _: True)
+    with _stub(serve(allow)) as stub:
+        metadata = (("authorization", f"Bearer {KEY}"),)
+        assert stub.AuthorizeSubscribe(pb.AuthorizeSubscribeRequest(), metadata=metadata).allowed
+    for empty in ("", " \n"):
+        with pytest.raises(ValueError, match="the key is empty"):
+            make_hooks(empty)
+
+
 def test_functions_that_are_not_given_are_unimplemented(serve: Begin, make_hooks: Callable[..., Any]) -> None:
     with _stub(serve(make_hooks())) as stub:
         for method in ("Authenticate", "AuthorizeSubscribe", "AuthorizePublish", "OnClientEvent"):

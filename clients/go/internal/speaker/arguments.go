@@ -35,7 +35,7 @@ type arguments struct {
 	Exit       bool
 	Window     *float64
 	Delay      *float64
-	PageSize   int32 `json:"page_size"`
+	PageSize   int32  `json:"page_size"`
 	SetName    string `json:"name"`
 	Set        []byte `json:"descriptor_set"`
 	Type       string
