@@ -120,10 +120,14 @@ class Running:
         os.write(self.process.stdin.fileno(), text.encode())
 
     def end(self, signal: int | None = None) -> Done:
-        """Sends a signal, or closes its standard input, and waits."""
+        """Sends a signal, or else closes its standard input, and waits."""
+        kept_open = None  # or it might see the end of its input before the signal
         if signal is not None:
+            kept_open, self.process.stdin = self.process.stdin, None
             self.process.send_signal(signal)
         out, err = self.process.communicate(timeout=2 * PATIENCE)
+        if kept_open is not None:
+            kept_open.close()
         self._killer.cancel()
         return Done(subprocess.CompletedProcess([], self.process.returncode, out, err))
 
